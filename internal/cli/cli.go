@@ -1,0 +1,87 @@
+// Package cli is the command line: one file per subcommand. A command parses its flags, calls the
+// package that does the work and prints what came back.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+// IO is what a command reads and writes, so that tests run commands in process.
+type IO struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// Env looks up an environment variable; unset is "".
+	Env func(name string) string
+}
+
+// ExitError ends a command with an exit status other than 1. A nil Err prints nothing.
+type ExitError struct {
+	Code int
+	Err  error
+}
+
+func (e *ExitError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit status %d", e.Code)
+	}
+	return e.Err.Error()
+}
+
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// commands is the tree of subcommands. Kong reads names, flags and help from the struct tags.
+type commands struct {
+}
+
+// usageStatus is the exit status of a command line that cannot be read.
+const usageStatus = 2
+
+// Run reads args, runs the command that they name and returns the exit status: 0 for success, 1 for
+// failure, 2 for a command line that cannot be read, else what the command documents.
+func Run(ctx context.Context, args []string, streams IO) (status int) {
+	exited := -1
+	var root commands
+	parser, err := kong.New(&root,
+		kong.Name("toolserve"),
+		kong.Description("Serves a language model through the OpenAI API with the tools of MCP servers attached."),
+		kong.UsageOnError(),
+		kong.Writers(streams.Out, streams.Err),
+		kong.Exit(func(code int) { exited = code }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(streams),
+	)
+	if err != nil {
+		fmt.Fprintln(streams.Err, "toolserve:", err)
+		return usageStatus
+	}
+	command, err := parser.Parse(args)
+	if exited >= 0 { // --help printed and asked to leave
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(streams.Err, "toolserve: %v (toolserve --help lists the commands and flags)\n", err)
+		return usageStatus
+	}
+	return exitStatus(command.Run(), streams.Err)
+}
+
+func exitStatus(err error, stderr io.Writer) int {
+	if err == nil {
+		return 0
+	}
+	var exit *ExitError
+	code := 1
+	if errors.As(err, &exit) {
+		code = exit.Code
+		if exit.Err == nil {
+			return code
+		}
+	}
+	fmt.Fprintln(stderr, "toolserve:", err)
+	return code
+}
