@@ -1,0 +1,146 @@
+package sse
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// ErrTooLong means that an event is longer than the reader takes.
+var ErrTooLong = errors.New("sse: event too long")
+
+// Event is one event of a stream.
+type Event struct {
+	// Name is the event's type; empty means "message".
+	Name string
+	// Data is the data lines joined by newlines. It is valid until the next call of Next.
+	Data []byte
+	// ID is the last id that the stream has set.
+	ID string
+}
+
+// Reader reads events. It takes any line ending, skips comments and unknown fields, and holds at most one
+// event in memory.
+type Reader struct {
+	src     *bufio.Reader
+	limit   int
+	line    []byte
+	data    []byte
+	id      string
+	skipLF  bool // the last line ended in CR: a LF that follows belongs to it
+	started bool
+}
+
+// defaultLimit bounds an event: an image in base64 fits.
+const defaultLimit = 16 << 20
+
+// NewReader returns a Reader of events of at most 16 MiB.
+func NewReader(r io.Reader) *Reader { return NewReaderSize(r, defaultLimit) }
+
+// NewReaderSize returns a Reader of events whose lines add up to at most limit bytes.
+func NewReaderSize(r io.Reader, limit int) *Reader {
+	return &Reader{src: bufio.NewReaderSize(r, 16<<10), limit: limit}
+}
+
+// Next returns the next event that has data. It returns io.EOF at the end of the stream,
+// io.ErrUnexpectedEOF where the stream ends inside an event, whose data is dropped as the format's
+// definition says, and an error that is ErrTooLong for an event over the limit, after which the reader is
+// of no more use.
+func (r *Reader) Next() (Event, error) {
+	r.data = r.data[:0]
+	var name string
+	hasData, size := false, 0
+	for {
+		line, err := r.readLine(r.limit - size)
+		if err != nil {
+			if err == io.EOF && (hasData || len(line) > 0) {
+				err = io.ErrUnexpectedEOF
+			}
+			return Event{}, err
+		}
+		size += len(line)
+		if len(line) == 0 {
+			if hasData {
+				return Event{Name: name, Data: r.data[:len(r.data)-1], ID: r.id}, nil
+			}
+			name, size = "", 0
+			continue
+		}
+		field, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimPrefix(value, []byte(" "))
+		switch string(field) {
+		case "data":
+			hasData = true
+			r.data = append(append(r.data, value...), '\n')
+		case "event":
+			name = string(value)
+		case "id":
+			if bytes.IndexByte(value, 0) < 0 {
+				r.id = string(value)
+			}
+		}
+		if field := string(field); field == "" {
+			size -= len(line) // any number of comments may come before an event
+		}
+	}
+}
+
+// readLine returns the next line without its ending, valid until the next call. A CR ends a line at once:
+// waiting for the LF that may follow would hold an event back.
+func (r *Reader) readLine(limit int) ([]byte, error) {
+	r.line = r.line[:0]
+	for {
+		chunk, err := r.peek()
+		if err != nil {
+			return r.line, err
+		}
+		i := bytes.IndexAny(chunk, "\r\n")
+		n := i
+		if i < 0 {
+			n = len(chunk)
+		}
+		if len(r.line)+n > limit {
+			return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLong, r.limit)
+		}
+		r.line = append(r.line, chunk[:n]...)
+		if i < 0 {
+			r.discard(n)
+			continue
+		}
+		r.skipLF = chunk[i] == '\r'
+		r.discard(n + 1)
+		return r.line, nil
+	}
+}
+
+// peek returns the bytes that are there, at least one, past a byte-order mark at the start of the stream
+// and past the LF of a CR LF.
+func (r *Reader) peek() ([]byte, error) {
+	if !r.started {
+		r.started = true
+		if mark, _ := r.src.Peek(1); len(mark) == 1 && mark[0] == 0xEF {
+			if mark, _ = r.src.Peek(3); string(mark) == "\xEF\xBB\xBF" {
+				r.discard(3)
+			}
+		}
+	}
+	for {
+		if _, err := r.src.Peek(1); err != nil {
+			return nil, err
+		}
+		chunk, _ := r.src.Peek(r.src.Buffered())
+		if !r.skipLF {
+			return chunk, nil
+		}
+		r.skipLF = false
+		if chunk[0] != '\n' {
+			return chunk, nil
+		}
+		r.discard(1)
+	}
+}
+
+// discard drops bytes that were peeked, which cannot fail.
+func (r *Reader) discard(n int) { _, _ = r.src.Discard(n) }
