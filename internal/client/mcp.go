@@ -1,0 +1,178 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/toolserve/toolserve/chat"
+)
+
+// Status is what GET /v1/mcp/status answers.
+type Status struct {
+	Servers []ServerStatus `json:"servers"`
+	// Reason says why Servers is empty.
+	Reason string `json:"reason"`
+	// Raw is the answer as it came.
+	Raw json.RawMessage `json:"-"`
+}
+
+// ServerStatus is the state of one MCP server.
+type ServerStatus struct {
+	Name       string `json:"name"`
+	State      string `json:"state"`
+	Transport  string `json:"transport"`
+	ToolsCount int    `json:"tools_count"`
+	Error      string `json:"error"`
+	Restarts   int    `json:"restarts"`
+	// Sandbox is the level of confinement: text or an object, as the server words it.
+	Sandbox json.RawMessage `json:"sandbox"`
+}
+
+// Tool is a tool of one of the server's MCP servers.
+type Tool struct {
+	// Name is the name that a model calls: server__tool.
+	Name string `json:"name"`
+	// Server and Own are the MCP server and the tool's name there.
+	Server      string          `json:"server"`
+	Own         string          `json:"tool"`
+	Description string          `json:"description"`
+	Parameters  json.RawMessage `json:"parameters"`
+	// Function is the OpenAI function object, to be handed to chat completions as it is.
+	Function json.RawMessage `json:"function"`
+	// Annotations are the MCP server's own claims about the tool. They are hints from an untrusted
+	// party: they may raise caution, never lower it.
+	Annotations Annotations `json:"annotations"`
+	// HighRisk says that the server's policy counts the tool as dangerous.
+	HighRisk bool `json:"high_risk"`
+}
+
+// Annotations are MCP's tool annotations, as far as toolserve uses them.
+type Annotations struct {
+	Destructive *bool `json:"destructiveHint"`
+	ReadOnly    *bool `json:"readOnlyHint"`
+}
+
+// Chat returns the tool as a model is given it.
+func (t Tool) Chat() chat.Tool {
+	return chat.Tool{Name: t.Name, Description: t.Description, Parameters: t.Parameters, Function: t.Function}
+}
+
+// ToolList is what GET /v1/mcp/tools answers.
+type ToolList struct {
+	Tools []Tool `json:"tools"`
+	// Reason says why Tools is empty.
+	Reason string          `json:"reason"`
+	Raw    json.RawMessage `json:"-"`
+}
+
+// MCPStatus asks for the state of the MCP servers.
+func (c *Client) MCPStatus(ctx context.Context) (*Status, error) {
+	var status Status
+	raw, err := c.call(ctx, http.MethodGet, "/v1/mcp/status", nil, nil, &status)
+	status.Raw = raw
+	return &status, err
+}
+
+// MCPTools lists the tools of the connected MCP servers.
+func (c *Client) MCPTools(ctx context.Context) (*ToolList, error) {
+	var list ToolList
+	raw, err := c.call(ctx, http.MethodGet, "/v1/mcp/tools", nil, nil, &list)
+	list.Raw = raw
+	return &list, err
+}
+
+// Call is a call of an MCP tool.
+type Call struct {
+	// Server may be empty where Tool is server__tool or only one server has it.
+	Server string `json:"server,omitempty"`
+	Tool   string `json:"tool"`
+	// Arguments is the JSON text of one object; nil is {}.
+	Arguments json.RawMessage `json:"arguments,omitempty"`
+}
+
+// CallResult is what POST /v1/mcp/execute answers for a call that ran.
+type CallResult struct {
+	Server string `json:"server"`
+	Tool   string `json:"tool"`
+	// Result is a JSON string for one text, else a list of MCP content objects, strings among them.
+	Result            json.RawMessage `json:"result"`
+	StructuredContent json.RawMessage `json:"structured_content"`
+	// IsError says that the tool ran and failed; ErrorMessage then says how.
+	IsError      bool            `json:"is_error"`
+	ErrorMessage string          `json:"error_message"`
+	DurationMS   float64         `json:"duration_ms"`
+	Raw          json.RawMessage `json:"-"`
+}
+
+// MCPCall executes a tool. A call that did not run (refused, unknown, held, failed on the way) is an
+// [*Error] with the status that says which.
+func (c *Client) MCPCall(ctx context.Context, call Call) (*CallResult, error) {
+	var result CallResult
+	raw, err := c.call(ctx, http.MethodPost, "/v1/mcp/execute", nil, call, &result)
+	result.Raw = raw
+	return &result, err
+}
+
+// AuditFilter selects audit records. The zero value is the server's default.
+type AuditFilter struct {
+	// Limit is the number of newest records; 0 is the server's default.
+	Limit int
+	// Tool and Server select by part of the tool's name and by server.
+	Tool, Server string
+	// Errors selects the calls that did not succeed.
+	Errors bool
+}
+
+// AuditLog is what GET /v1/mcp/audit answers.
+type AuditLog struct {
+	Entries []AuditEntry
+	Raw     json.RawMessage
+}
+
+// AuditEntry is one record: its fields that people read, and Raw as it came.
+type AuditEntry struct {
+	Seq      uint64          `json:"seq"`
+	Time     time.Time       `json:"time"`
+	Server   string          `json:"server"`
+	Tool     string          `json:"tool"`
+	Decision string          `json:"decision"`
+	Success  bool            `json:"success"`
+	Error    string          `json:"error"`
+	Raw      json.RawMessage `json:"-"`
+}
+
+// MCPAudit reads the newest records of the audit log.
+func (c *Client) MCPAudit(ctx context.Context, filter AuditFilter) (*AuditLog, error) {
+	query := url.Values{}
+	if filter.Limit > 0 {
+		query.Set("limit", strconv.Itoa(filter.Limit))
+	}
+	if filter.Tool != "" {
+		query.Set("tool", filter.Tool)
+	}
+	if filter.Server != "" {
+		query.Set("server", filter.Server)
+	}
+	if filter.Errors {
+		query.Set("errors", "true")
+	}
+	var body struct {
+		Entries []json.RawMessage `json:"entries"`
+	}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/mcp/audit", query, nil, &body)
+	if err != nil {
+		return nil, err
+	}
+	log := &AuditLog{Raw: raw, Entries: make([]AuditEntry, len(body.Entries))}
+	for i, record := range body.Entries {
+		if err := json.Unmarshal(record, &log.Entries[i]); err != nil {
+			return nil, err
+		}
+		log.Entries[i].Raw = record
+	}
+	return log, nil
+}
