@@ -1,6 +1,10 @@
 package engine
 
-import "context"
+import (
+	"context"
+
+	"github.com/toolserve/toolserve/constrain"
+)
 
 // Backend is one loaded model with its attention state. Vocab is safe for concurrent use; everything else
 // is called by the engine's loop alone, one call at a time.
@@ -62,8 +66,9 @@ type Evaluator interface {
 
 // Constrainer is what a backend implements that can hold an output to a grammar.
 type Constrainer interface {
-	// Constrain starts a constraint. An error is the grammar's fault unless it is [ErrEngineDead].
-	Constrain(g Grammar) (Constraint, error)
+	// Constrain starts a constraint. It is safe for concurrent use. An error is the grammar's fault unless it
+	// is [ErrEngineDead].
+	Constrain(g *constrain.Grammar) (Constraint, error)
 }
 
 // Constraint says which tokens may come next. It is used by one goroutine at a time.

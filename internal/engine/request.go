@@ -1,5 +1,7 @@
 package engine
 
+import "github.com/toolserve/toolserve/constrain"
+
 // Request is one generation asked of an [Engine].
 type Request struct {
 	// Prompt is the tokens to continue; at least one.
@@ -8,18 +10,13 @@ type Request struct {
 	MaxTokens int
 	Sampling  Sampling
 	// Grammar, when not nil, is what the whole output must match.
-	Grammar Grammar
+	Grammar *constrain.Grammar
 	// Logprobs asks for the log probability of each token, with the TopLogprobs likeliest (at most 20).
 	Logprobs    bool
 	TopLogprobs int
 	// OnStart, when not nil, is called once when the prompt's evaluation begins, from the goroutine that
 	// ranges over the tokens and before the first of them.
 	OnStart func(Start)
-}
-
-// Grammar is what an output must match, written in llama.cpp's grammar notation.
-type Grammar interface {
-	GBNF() (string, error)
 }
 
 // Sampling says how the next token is drawn from the model's distribution. The zero value is greedy.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/toolserve/toolserve/constrain"
 )
 
 // stream is one request on its way: from the queue through a slot to its reader.
@@ -60,7 +62,7 @@ func (e *Engine) submit(ctx context.Context, req Request) (*stream, error) {
 	return s, nil
 }
 
-func (e *Engine) constrain(g Grammar) (Constraint, error) {
+func (e *Engine) constrain(g *constrain.Grammar) (Constraint, error) {
 	backend, ok := e.backend.(Constrainer)
 	if !ok {
 		return nil, &RequestError{Field: "Grammar", Err: errors.New("this model backend cannot hold an output to a grammar")}

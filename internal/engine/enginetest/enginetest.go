@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/toolserve/toolserve/constrain"
 	"github.com/toolserve/toolserve/internal/engine"
 )
 
@@ -47,7 +48,7 @@ type Options struct {
 	// NoCut makes Truncate fail except to 0, as it does for recurrent models.
 	NoCut bool
 	// Constrain, when not nil, answers for Request.Grammar.
-	Constrain func(engine.Grammar) (engine.Constraint, error)
+	Constrain func(*constrain.Grammar) (engine.Constraint, error)
 }
 
 // Backend is the model.
@@ -278,7 +279,7 @@ func (b *Backend) Truncate(seq, n int) bool {
 }
 
 // Constrain asks Options.Constrain.
-func (b *Backend) Constrain(g engine.Grammar) (engine.Constraint, error) {
+func (b *Backend) Constrain(g *constrain.Grammar) (engine.Constraint, error) {
 	if b.opts.Constrain == nil {
 		return nil, errors.New("enginetest: no constraint is scripted")
 	}
