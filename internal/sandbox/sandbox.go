@@ -1,0 +1,214 @@
+// Package sandbox runs a child process confined: in a process group of its own, with an environment
+// that holds only what it was given, with its standard error kept, and with a stop that leaves no
+// process behind. One [Spec] says what to run; one file per operating system says how.
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+)
+
+// Spec is the process to run.
+type Spec struct {
+	// Path is the program: a path, or a name that is looked up in the PATH of this process.
+	Path string
+	// Args are the arguments without the program's name.
+	Args []string
+	// Env is the complete environment as NAME=value; see [MinimalEnv].
+	Env []string
+	// Dir is the working directory; empty is that of this process.
+	Dir string
+}
+
+// Options says how a process is kept.
+type Options struct {
+	// StderrLines is how many of the last lines of standard error are kept; 0 means 40.
+	StderrLines int
+	// OnStderr, when set, receives each line of standard error as it is read, cut to 4 KiB. It is
+	// called from one goroutine at a time and must not block for long.
+	OnStderr func(line string)
+}
+
+// Ladder says how long each step of a stop may take before the next, harder one.
+type Ladder struct {
+	// CloseWait is the wait after standard input was closed; 0 means 2 s.
+	CloseWait time.Duration
+	// TermWait is the wait after the request to terminate; 0 means 2 s.
+	TermWait time.Duration
+}
+
+func (l Ladder) orDefault() Ladder {
+	if l.CloseWait == 0 {
+		l.CloseWait = 2 * time.Second
+	}
+	if l.TermWait == 0 {
+		l.TermWait = 2 * time.Second
+	}
+	return l
+}
+
+// Process is a running child. [Process.Stop] must be called once it is no longer needed, even when
+// it ended by itself.
+type Process struct {
+	cmd    *exec.Cmd
+	stdin  *os.File
+	stdout *os.File
+	stderr *lineRing
+	group  group
+
+	closeInput sync.Once
+	// exited is closed by the reaping goroutine after exitErr is set and the whole group is gone.
+	exited  chan struct{}
+	exitErr error
+	// drained is closed once standard error was read to its end.
+	drained chan struct{}
+}
+
+// Start runs the process that spec describes. An error means that nothing runs.
+func Start(spec Spec, opts Options) (*Process, error) {
+	if spec.Path == "" {
+		return nil, errors.New("sandbox: no program given")
+	}
+	cmd := exec.Command(spec.Path, spec.Args...)
+	// A nil Env would inherit everything.
+	cmd.Env = append([]string{}, spec.Env...)
+	cmd.Dir = spec.Dir
+
+	p := &Process{
+		cmd:     cmd,
+		stderr:  newLineRing(opts.StderrLines, opts.OnStderr),
+		exited:  make(chan struct{}),
+		drained: make(chan struct{}),
+	}
+	pipes, err := newPipes()
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: open pipes for %s: %w", spec.Path, err)
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = pipes.childIn, pipes.childOut, pipes.childErr
+	if err := p.group.start(cmd); err != nil {
+		pipes.closeAll()
+		return nil, err
+	}
+	pipes.closeChild()
+	p.stdin, p.stdout = pipes.stdin, pipes.stdout
+	go func() {
+		defer close(p.drained)
+		defer pipes.stderr.Close()
+		p.stderr.readFrom(pipes.stderr)
+	}()
+	go p.reap(pipes.stderr)
+	return p, nil
+}
+
+// PID returns the process id of the child.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Stdin is the writing end of the child's standard input. Write deadlines work on it. Stop closes it.
+func (p *Process) Stdin() *os.File { return p.stdin }
+
+// Stdout is the reading end of the child's standard output. Read deadlines work on it. Stop closes it.
+func (p *Process) Stdout() *os.File { return p.stdout }
+
+// Stderr returns the last lines that the child wrote to standard error, oldest first.
+func (p *Process) Stderr() []string { return p.stderr.lines() }
+
+// Exited is closed when the child ended and no process of its group is left.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// ExitText says how the child ended, such as "exit status 1" or "signal: killed", or "" while it runs.
+func (p *Process) ExitText() string {
+	select {
+	case <-p.exited:
+	default:
+		return ""
+	}
+	if p.exitErr == nil {
+		return "exit status 0"
+	}
+	return p.exitErr.Error()
+}
+
+// CloseInput closes the child's standard input, the polite way to ask a server to end.
+func (p *Process) CloseInput() { p.closeInput.Do(func() { p.stdin.Close() }) }
+
+// Stop ends the child and every process of its group: it closes standard input, then asks the group
+// to terminate, then kills it, waiting as the ladder says between the steps. It returns once the
+// group is gone and the pipes are closed. It may be called more than once, also at the same time.
+func (p *Process) Stop(ladder Ladder) {
+	ladder = ladder.orDefault()
+	p.CloseInput()
+	if !p.waitExit(ladder.CloseWait) {
+		p.group.terminate(p.PID())
+		if !p.waitExit(ladder.TermWait) {
+			p.group.kill(p.PID())
+			<-p.exited
+		}
+	}
+	<-p.drained
+	p.stdout.Close()
+}
+
+func (p *Process) waitExit(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-p.exited:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// reap waits for the child's end and removes what is left of its group.
+func (p *Process) reap(stderr *os.File) {
+	p.exitErr = p.group.reap(p.cmd)
+	p.CloseInput()
+	// A process that left the group may still hold the pipes: read what is there, then give up.
+	deadline := time.Now().Add(250 * time.Millisecond)
+	stderr.SetReadDeadline(deadline)
+	p.stdout.SetReadDeadline(deadline)
+	close(p.exited)
+}
+
+// pipes are the three standard streams, both ends.
+type pipes struct {
+	stdin, stdout, stderr        *os.File
+	childIn, childOut, childErr *os.File
+}
+
+func newPipes() (*pipes, error) {
+	p := &pipes{}
+	var err error
+	if p.childIn, p.stdin, err = os.Pipe(); err != nil {
+		return nil, err
+	}
+	if p.stdout, p.childOut, err = os.Pipe(); err != nil {
+		p.closeAll()
+		return nil, err
+	}
+	if p.stderr, p.childErr, err = os.Pipe(); err != nil {
+		p.closeAll()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *pipes) closeChild() { closeFiles(p.childIn, p.childOut, p.childErr) }
+
+func (p *pipes) closeAll() {
+	p.closeChild()
+	closeFiles(p.stdin, p.stdout, p.stderr)
+}
+
+func closeFiles(files ...io.Closer) {
+	for _, f := range files {
+		if file, ok := f.(*os.File); ok && file != nil {
+			file.Close()
+		}
+	}
+}

@@ -1,0 +1,342 @@
+package mcphost
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
+)
+
+// The bounds of a configuration file.
+const (
+	maxConfigSize    = 4 << 20
+	maxConfigServers = 1000
+)
+
+// The defaults of a configuration.
+const (
+	DefaultMaxToolCalls   = 10
+	DefaultTimeout        = 30 * time.Second
+	DefaultConnectTimeout = 60 * time.Second
+)
+
+// Transport says how a server is reached.
+type Transport string
+
+// The transports. TransportAuto is an entry with a url and no type: Streamable HTTP, and the older
+// SSE transport where the server does not speak it.
+const (
+	TransportStdio Transport = "stdio"
+	TransportHTTP  Transport = "http"
+	TransportSSE   Transport = "sse"
+	TransportAuto  Transport = "auto"
+)
+
+// Config is an mcp.json, read and checked. The zero Config has no servers.
+type Config struct {
+	// Path is the file it came from, or "".
+	Path string
+	// Servers are the entries in the order of the file, the unusable ones included.
+	Servers []ServerConfig
+	// MaxToolCalls bounds the rounds of a loop that calls tools; 0 means 10.
+	MaxToolCalls int
+	// DefaultTimeout bounds a call of a server that sets no timeout of its own; 0 means 30 s.
+	DefaultTimeout time.Duration
+	// AllowedHighRiskTools are names, own or full, of tools that the high-risk rule lets pass.
+	AllowedHighRiskTools []string
+	// Security holds the rules of the security block.
+	Security Security
+}
+
+// Security is the security block: what may be started and called.
+type Security struct {
+	// AllowedCommands replaces the built-in command whitelist when not nil; ExtraCommands adds to it.
+	AllowedCommands, ExtraCommands []string
+	// AllowedTools, when not nil, are the only tools that may be called; BlockedTools may never be.
+	// Names are a tool's own or its full name.
+	AllowedTools, BlockedTools []string
+	// MaxCallsPerMinute bounds the calls of each tool; 0 means the built-in limit, negative none.
+	MaxCallsPerMinute int
+	// BlockedArgumentPatterns are regular expressions that replace the built-in ones when not nil.
+	BlockedArgumentPatterns []string
+	// HighRisk is what happens to a call of a tool with a dangerous name: "warn" (also when empty),
+	// "block" or "ask".
+	HighRisk string
+	// RedactKeys are further names of fields whose values the audit log must not hold.
+	RedactKeys []string
+	// AuditFile is where the audit log is written, relative to the file's folder; "" keeps it in memory.
+	AuditFile string
+	// Sandbox is how much stdio servers are confined: "off", "best-effort" or "require"; "" is the default.
+	Sandbox string
+	// AllowedHosts are hosts, or addresses, that a url may name although they are private.
+	AllowedHosts []string
+}
+
+// ServerConfig is one server's entry.
+type ServerConfig struct {
+	Name      string
+	Transport Transport
+	// Command, Args, Env, and Dir start a stdio server. Env is what the entry and its envFile set, on
+	// top of the minimal environment that every server gets.
+	Command string
+	Args    []string
+	Env     map[string]string
+	Dir     string
+	// URL and Headers reach a remote server.
+	URL     string
+	Headers map[string]string
+	// Disabled keeps the server from being started.
+	Disabled bool
+	// Timeout bounds a call; 0 means Config.DefaultTimeout.
+	Timeout time.Duration
+	// ConnectTimeout bounds starting and the handshake; 0 means 60 s, since npx may first have to download.
+	ConnectTimeout time.Duration
+	// AllowedTools, when not nil, are the own names of the only tools offered; BlockedTools are not.
+	AllowedTools, BlockedTools []string
+	// AutoApprove are own names of tools that need no approval; "*" is all.
+	AutoApprove []string
+	// SkipSecurityValidation starts the server without the launch rules, where the host allows that.
+	SkipSecurityValidation bool
+	// Problem says why the entry cannot be used, or is nil. Such a server is listed as failed.
+	Problem error
+}
+
+// Warning is something in a configuration that works but is probably not meant.
+type Warning struct {
+	// Server is the entry it is about, or "".
+	Server string
+	// Line and Column are its place in the file, from 1; 0 where it has none.
+	Line, Column int
+	Message      string
+}
+
+// String returns the warning as one line.
+func (w Warning) String() string {
+	var s strings.Builder
+	if w.Line > 0 {
+		fmt.Fprintf(&s, "line %d, column %d: ", w.Line, w.Column)
+	}
+	if w.Server != "" {
+		fmt.Fprintf(&s, "MCP server '%s': ", w.Server)
+	}
+	s.WriteString(w.Message)
+	return s.String()
+}
+
+// ParseOptions says in what surroundings a configuration is read. The zero value works.
+type ParseOptions struct {
+	// Path is the file's name for messages; relative paths in the file start at its folder.
+	Path string
+	// LookupEnv finds a variable for ${VAR}; nil is os.LookupEnv.
+	LookupEnv func(string) (string, bool)
+}
+
+// LoadConfig reads a configuration file. See [ParseConfig].
+func LoadConfig(path string, opts ParseOptions) (*Config, []Warning, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, nil, fmt.Errorf("MCP config file not found: %s", path)
+		}
+		return nil, nil, fmt.Errorf("read MCP config: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfigSize+1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read MCP config %s: %w", path, err)
+	}
+	opts.Path = path
+	return ParseConfig(data, opts)
+}
+
+// ParseConfig reads the text of an mcp.json: comments, trailing commas, the root keys mcpServers and
+// servers, the dialects of the common clients, and ${VAR}, ${VAR:-default}, ${env:VAR}. It fails for
+// a text that is not JSON or is ambiguous, with line and column. What is wrong with a single server
+// is kept as that server's Problem and does not touch the others.
+func ParseConfig(data []byte, opts ParseOptions) (*Config, []Warning, error) {
+	p := newConfigParser(opts)
+	if len(data) > maxConfigSize {
+		return nil, nil, p.fail(fmt.Errorf("larger than %d MiB", maxConfigSize>>20))
+	}
+	doc, err := jsonc.Parse(data)
+	if err != nil {
+		return nil, nil, p.fail(err)
+	}
+	if err := p.root(doc); err != nil {
+		return nil, nil, p.fail(err)
+	}
+	return p.cfg, p.warnings, nil
+}
+
+// configParser carries the state of one ParseConfig.
+type configParser struct {
+	cfg      *Config
+	opts     ParseOptions
+	dir      string
+	warnings []Warning
+}
+
+func newConfigParser(opts ParseOptions) *configParser {
+	if opts.LookupEnv == nil {
+		opts.LookupEnv = os.LookupEnv
+	}
+	p := &configParser{opts: opts, cfg: &Config{Path: opts.Path}}
+	if opts.Path != "" {
+		p.dir = filepath.Dir(opts.Path)
+		if abs, err := filepath.Abs(p.dir); err == nil {
+			p.dir = abs
+		}
+	}
+	return p
+}
+
+// fail names the file before the reason, in the form that editors know.
+func (p *configParser) fail(err error) error {
+	name := p.opts.Path
+	if name == "" {
+		name = "mcp.json"
+	}
+	return fmt.Errorf("MCP config %s: %w", name, err)
+}
+
+func (p *configParser) warn(server string, at jsonc.Node, format string, args ...any) {
+	place := at.Errorf(format, args...)
+	p.warnings = append(p.warnings, Warning{Server: server, Line: place.Line, Column: place.Column, Message: place.Message})
+}
+
+// warnUnknown warns of a key that nothing reads.
+func (p *configParser) warnUnknown(server string, m jsonc.Member, known []string) {
+	if near := jsonc.Nearest(m.Key, known); near != "" {
+		p.warn(server, m.At, "unknown key %q is ignored; did you mean %q?", m.Key, near)
+		return
+	}
+	p.warn(server, m.At, "unknown key %q is ignored", m.Key)
+}
+
+func rootKeys() []string {
+	return []string{"mcpServers", "servers", "max_tool_calls", "default_timeout", "allowed_high_risk_tools", "security"}
+}
+
+func (p *configParser) root(doc jsonc.Node) error {
+	members, err := doc.Members()
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		switch m.Key {
+		case "mcpServers", "servers":
+			err = p.servers(m)
+		case "max_tool_calls":
+			p.cfg.MaxToolCalls, err = positiveInt(m.Value)
+		case "default_timeout":
+			p.cfg.DefaultTimeout, err = seconds(m.Value)
+		case "allowed_high_risk_tools":
+			p.cfg.AllowedHighRiskTools, err = names(m.Value)
+		case "security":
+			err = p.security(m.Value)
+		case "inputs", "$schema":
+			// VS Code's: inputs are named by ${input:...}, which is refused where it is used.
+		default:
+			p.warnUnknown("", m, rootKeys())
+		}
+		if err != nil {
+			return inKey(m.Key, err)
+		}
+	}
+	return nil
+}
+
+// servers reads the entries under one of the two root keys.
+func (p *configParser) servers(root jsonc.Member) error {
+	members, err := root.Value.Members()
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if slices.ContainsFunc(p.cfg.Servers, func(s ServerConfig) bool { return s.Name == m.Key }) {
+			return m.At.Errorf("the server %q is named under both \"mcpServers\" and \"servers\"; keep one", m.Key)
+		}
+		if len(p.cfg.Servers) == maxConfigServers {
+			return m.At.Errorf("more than %d servers", maxConfigServers)
+		}
+		p.cfg.Servers = append(p.cfg.Servers, p.server(m))
+	}
+	return nil
+}
+
+func securityKeys() []string {
+	return []string{"allowed_commands", "extra_commands", "allowed_tools", "blocked_tools", "max_calls_per_minute",
+		"blocked_argument_patterns", "high_risk", "allowed_high_risk_tools", "redact_keys", "audit_file", "sandbox",
+		"allowed_hosts"}
+}
+
+// security reads the security block. Unlike in a server's entry an error here fails the whole file:
+// a rule that is not understood must not be a rule that is not applied.
+func (p *configParser) security(block jsonc.Node) error {
+	members, err := block.Members()
+	if err != nil {
+		return err
+	}
+	s := &p.cfg.Security
+	for _, m := range members {
+		switch m.Key {
+		case "allowed_commands":
+			s.AllowedCommands, err = names(m.Value)
+		case "extra_commands":
+			s.ExtraCommands, err = names(m.Value)
+		case "allowed_tools":
+			s.AllowedTools, err = names(m.Value)
+		case "blocked_tools":
+			s.BlockedTools, err = names(m.Value)
+		case "max_calls_per_minute":
+			s.MaxCallsPerMinute, err = callsPerMinute(m.Value)
+		case "blocked_argument_patterns":
+			s.BlockedArgumentPatterns, err = patterns(m.Value)
+		case "high_risk":
+			s.HighRisk, err = oneOf(m.Value, "warn", "block", "ask")
+		case "allowed_high_risk_tools":
+			var more []string
+			more, err = names(m.Value)
+			p.cfg.AllowedHighRiskTools = append(p.cfg.AllowedHighRiskTools, more...)
+		case "redact_keys":
+			s.RedactKeys, err = names(m.Value)
+		case "audit_file":
+			s.AuditFile, err = p.auditFile(m.Value)
+		case "sandbox":
+			s.Sandbox, err = oneOf(m.Value, "off", "best-effort", "require")
+		case "allowed_hosts":
+			s.AllowedHosts, err = names(m.Value)
+		default:
+			p.warnUnknown("", m, securityKeys())
+		}
+		if err != nil {
+			return inKey(m.Key, err)
+		}
+	}
+	return nil
+}
+
+func (p *configParser) auditFile(n jsonc.Node) (string, error) {
+	path, err := n.Text()
+	if err != nil {
+		return "", err
+	}
+	if path == "" {
+		return "", n.Errorf("must not be empty; leave the key out to keep the log in memory")
+	}
+	return p.resolve(path), nil
+}
+
+// resolve makes a path of the file absolute: relative ones start at the file's folder.
+func (p *configParser) resolve(path string) string {
+	if filepath.IsAbs(path) || p.dir == "" {
+		return path
+	}
+	return filepath.Join(p.dir, path)
+}

@@ -1,0 +1,150 @@
+package mcphost
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
+)
+
+const (
+	maxEnvFile  = 1 << 20
+	maxExpanded = 1 << 20
+)
+
+// text reads a string and expands its variables.
+func (p *configParser) text(n jsonc.Node) (string, error) {
+	s, err := n.Text()
+	if err != nil {
+		return "", err
+	}
+	s, err = p.expand(s)
+	if err != nil {
+		return "", n.Errorf("%v", err)
+	}
+	return s, nil
+}
+
+// texts reads a list of strings and expands their variables.
+func (p *configParser) texts(n jsonc.Node) ([]string, error) {
+	items, err := n.Texts()
+	if err != nil {
+		return nil, err
+	}
+	for i := range items {
+		if items[i], err = p.expand(items[i]); err != nil {
+			return nil, n.Errorf("%v", err)
+		}
+	}
+	return items, nil
+}
+
+// expand replaces ${...}. What a variable holds is not expanded again.
+func (p *configParser) expand(s string) (string, error) {
+	var out strings.Builder
+	for {
+		start := strings.Index(s, "${")
+		if start < 0 {
+			out.WriteString(s)
+			return out.String(), nil
+		}
+		end := strings.IndexByte(s[start:], '}')
+		if end < 0 {
+			return "", fmt.Errorf("%q opens a variable and does not close it", s[start:])
+		}
+		value, err := p.variable(s[start+2 : start+end])
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(s[:start])
+		out.WriteString(value)
+		if out.Len() > maxExpanded {
+			return "", fmt.Errorf("longer than %d bytes once its variables are filled in", maxExpanded)
+		}
+		s = s[start+end+1:]
+	}
+}
+
+// variable returns what ${name} stands for: VAR, VAR:-default, env:VAR, env://VAR, userHome or
+// workspaceFolder, which is the folder of the file.
+func (p *configParser) variable(name string) (string, error) {
+	switch {
+	case name == "userHome":
+		return os.UserHomeDir()
+	case name == "workspaceFolder":
+		return p.dir, nil
+	case name == "workspaceFolderBasename":
+		return filepath.Base(p.dir), nil
+	case name == "pathSeparator" || name == "/":
+		return string(filepath.Separator), nil
+	case strings.HasPrefix(name, "input:"):
+		return "", fmt.Errorf("${%s} asks for input while starting, which a server cannot; use ${env:NAME}", name)
+	}
+	ref := strings.TrimPrefix(strings.TrimPrefix(name, "env:"), "//")
+	ref, fallback, hasFallback := strings.Cut(ref, ":-")
+	if !variableName(ref) {
+		return "", fmt.Errorf("${%s} does not name a variable", name)
+	}
+	value, ok := p.opts.LookupEnv(ref)
+	if hasFallback && value == "" {
+		return fallback, nil
+	}
+	if !ok {
+		return "", fmt.Errorf("the variable %s is not set; set it, or give a default as in ${%s:-value}", ref, ref)
+	}
+	return value, nil
+}
+
+func variableName(s string) bool {
+	for i, c := range []byte(s) {
+		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// readEnvFile adds the NAME=value lines of a file to env. Blank lines and lines that start with # are
+// skipped, "export " before a name and quotes around a value are dropped.
+func readEnvFile(path string, env map[string]string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(io.LimitReader(f, maxEnvFile+1))
+	lines.Buffer(nil, maxEnvFile)
+	for number := 1; lines.Scan(); number++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		name, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "=")
+		name = strings.TrimSpace(name)
+		if !ok || !variableName(name) {
+			return fmt.Errorf("%s, line %d: must be NAME=value", path, number)
+		}
+		env[name] = unquote(strings.TrimSpace(value))
+	}
+	return lines.Err()
+}
+
+// unquote drops one pair of quotes around s, or a comment after a value without quotes.
+func unquote(s string) string {
+	if len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0] {
+		inner := s[1 : len(s)-1]
+		if s[0] == '"' {
+			return strings.NewReplacer(`\n`, "\n", `\"`, `"`, `\\`, `\`).Replace(inner)
+		}
+		return inner
+	}
+	if i := strings.Index(s, " #"); i >= 0 {
+		return strings.TrimSpace(s[:i])
+	}
+	return s
+}

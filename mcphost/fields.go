@@ -1,0 +1,96 @@
+package mcphost
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
+)
+
+// inKey puts the key's name into an error about its value.
+func inKey(key string, err error) error {
+	var e *jsonc.Error
+	if errors.As(err, &e) {
+		return &jsonc.Error{Line: e.Line, Column: e.Column, Message: fmt.Sprintf("%q: %s", key, e.Message)}
+	}
+	return fmt.Errorf("%q: %w", key, err)
+}
+
+func positiveInt(n jsonc.Node) (int, error) {
+	f, err := n.Number()
+	if err != nil {
+		return 0, err
+	}
+	if f < 1 || f > 1e6 || f != math.Trunc(f) {
+		return 0, n.Errorf("must be a whole number from 1 to 1000000, not %s", n.Raw())
+	}
+	return int(f), nil
+}
+
+// callsPerMinute reads a limit where zero means none, which is -1 in [Security].
+func callsPerMinute(n jsonc.Node) (int, error) {
+	f, err := n.Number()
+	if err != nil {
+		return 0, err
+	}
+	if f < 0 || f > 1e6 || f != math.Trunc(f) {
+		return 0, n.Errorf("must be a whole number from 0 (no limit) to 1000000, not %s", n.Raw())
+	}
+	if f == 0 {
+		return -1, nil
+	}
+	return int(f), nil
+}
+
+// seconds reads a positive number of seconds, fractions allowed.
+func seconds(n jsonc.Node) (time.Duration, error) {
+	f, err := n.Number()
+	if err != nil {
+		return 0, err
+	}
+	if f < 0.001 || f > 7*24*3600 {
+		return 0, n.Errorf("must be a number of seconds greater than 0 and at most a week, not %s", n.Raw())
+	}
+	return time.Duration(f * float64(time.Second)), nil
+}
+
+// names reads a list of strings that are not empty. The list is never nil.
+func names(n jsonc.Node) ([]string, error) {
+	items, err := n.Texts()
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(items, func(s string) bool { return strings.TrimSpace(s) == "" }) {
+		return nil, n.Errorf("must not hold an empty name")
+	}
+	return items, nil
+}
+
+func patterns(n jsonc.Node) ([]string, error) {
+	items, err := names(n)
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range items {
+		if _, err := regexp.Compile(item); err != nil {
+			return nil, n.Errorf("%q is not a regular expression: %v", item, err)
+		}
+	}
+	return items, nil
+}
+
+func oneOf(n jsonc.Node, allowed ...string) (string, error) {
+	s, err := n.Text()
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(allowed, s) {
+		return "", n.Errorf("must be one of %s, not %q", strings.Join(allowed, ", "), s)
+	}
+	return s, nil
+}

@@ -1,0 +1,139 @@
+// Package wire holds the connections under the MCP protocol library: one over the pipes of a child
+// process that survives whatever the child prints, and taps that keep the bytes of a result as the
+// server sent them.
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// Capture receives the raw result of the last request that was sent under its context.
+type Capture struct {
+	mu  sync.Mutex
+	raw json.RawMessage
+}
+
+// Raw returns the result as it came over the wire, or nil when nothing was seen.
+func (c *Capture) Raw() json.RawMessage {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.raw
+}
+
+func (c *Capture) set(raw json.RawMessage) {
+	c.mu.Lock()
+	c.raw = raw
+	c.mu.Unlock()
+}
+
+type captureKey struct{}
+
+// WithCapture returns a context under which requests leave their raw results in the Capture.
+func WithCapture(ctx context.Context) (context.Context, *Capture) {
+	c := &Capture{}
+	return context.WithValue(ctx, captureKey{}, c), c
+}
+
+func captureFrom(ctx context.Context) *Capture {
+	c, _ := ctx.Value(captureKey{}).(*Capture)
+	return c
+}
+
+// pending are the requests that wait for their response.
+type pending struct {
+	mu    sync.Mutex
+	calls map[jsonrpc.ID]call
+}
+
+type call struct {
+	method  string
+	capture *Capture
+}
+
+func (p *pending) add(ctx context.Context, msg jsonrpc.Message) {
+	req, ok := msg.(*jsonrpc.Request)
+	if !ok || !req.IsCall() {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.calls == nil {
+		p.calls = map[jsonrpc.ID]call{}
+	}
+	p.calls[req.ID] = call{req.Method, captureFrom(ctx)}
+}
+
+func (p *pending) drop(msg jsonrpc.Message) {
+	if req, ok := msg.(*jsonrpc.Request); ok {
+		p.take(req.ID)
+	}
+}
+
+// take returns the call that id answers and forgets it.
+func (p *pending) take(id jsonrpc.ID) (call, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c, ok := p.calls[id]
+	delete(p.calls, id)
+	return c, ok
+}
+
+// find returns the id of a pending call of method.
+func (p *pending) find(method string) (jsonrpc.ID, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, c := range p.calls {
+		if c.method == method {
+			return id, true
+		}
+	}
+	return jsonrpc.ID{}, false
+}
+
+// answered notes a response and reports whether anyone waits for it.
+func (p *pending) answered(resp *jsonrpc.Response) bool {
+	c, ok := p.take(resp.ID)
+	if ok && c.capture != nil && resp.Error == nil {
+		c.capture.set(resp.Result)
+	}
+	return ok
+}
+
+// Tap is a transport whose results can be captured.
+type Tap struct{ Transport mcp.Transport }
+
+// Connect connects the transport below.
+func (t Tap) Connect(ctx context.Context) (mcp.Connection, error) {
+	conn, err := t.Transport.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &tapConn{Connection: conn}, nil
+}
+
+type tapConn struct {
+	mcp.Connection
+	pending pending
+}
+
+func (c *tapConn) Read(ctx context.Context) (jsonrpc.Message, error) {
+	msg, err := c.Connection.Read(ctx)
+	if resp, ok := msg.(*jsonrpc.Response); ok && err == nil {
+		c.pending.answered(resp)
+	}
+	return msg, err
+}
+
+func (c *tapConn) Write(ctx context.Context, msg jsonrpc.Message) error {
+	c.pending.add(ctx, msg)
+	err := c.Connection.Write(ctx, msg)
+	if err != nil {
+		c.pending.drop(msg)
+	}
+	return err
+}

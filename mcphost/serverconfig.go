@@ -1,0 +1,284 @@
+package mcphost
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
+)
+
+const maxServerName = 128
+
+func serverKeys() []string {
+	return []string{"command", "args", "env", "cwd", "envFile", "url", "headers", "type", "transport", "enabled",
+		"disabled", "timeout", "connect_timeout", "allowed_tools", "blocked_tools", "disabledTools", "autoApprove",
+		"skip_security_validation"}
+}
+
+// entry is a server's entry while it is read: what its keys set, before the whole is judged.
+type entry struct {
+	ServerConfig
+	kind    string
+	envFile string
+	token   string
+	env     []jsonc.Member
+	headers []jsonc.Member
+}
+
+// server reads one entry. What is wrong with it ends up in its Problem.
+func (p *configParser) server(m jsonc.Member) ServerConfig {
+	e := &entry{ServerConfig: ServerConfig{Name: m.Key}}
+	err := p.readEntry(e, m.Value)
+	if err == nil {
+		err = checkServerName(m)
+	}
+	if err == nil {
+		err = p.finish(e)
+	}
+	if err != nil {
+		e.Problem = fmt.Errorf("MCP server '%s': %w", e.Name, err)
+	}
+	return e.ServerConfig
+}
+
+func checkServerName(m jsonc.Member) error {
+	switch {
+	case m.Key == "":
+		return m.At.Errorf("the name is empty")
+	case len(m.Key) > maxServerName:
+		return m.At.Errorf("the name is longer than %d bytes", maxServerName)
+	case strings.ContainsFunc(m.Key, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return m.At.Errorf("the name %q holds characters that cannot be printed", m.Key)
+	}
+	return nil
+}
+
+func (p *configParser) readEntry(e *entry, value jsonc.Node) error {
+	members, err := value.Members()
+	if err != nil {
+		return err
+	}
+	// The first error wins, but every key is read: a disabled entry must stay disabled.
+	var first error
+	for _, m := range members {
+		known, err := p.launchKey(e, m)
+		if !known {
+			known, err = ruleKey(e, m)
+		}
+		if !known {
+			p.otherKey(e, m)
+		}
+		if err != nil && first == nil {
+			first = inKey(m.Key, err)
+		}
+	}
+	return first
+}
+
+// launchKey reads a key that says how the server is started or reached.
+func (p *configParser) launchKey(e *entry, m jsonc.Member) (known bool, err error) {
+	switch m.Key {
+	case "command":
+		err = p.command(e, m.Value)
+	case "args":
+		var args []string
+		if args, err = p.texts(m.Value); err == nil {
+			e.Args = append(e.Args, args...)
+		}
+	case "env", "environment":
+		e.env, err = m.Value.Members()
+	case "cwd":
+		e.Dir, err = p.text(m.Value)
+	case "envFile":
+		e.envFile, err = p.text(m.Value)
+	case "url":
+		e.URL, err = p.text(m.Value)
+	case "headers":
+		e.headers, err = m.Value.Members()
+	case "token":
+		e.token, err = p.text(m.Value)
+	case "type", "transport":
+		var kind string
+		if kind, err = m.Value.Text(); err == nil && e.kind != "" && e.kind != kind {
+			err = m.Value.Errorf("%q contradicts %q; keep one of \"type\" and \"transport\"", kind, e.kind)
+		}
+		e.kind = kind
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// ruleKey reads a key that says what is done with the server.
+func ruleKey(e *entry, m jsonc.Member) (known bool, err error) {
+	var flag bool
+	switch m.Key {
+	case "enabled":
+		flag, err = m.Value.Bool()
+		e.Disabled = e.Disabled || err == nil && !flag
+	case "disabled":
+		flag, err = m.Value.Bool()
+		e.Disabled = e.Disabled || flag
+	case "timeout":
+		e.Timeout, err = seconds(m.Value)
+	case "connect_timeout", "connectTimeout":
+		e.ConnectTimeout, err = seconds(m.Value)
+	case "allowed_tools", "allowedTools":
+		e.AllowedTools, err = names(m.Value)
+	case "blocked_tools", "disabledTools", "disabled_tools", "excludedTools":
+		var more []string
+		more, err = names(m.Value)
+		e.BlockedTools = append(e.BlockedTools, more...)
+	case "autoApprove", "alwaysAllow":
+		var more []string
+		more, err = names(m.Value)
+		e.AutoApprove = append(e.AutoApprove, more...)
+	case "skip_security_validation":
+		e.SkipSecurityValidation, err = m.Value.Bool()
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// otherKey warns of a key that is not read. Keys of other programs that change nothing pass silently.
+func (p *configParser) otherKey(e *entry, m jsonc.Member) {
+	switch m.Key {
+	case "description", "name", "gallery", "version", "icon", "note":
+	case "oauth", "auth", "headersHelper", "sandbox", "sandboxEnabled", "dev", "watchPaths":
+		p.warn(e.Name, m.At, "the key %q of other programs has no effect here", m.Key)
+	default:
+		p.warnUnknown(e.Name, m, serverKeys())
+	}
+}
+
+// command reads a program, or a program and its arguments as a list.
+func (p *configParser) command(e *entry, n jsonc.Node) error {
+	if n.IsString() {
+		var err error
+		e.Command, err = p.text(n)
+		return err
+	}
+	words, err := p.texts(n)
+	if err != nil {
+		return n.Errorf("must be a string or a list of strings")
+	}
+	if len(words) == 0 {
+		return n.Errorf("must not be an empty list")
+	}
+	e.Command, e.Args = words[0], append(words[1:], e.Args...)
+	return nil
+}
+
+// finish judges the entry as a whole.
+func (p *configParser) finish(e *entry) error {
+	if err := p.pickTransport(e); err != nil {
+		return err
+	}
+	if e.Transport == TransportStdio {
+		return p.finishStdio(e)
+	}
+	return p.finishRemote(e)
+}
+
+func (p *configParser) pickTransport(e *entry) error {
+	switch e.kind {
+	case "stdio", "local":
+		e.Transport = TransportStdio
+	case "http", "streamable-http", "streamableHttp", "streamable_http":
+		e.Transport = TransportHTTP
+	case "sse":
+		e.Transport = TransportSSE
+	case "", "remote":
+		switch {
+		case e.Command != "" && e.URL != "":
+			return errors.New("both \"command\" and \"url\" are given; keep one, or say which with \"type\"")
+		case e.Command != "":
+			e.Transport = TransportStdio
+		case e.URL != "":
+			e.Transport = TransportAuto
+		default:
+			return errors.New("neither \"command\" nor \"url\" is given; a server needs one of them")
+		}
+	default:
+		return fmt.Errorf("\"type\" %q is not known; use \"stdio\", \"http\" or \"sse\"", e.kind)
+	}
+	if e.Transport == TransportStdio && e.Command == "" {
+		return errors.New("stdio transport requires 'command'")
+	}
+	if e.Transport != TransportStdio && e.URL == "" {
+		return fmt.Errorf("%s transport requires 'url'", e.Transport)
+	}
+	return nil
+}
+
+func (p *configParser) finishStdio(e *entry) error {
+	if e.Dir != "" {
+		e.Dir = p.resolve(e.Dir)
+	}
+	env := map[string]string{}
+	if e.envFile != "" {
+		if err := readEnvFile(p.resolve(e.envFile), env); err != nil {
+			return fmt.Errorf("\"envFile\": %w", err)
+		}
+	}
+	for _, m := range e.env {
+		if m.Value.IsNull() {
+			delete(env, m.Key)
+			continue
+		}
+		value, err := p.text(m.Value)
+		if err != nil {
+			return inKey("env", inKey(m.Key, err))
+		}
+		if m.Key == "" || strings.ContainsAny(m.Key, "=\x00") || strings.Contains(value, "\x00") {
+			return inKey("env", m.At.Errorf("%q is not a variable that an environment can hold", m.Key))
+		}
+		env[m.Key] = value
+	}
+	if len(env) > 0 {
+		e.Env = env
+	}
+	return nil
+}
+
+func (p *configParser) finishRemote(e *entry) error {
+	u, err := url.Parse(e.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("\"url\" must be an http:// or https:// address, not %q", e.URL)
+	}
+	headers := map[string]string{}
+	for _, m := range e.headers {
+		value, err := p.text(m.Value)
+		if err != nil {
+			return inKey("headers", inKey(m.Key, err))
+		}
+		if !validHeader(m.Key, value) {
+			return inKey("headers", m.At.Errorf("%q is not a header that HTTP can carry", m.Key))
+		}
+		headers[m.Key] = value
+	}
+	if e.token != "" {
+		headers["Authorization"] = "Bearer " + e.token
+	}
+	if len(headers) > 0 {
+		e.Headers = headers
+	}
+	return nil
+}
+
+// validHeader reports whether name is a token of RFC 9110 and value holds no line break.
+func validHeader(name, value string) bool {
+	if name == "" || strings.ContainsAny(value, "\r\n\x00") {
+		return false
+	}
+	for _, c := range []byte(name) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
