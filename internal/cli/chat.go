@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/toolserve/toolserve/internal/cli/repl"
+	"github.com/toolserve/toolserve/internal/client"
+)
+
+// unreachableStatus is the exit status of a command whose server does not answer.
+const unreachableStatus = 3
+
+// Remote names the running server that a command speaks to.
+type Remote struct {
+	URL    string `default:"http://127.0.0.1:8000" env:"TOOLSERVE_URL" help:"Address of the running toolserve." placeholder:"URL"`
+	APIKey string `name:"api-key" env:"TOOLSERVE_API_KEY" help:"The server's API key." placeholder:"KEY"`
+}
+
+// client returns a client of the server. A bad address is a usage error.
+func (r Remote) client() (*client.Client, error) {
+	c, err := client.New(client.Options{URL: r.URL, APIKey: r.APIKey})
+	if err != nil {
+		return nil, &ExitError{Code: usageStatus, Err: err}
+	}
+	return c, nil
+}
+
+// remoteError gives the failure of a request its exit status.
+func remoteError(err error) error {
+	var gone *client.UnreachableError
+	if errors.As(err, &gone) {
+		return &ExitError{Code: unreachableStatus, Err: err}
+	}
+	return err
+}
+
+// ChatCmd is `toolserve chat`.
+type ChatCmd struct {
+	Remote
+	Model     string `default:"default" help:"Name of the model; default is the one that is served."`
+	System    string `help:"System prompt." placeholder:"TEXT"`
+	NoTools   bool   `help:"Leave the server's MCP tools alone."`
+	Yes       bool   `short:"y" help:"Run high-risk tools without asking."`
+	MaxRounds int    `default:"10" help:"Rounds of tool calls for one message."`
+	Message   string `arg:"" optional:"" help:"Send this message, print the answer and leave."`
+}
+
+// Help is the long description.
+func (*ChatCmd) Help() string {
+	return "Without MESSAGE it reads messages line by line, from the terminal or from a pipe. In a pipe the answers go to " +
+		"standard output and everything else to standard error, and a high-risk tool runs only with --yes. " +
+		"Exit status: 0 answered, 1 a turn failed, 2 bad usage, 3 no server."
+}
+
+// Validate checks the flags.
+func (c *ChatCmd) Validate() error {
+	if c.MaxRounds < 1 {
+		return errors.New("--max-rounds must be at least 1; --no-tools turns the tools off")
+	}
+	return nil
+}
+
+// Run holds the conversation.
+func (c *ChatCmd) Run(ctx context.Context, streams IO) error {
+	server, err := c.client()
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	if _, err := server.Models(ctx); err != nil { // a wrong address or key is told before anything is typed
+		return remoteError(err)
+	}
+	// The signals are the chat's own: Ctrl-C stops an answer before it ends the program.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	interrupts := make(chan os.Signal, 1) // the runtime sends; not closed
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer stop()
+	return c.talk(ctx, server, streams, interrupts)
+}
+
+func (c *ChatCmd) talk(ctx context.Context, server *client.Client, streams IO, interrupts <-chan os.Signal) error {
+	input, interactive := repl.OpenInput(ctx, streams.In, streams.Out, streams.Err)
+	onTerminal := repl.IsTerminal(streams.Out)
+	notes := streams.Err
+	if onTerminal {
+		notes = streams.Out
+	}
+	session := repl.New(repl.Options{
+		Client: server, Input: input, Out: streams.Out, Notes: notes,
+		Interactive: interactive, Reasoning: onTerminal,
+		Colour:     onTerminal && repl.ColourWanted(streams.Env),
+		Interrupts: interrupts,
+		Model:      c.Model, System: c.System, NoTools: c.NoTools, Yes: c.Yes, MaxRounds: c.MaxRounds,
+	})
+	run := session.Run
+	if c.Message != "" {
+		run = func(ctx context.Context) error { return session.Once(ctx, c.Message) }
+	}
+	err := run(ctx)
+	switch {
+	case errors.Is(err, repl.ErrFailed): // it was shown when it failed
+		return &ExitError{Code: 1}
+	case errors.Is(err, repl.ErrInterrupted):
+		return &ExitError{Code: 130}
+	}
+	return remoteError(err)
+}
