@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -48,6 +49,8 @@ type Tool struct {
 	Annotations Annotations `json:"annotations"`
 	// HighRisk says that the server's policy counts the tool as dangerous.
 	HighRisk bool `json:"high_risk"`
+	// Raw is the tool as it came.
+	Raw json.RawMessage `json:"-"`
 }
 
 // Annotations are MCP's tool annotations, as far as toolserve uses them.
@@ -63,10 +66,11 @@ func (t Tool) Chat() chat.Tool {
 
 // ToolList is what GET /v1/mcp/tools answers.
 type ToolList struct {
-	Tools []Tool `json:"tools"`
+	Tools []Tool
 	// Reason says why Tools is empty.
-	Reason string          `json:"reason"`
-	Raw    json.RawMessage `json:"-"`
+	Reason string
+	// Raw is the answer as it came.
+	Raw json.RawMessage
 }
 
 // MCPStatus asks for the state of the MCP servers.
@@ -79,10 +83,22 @@ func (c *Client) MCPStatus(ctx context.Context) (*Status, error) {
 
 // MCPTools lists the tools of the connected MCP servers.
 func (c *Client) MCPTools(ctx context.Context) (*ToolList, error) {
-	var list ToolList
-	raw, err := c.call(ctx, http.MethodGet, "/v1/mcp/tools", nil, nil, &list)
-	list.Raw = raw
-	return &list, err
+	var body struct {
+		Tools  []json.RawMessage `json:"tools"`
+		Reason string            `json:"reason"`
+	}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/mcp/tools", nil, nil, &body)
+	if err != nil {
+		return nil, err
+	}
+	list := &ToolList{Tools: make([]Tool, len(body.Tools)), Reason: body.Reason, Raw: raw}
+	for i, item := range body.Tools {
+		if err := json.Unmarshal(item, &list.Tools[i]); err != nil {
+			return nil, fmt.Errorf("GET /v1/mcp/tools: tool %d: %w", i, err)
+		}
+		list.Tools[i].Raw = item
+	}
+	return list, nil
 }
 
 // Call is a call of an MCP tool.
@@ -135,14 +151,18 @@ type AuditLog struct {
 
 // AuditEntry is one record: its fields that people read, and Raw as it came.
 type AuditEntry struct {
-	Seq      uint64          `json:"seq"`
-	Time     time.Time       `json:"time"`
-	Server   string          `json:"server"`
-	Tool     string          `json:"tool"`
-	Decision string          `json:"decision"`
-	Success  bool            `json:"success"`
-	Error    string          `json:"error"`
-	Raw      json.RawMessage `json:"-"`
+	Seq        uint64          `json:"seq"`
+	Time       time.Time       `json:"time"`
+	Kind       string          `json:"kind"`
+	Server     string          `json:"server"`
+	Tool       string          `json:"tool"`
+	Decision   string          `json:"decision"`
+	Reason     string          `json:"reason"`
+	Success    bool            `json:"success"`
+	Error      string          `json:"error"`
+	Note       string          `json:"note"`
+	DurationMS float64         `json:"duration_ms"`
+	Raw        json.RawMessage `json:"-"`
 }
 
 // MCPAudit reads the newest records of the audit log.
