@@ -1,0 +1,82 @@
+package modelstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// errNoProgram means that a program is not installed.
+var errNoProgram = errors.New("not installed")
+
+// runProgram runs a program of the user's in dir, with the user's environment: its mirrors, proxies
+// and certificates are the point of asking it. The error carries the end of what it printed.
+func runProgram(ctx context.Context, dir, name string, args ...string) error {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, errNoProgram)
+	}
+	var out tail
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = 5 * time.Second
+	ownGroup(cmd)
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		text := out.summary()
+		if text == "" {
+			text = err.Error()
+		}
+		return fmt.Errorf("%s failed: %s", name, text)
+	}
+	return nil
+}
+
+const tailSize = 8 << 10
+
+// tail keeps the end of what is written to it.
+type tail struct{ buf []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - tailSize; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+// summary returns the lines that say what went wrong: those marked as errors, else the last ones.
+func (t *tail) summary() string {
+	var marked, all []string
+	for line := range strings.Lines(string(t.buf)) {
+		line = printable(line, 200)
+		if line == "" {
+			continue
+		}
+		all = append(all, line)
+		if strings.Contains(strings.ToLower(line), "err") {
+			marked = append(marked, line)
+		}
+	}
+	lines := marked
+	if len(lines) == 0 {
+		lines = all
+	}
+	return strings.Join(lines[max(0, len(lines)-4):], " | ")
+}
+
+// fileSize returns the size of a file, 0 if there is none.
+func fileSize(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}

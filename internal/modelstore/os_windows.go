@@ -1,0 +1,40 @@
+package modelstore
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+
+	"golang.org/x/sys/windows"
+)
+
+// tryLock takes an exclusive lock on an open file; false means that someone else has it.
+func tryLock(f *os.File) (bool, error) {
+	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
+	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// freeSpace returns the bytes that this user may still write below dir.
+func freeSpace(dir string) (uint64, error) {
+	p, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return 0, err
+	}
+	var free uint64
+	err = windows.GetDiskFreeSpaceEx(p, &free, nil, nil)
+	return free, err
+}
+
+func isDiskFull(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
+}
+
+// ownGroup is for Unix: here the end of the context ends the command alone.
+func ownGroup(*exec.Cmd) {}
+
+// writableByOthers is for Unix: here the profile's access list protects the cache.
+func writableByOthers(os.FileInfo) bool { return false }
