@@ -1,0 +1,128 @@
+package openai
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/toolserve/toolserve/internal/sse"
+)
+
+// errNoFinish is a generator's broken promise.
+var errNoFinish = errors.New("the model's output ended without a reason")
+
+// ChatCompletions serves POST /v1/chat/completions. The caller bounds the body, with http.MaxBytesReader.
+func (h *Handler) ChatCompletions(w http.ResponseWriter, r *http.Request) {
+	body, err := readBody(r)
+	if err != nil {
+		h.answerError(w, r, readFailure(r.Context(), err))
+		return
+	}
+	req, bad := decode(body)
+	if bad == nil && !h.serves(req.Model) {
+		bad = h.unknownModel(req.Model)
+	}
+	switch {
+	case bad != nil:
+		bad.write(w)
+	case req.stream:
+		h.stream(w, r, req)
+	default:
+		h.whole(w, r, req)
+	}
+}
+
+func readBody(r *http.Request) ([]byte, error) {
+	const guess, most = 4 << 10, 1 << 20 // what a client announces is not yet sent
+	var buf bytes.Buffer
+	buf.Grow(int(min(max(r.ContentLength+bytes.MinRead, guess), most)))
+	_, err := buf.ReadFrom(r.Body)
+	return buf.Bytes(), err
+}
+
+// head starts an answer to a request.
+func (h *Handler) head(object string) head {
+	return head{
+		id: "chatcmpl-" + h.opts.NewID(), object: object, model: h.opts.Model.ID,
+		fingerprint: h.opts.Fingerprint, created: h.opts.Now().Unix(),
+	}
+}
+
+// whole answers with one object.
+func (h *Handler) whole(w http.ResponseWriter, r *http.Request, req *wireRequest) {
+	var a answer
+	for ev, err := range h.opts.Generator.Generate(r.Context(), &req.Request) {
+		if err != nil {
+			h.answerError(w, r, failure(r.Context(), err))
+			return
+		}
+		a.add(&ev)
+	}
+	if a.reason == "" {
+		h.answerError(w, r, failure(r.Context(), errNoFinish))
+		return
+	}
+	h.warn(r.Context(), a.warnings)
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(a.encode(h.head("chat.completion"), req)) // a client that left needs no answer
+}
+
+// stream answers with chunks as the events come. A failure before the first chunk has its own status; a
+// later one is an event with the error, and the stream ends without [DONE].
+func (h *Handler) stream(w http.ResponseWriter, r *http.Request, req *wireRequest) {
+	out := sse.NewWriter(w)
+	defer out.Stop()
+	out.KeepAlive(h.opts.KeepAlive)
+	enc := newChunkEncoder(h.head("chat.completion.chunk"), req, func(data []byte) error { return out.Event("", data) })
+	for ev, err := range h.opts.Generator.Generate(r.Context(), &req.Request) {
+		if err != nil {
+			h.streamError(w, r, out, failure(r.Context(), err))
+			return
+		}
+		if enc.encode(&ev) != nil {
+			return // the client has left; leaving the range ends the generation
+		}
+	}
+	if !enc.finished {
+		h.streamError(w, r, out, failure(r.Context(), errNoFinish))
+		return
+	}
+	h.warn(r.Context(), enc.warnings)
+	_ = out.Event("", []byte("[DONE]")) // all has been said
+}
+
+// streamError ends a stream with an error.
+func (h *Handler) streamError(w http.ResponseWriter, r *http.Request, out *sse.Writer, e *apiError) {
+	if e == nil {
+		return
+	}
+	if out.Cancel() {
+		h.answerError(w, r, e)
+		return
+	}
+	h.logFailure(r.Context(), e)
+	_ = out.Event("", e.body()) // a client that left needs no error
+}
+
+// answerError answers with an error, unless the client has left and e is nil.
+func (h *Handler) answerError(w http.ResponseWriter, r *http.Request, e *apiError) {
+	if e == nil {
+		return
+	}
+	h.logFailure(r.Context(), e)
+	e.write(w)
+}
+
+// logFailure records what is not the client's fault.
+func (h *Handler) logFailure(ctx context.Context, e *apiError) {
+	if e.status >= http.StatusInternalServerError {
+		h.log.ErrorContext(ctx, "a generation failed", "status", e.status, "code", e.code, "error", e.message)
+	}
+}
+
+func (h *Handler) warn(ctx context.Context, warnings []string) {
+	for _, text := range warnings {
+		h.log.WarnContext(ctx, "a generation had a warning", "warning", text)
+	}
+}

@@ -1,0 +1,171 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/toolserve/toolserve/internal/openai"
+)
+
+// The pace below which a connection is taken for dead or hostile.
+const (
+	readPause  = 30 * time.Second // the longest silence within a request's body
+	writePause = 60 * time.Second // the longest time that a write may be stuck
+)
+
+// observe names each request, logs it, and turns a panic into an answer.
+func (s *Server) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		id := requestID(r)
+		w.Header().Set("X-Request-Id", id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		out := &response{ResponseWriter: w, rc: http.NewResponseController(w)}
+		if r.Body != nil && r.Body != http.NoBody {
+			body := &pacedBody{ReadCloser: r.Body, rc: out.rc}
+			body.hurry() // also where no handler reads it: net/http does at the end
+			r.Body = body
+		}
+		defer func() {
+			failure := recover()
+			if failure != nil && failure != http.ErrAbortHandler { //nolint:errorlint // the sentinel is compared as net/http does
+				s.log.Error("a handler panicked", "panic", failure, "id", id, "path", r.URL.Path, "stack", string(debug.Stack()))
+				if out.status == 0 {
+					openai.WriteError(out, http.StatusInternalServerError, "internal_error", "",
+						"the server failed on this request; its log has the reason under request id "+id)
+				} else {
+					failure = http.ErrAbortHandler // the answer is cut off, which the client sees
+				}
+			}
+			s.record(r, out, id, time.Since(start))
+			if failure == http.ErrAbortHandler { //nolint:errorlint // as above
+				panic(failure)
+			}
+		}()
+		next.ServeHTTP(out, r)
+	})
+}
+
+func (s *Server) record(r *http.Request, out *response, id string, took time.Duration) {
+	level := slog.LevelInfo
+	if r.URL.Path == "/health" {
+		level = slog.LevelDebug // probes come every few seconds
+	}
+	s.log.Log(r.Context(), level, "request", "method", r.Method, "path", r.URL.Path, "status", out.status,
+		"bytes", out.bytes, "duration", took.Round(time.Microsecond), "client", clientIP(r), "id", id)
+}
+
+// requestID returns the id that the client gave, if it can be shown in a log, or a new one.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	if len(id) == 0 || len(id) > 128 {
+		return rand.Text()
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return rand.Text()
+		}
+	}
+	return id
+}
+
+// protect puts admission, the limits on the body and the timeout around a handler.
+func (s *Server) protect(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.gate.admit(w, r) {
+			return
+		}
+		if r.ContentLength > s.opts.MaxBody {
+			openai.WriteError(w, http.StatusRequestEntityTooLarge, "request_too_large", "",
+				fmt.Sprintf("the body has %d bytes; this server takes at most %d", r.ContentLength, s.opts.MaxBody))
+			return
+		}
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = http.MaxBytesReader(w, r.Body, s.opts.MaxBody)
+		}
+		ctx := r.Context()
+		if s.opts.Timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeoutCause(ctx, s.opts.Timeout, timeoutError(s.opts.Timeout))
+			defer cancel()
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
+		if out, ok := w.(*response); ok && out.status == 0 {
+			silent(out, ctx)
+		}
+	})
+}
+
+// silent answers for a handler that gave up without an answer because its context ended.
+func silent(w http.ResponseWriter, ctx context.Context) {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, context.DeadlineExceeded):
+		openai.WriteError(w, http.StatusGatewayTimeout, "timeout", "", cause.Error())
+	case errors.Is(cause, errStopping):
+		openai.WriteError(w, http.StatusServiceUnavailable, "stopping", "", cause.Error())
+	}
+}
+
+// timeoutError is the cause of a request's context that ended at Options.Timeout.
+type timeoutError time.Duration
+
+func (e timeoutError) Error() string {
+	return fmt.Sprintf("the request took longer than the %v that this server allows; ask for fewer tokens, or raise --timeout", time.Duration(e))
+}
+
+func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// pacedBody reads a body that must keep coming.
+type pacedBody struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+func (b *pacedBody) hurry() {
+	_ = b.rc.SetReadDeadline(time.Now().Add(readPause)) // not every writer has deadlines
+}
+
+func (b *pacedBody) Read(p []byte) (int, error) {
+	b.hurry()
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		// From now on the connection is watched for the client's leaving, which has all the time it wants.
+		_ = b.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// response remembers what was answered and keeps a client that does not read from holding the handler.
+type response struct {
+	http.ResponseWriter
+	rc     *http.ResponseController
+	status int // 0: nothing yet
+	bytes  int64
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *response) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *response) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	_ = w.rc.SetWriteDeadline(time.Now().Add(writePause)) // not every writer has deadlines
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
