@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -149,13 +150,15 @@ func (r *run) unknownTool(name string) string {
 // checkArguments accepts the JSON text of one object.
 func checkArguments(arguments string) error {
 	var object map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(arguments), &object); err != nil {
-		return err
+	err := json.Unmarshal([]byte(arguments), &object)
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &kind):
+		return fmt.Errorf("they are a JSON %s", kind.Value)
+	case err == nil && object == nil:
+		return errors.New("they are null")
 	}
-	if object == nil {
-		return fmt.Errorf("null is no object")
-	}
-	return nil
+	return err
 }
 
 // execute runs the approved calls, at most MaxParallel at a time, and emits each as it ends.

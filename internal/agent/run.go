@@ -199,12 +199,15 @@ func (c *collector) turn(round int) turn {
 			continue
 		}
 		id := call.id
-		if id == "" || used[id] {
-			id = fmt.Sprintf("call_%d_%d", round, i)
+		for n := i; id == "" || used[id]; n++ {
+			id = fmt.Sprintf("call_%d_%d", round, n)
 		}
 		used[id] = true
-		message.ToolCalls = append(message.ToolCalls,
-			chat.ToolCall{ID: id, Name: call.name, Arguments: string(call.arguments)})
+		arguments := strings.TrimSpace(string(call.arguments))
+		if arguments == "" { // how some models call a function without parameters
+			arguments = "{}"
+		}
+		message.ToolCalls = append(message.ToolCalls, chat.ToolCall{ID: id, Name: call.name, Arguments: arguments})
 	}
 	return turn{message: message, reason: c.reason}
 }
