@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/toolserve/toolserve/internal/modelstore/host"
 )
 
 const (
@@ -124,7 +126,7 @@ func (s *Store) lock(ctx context.Context, dir, what string, progress func(Progre
 		return nil, unusable(filepath.Join(dir, lockName), err)
 	}
 	for first := true; ; first = false {
-		ok, err := tryLock(f)
+		ok, err := host.TryLock(f)
 		if ok {
 			return func() { _ = f.Close() }, nil // closing gives the lock back
 		}
@@ -136,9 +138,29 @@ func (s *Store) lock(ctx context.Context, dir, what string, progress func(Progre
 			err = s.retries.sleep(ctx, s.retries.lockPoll)
 		}
 		if err != nil {
-			return nil, errors.Join(unusable(f.Name(), err), f.Close())
+			if ctx.Err() == nil {
+				err = unusable(f.Name(), err)
+			}
+			return nil, errors.Join(err, f.Close())
 		}
 	}
+}
+
+// removeAll removes what matches a pattern, as far as it can: what stays only takes space.
+func removeAll(pattern string) {
+	found, _ := filepath.Glob(pattern)
+	for _, path := range found {
+		_ = os.RemoveAll(path)
+	}
+}
+
+// fileSize returns the size of a file, 0 if there is none.
+func fileSize(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // list walks over the indexes in the cache.
@@ -161,7 +183,9 @@ func (s *Store) list(ctx context.Context) ([]Model, error) {
 		}
 		for _, v := range variants(ix.onDisk(dir)) {
 			m := ix.model(dir, ref, v)
-			m.Starter = s.isStarter(ref, v)
+			if m.Starter = s.isStarter(ref, v); m.Starter {
+				m.Name = StarterName
+			}
 			if m.Quant = v.quant; m.Quant == "" {
 				m.Quant = "unknown"
 			}

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/toolserve/toolserve/internal/modelstore/host"
 )
 
 // spare is left free on the disk, so that a download does not fill it to the last byte.
@@ -257,7 +259,7 @@ func (d *download) finish() error {
 
 // ensureSpace checks that the disk has room for need more bytes.
 func ensureSpace(dir string, need int64) error {
-	free, err := freeSpace(dir)
+	free, err := host.FreeSpace(dir)
 	if err != nil || need <= 0 || free >= uint64(need)+spare { // not knowing is no reason to refuse
 		return nil
 	}
@@ -269,7 +271,7 @@ func ensureSpace(dir string, need int64) error {
 }
 
 func writeError(dir string, need int64, err error) error {
-	if !isDiskFull(err) {
+	if !host.IsDiskFull(err) {
 		return unusable(dir, err)
 	}
 	return &Error{

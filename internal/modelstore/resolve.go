@@ -3,6 +3,8 @@ package modelstore
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -18,10 +20,7 @@ func (s *Store) resolveHub(ctx context.Context, ref hubRef, progress func(Progre
 		}
 	}
 	if s.offline {
-		return Model{}, &Error{
-			What: "model " + ref.String(), Kind: ErrNetwork, Reason: "it is not in the cache, and HF_HUB_OFFLINE forbids the network",
-			Mend: "unset HF_HUB_OFFLINE, or name a .gguf file",
-		}
+		return Model{}, s.offlineError(dir, ref)
 	}
 	unlock, err := s.lock(ctx, dir, ref.String(), progress)
 	if err != nil {
@@ -56,6 +55,17 @@ func (s *Store) resolveHub(ctx context.Context, ref hubRef, progress func(Progre
 		return Model{}, err
 	}
 	return s.finishModel(ix.model(dir, ref, v))
+}
+
+func (s *Store) offlineError(dir string, ref hubRef) error {
+	e := &Error{
+		What: "model " + ref.String(), Kind: ErrNetwork, Reason: "it is not in the cache, and HF_HUB_OFFLINE forbids asking the hub",
+		Mend: "unset HF_HUB_OFFLINE, or name a .gguf file",
+	}
+	if have := variants(s.readIndex(dir).onDisk(dir)); len(have) > 0 {
+		e.Mend += "; the cache has " + sample(have, func(v variant) string { return ref.id() + ":" + v.files[0].Name })
+	}
+	return e
 }
 
 // cached returns the model if all its files are there. With the hub's last listing at hand, the choice
@@ -153,10 +163,23 @@ func (s *Store) fetchFile(ctx context.Context, dir string, ix *index, p fetchPla
 		if errors.As(err, &e) || ctx.Err() != nil {
 			return err
 		}
+		var se *statusError
+		if errors.As(err, &se) && se.status == http.StatusNotFound {
+			return &Error{
+				What: "model " + p.ref.String(), Kind: ErrNotFound, Cause: err,
+				Reason: fmt.Sprintf("%s has no file %s at commit %s", s.endpoint.Host, p.file.Name, p.commit), Mend: "fetch it again: the repository may have changed just now",
+			}
+		}
 		return s.hubError(ctx, p.ref, err)
 	}
+	removeAll(globQuote(d.dst) + ".*.partial") // what is left of other versions
 	ix.Have[p.file.Name] = haveFile{hubFile: p.file, Commit: p.commit, Source: SourceHub, Fetched: time.Now().UTC().Truncate(time.Second)}
 	return writeJSON(filepath.Join(dir, indexName), ix)
+}
+
+// globQuote makes a path a pattern for itself.
+func globQuote(path string) string {
+	return strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]").Replace(path)
 }
 
 func (s *Store) newDownload(dir string, u *url.URL, p fetchPlan, progress func(Progress)) *download {

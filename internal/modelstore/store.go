@@ -38,7 +38,7 @@ type Options struct {
 	Endpoint string
 	// Token authorises against Endpoint, and is sent nowhere else. Default: $HF_TOKEN.
 	Token string
-	// Offline forbids the network. Default: whether $HF_HUB_OFFLINE is 1 or true.
+	// Offline forbids asking the hub. Default: whether $HF_HUB_OFFLINE is 1 or true.
 	Offline bool
 	// Logger receives warnings and what is fetched from where. Default: silent.
 	Logger *slog.Logger
@@ -55,7 +55,8 @@ type Store struct {
 	offline  bool
 	log      *slog.Logger
 	client   *http.Client
-	initErr  error // why dir or endpoint is unusable
+	dirErr   error // why there is no cache directory
+	hubErr   error // why there is no endpoint
 
 	goos, goarch string
 	starter      starterFile
@@ -96,14 +97,14 @@ func New(opts Options) *Store {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.endpoint, s.initErr = parseEndpoint(firstOf(opts.Endpoint, getenv("HF_ENDPOINT"), defaultEndpoint))
+	s.endpoint, s.hubErr = parseEndpoint(firstOf(opts.Endpoint, getenv("HF_ENDPOINT"), defaultEndpoint))
 	if s.dir == "" {
 		base, err := os.UserCacheDir()
 		if err != nil {
-			s.initErr = errors.Join(s.initErr, &Error{
+			s.dirErr = &Error{
 				What: "cache directory", Kind: ErrUnusable, Reason: err.Error(),
 				Mend: "set TOOLSERVE_CACHE to a folder that may be written",
-			})
+			}
 		}
 		s.dir = filepath.Join(base, "toolserve")
 	}
@@ -214,7 +215,7 @@ type Progress struct {
 // org/repo[:quant] or org/repo:FILE.gguf on the hub, or empty for the starter model. A model that is in
 // the cache is returned without the network. progress may be nil; it is called from this goroutine.
 //
-// Without a quant the first of [DefaultQuants] that the repository has is taken. Errors are *[Error].
+// Without a quant the first of [DefaultQuants] that the repository has is taken. Errors wrap an *[Error].
 func (s *Store) Resolve(ctx context.Context, ref string, progress func(Progress)) (Model, error) {
 	return s.resolve(ctx, ref, progress, false)
 }
@@ -228,29 +229,26 @@ func (s *Store) resolve(ctx context.Context, text string, progress func(Progress
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	if text == "" {
-		if s.initErr != nil {
-			return Model{}, s.initErr
-		}
-		return s.resolveStarter(ctx, progress)
-	}
-	if isPath(text) {
+	if text != "" && isPath(text) {
 		return localModel(text)
+	}
+	if err := errors.Join(s.dirErr, s.hubErr); err != nil {
+		return Model{}, err
+	}
+	if text == "" {
+		return s.resolveStarter(ctx, progress)
 	}
 	ref, err := parseRef(text)
 	if err != nil {
 		return Model{}, err
-	}
-	if s.initErr != nil {
-		return Model{}, s.initErr
 	}
 	return s.resolveHub(ctx, ref, progress, refresh)
 }
 
 // List returns the models in the cache, by name. Files that are not whole are left out.
 func (s *Store) List(ctx context.Context) ([]Model, error) {
-	if s.initErr != nil {
-		return nil, s.initErr
+	if s.dirErr != nil {
+		return nil, s.dirErr
 	}
 	return s.list(ctx)
 }

@@ -18,6 +18,8 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+
+	"github.com/toolserve/toolserve/internal/modelstore/host"
 )
 
 // Limits on an archive of libraries; the largest known one has 30 entries and 400 MB.
@@ -130,15 +132,15 @@ func library(h *tar.Header, prefix string) (base string, wanted bool, err error)
 	}
 	switch {
 	case h.Typeflag != tar.TypeReg:
-		return "", false, fmt.Errorf("its entry %s is not a plain file", printable(h.Name, 200))
+		return "", false, fmt.Errorf("its entry %s is not a plain file", host.Printable(h.Name, 200))
 	case !libName.MatchString(base) || len(base) > 100:
-		return "", false, fmt.Errorf("its entry %s has an odd name", printable(h.Name, 200))
+		return "", false, fmt.Errorf("its entry %s has an odd name", host.Printable(h.Name, 200))
 	}
 	return base, true, nil
 }
 
 func writeLibrary(src io.Reader, dst string, size int64) (libFile, error) {
-	f, err := os.OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o500)
+	f, err := os.OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
 	if err != nil {
 		return libFile{}, unusable(dst, err)
 	}
@@ -169,7 +171,7 @@ func checkManifest(dir, integrity string) error {
 	if err != nil {
 		return unusable(dir, err)
 	}
-	if info, err := os.Stat(dir); err != nil || writableByOthers(info) {
+	if othersMayChange(dir) || othersMayChange(filepath.Dir(dir)) {
 		return bad("the folder may be changed by other accounts")
 	}
 	var m manifest
@@ -194,10 +196,15 @@ func checkManifest(dir, integrity string) error {
 	}
 	for _, f := range want {
 		if reason := checkLibrary(dir, f); reason != "" {
-			return bad("%s %s", printable(f.Name, 100), reason)
+			return bad("%s %s", host.Printable(f.Name, 100), reason)
 		}
 	}
 	return nil
+}
+
+func othersMayChange(path string) bool {
+	info, err := os.Stat(path)
+	return err != nil || host.OthersMayChange(info)
 }
 
 // checkLibrary says what is wrong with one library, or nothing.
@@ -214,7 +221,7 @@ func checkLibrary(dir string, f libFile) string {
 		return "is not a plain file"
 	case info.Size() != f.Size:
 		return fmt.Sprintf("has %d bytes instead of %d", info.Size(), f.Size)
-	case writableByOthers(info):
+	case host.OthersMayChange(info):
 		return "may be changed by other accounts"
 	}
 	sum, err := hashFile(file, sha256.New())

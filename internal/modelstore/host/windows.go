@@ -1,4 +1,4 @@
-package modelstore
+package host
 
 import (
 	"errors"
@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tryLock takes an exclusive lock on an open file; false means that someone else has it.
-func tryLock(f *os.File) (bool, error) {
+// TryLock takes an exclusive lock on an open file; false means that someone else has it. Closing the
+// file gives the lock back.
+func TryLock(f *os.File) (bool, error) {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
@@ -18,8 +19,8 @@ func tryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// freeSpace returns the bytes that this user may still write below dir.
-func freeSpace(dir string) (uint64, error) {
+// FreeSpace returns the bytes that this account may still write below dir.
+func FreeSpace(dir string) (uint64, error) {
 	p, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, err
@@ -29,12 +30,13 @@ func freeSpace(dir string) (uint64, error) {
 	return free, err
 }
 
-func isDiskFull(err error) bool {
+// IsDiskFull says whether a write failed for want of space.
+func IsDiskFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }
 
+// OthersMayChange is for Unix: here the access list of the profile protects the cache.
+func OthersMayChange(os.FileInfo) bool { return false }
+
 // ownGroup is for Unix: here the end of the context ends the command alone.
 func ownGroup(*exec.Cmd) {}
-
-// writableByOthers is for Unix: here the profile's access list protects the cache.
-func writableByOthers(os.FileInfo) bool { return false }

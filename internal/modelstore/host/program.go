@@ -1,24 +1,25 @@
-package modelstore
+// Package host is the machine as the model store sees it: file locks, free disk space, who may change
+// a file, and the user's own programs.
+package host
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"time"
 )
 
-// errNoProgram means that a program is not installed.
-var errNoProgram = errors.New("not installed")
+// ErrNotInstalled means that a program is not there.
+var ErrNotInstalled = errors.New("not installed")
 
-// runProgram runs a program of the user's in dir, with the user's environment: its mirrors, proxies
-// and certificates are the point of asking it. The error carries the end of what it printed.
-func runProgram(ctx context.Context, dir, name string, args ...string) error {
+// Run runs a program of the user's in dir, with the user's environment: its mirrors, proxies and
+// certificates are the point of asking it. The error carries what the program said of the failure.
+func Run(ctx context.Context, dir, name string, args ...string) error {
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, errNoProgram)
+		return fmt.Errorf("%s: %w", name, ErrNotInstalled)
 	}
 	var out tail
 	cmd := exec.CommandContext(ctx, path, args...)
@@ -56,7 +57,7 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) summary() string {
 	var marked, all []string
 	for line := range strings.Lines(string(t.buf)) {
-		line = printable(line, 200)
+		line = Printable(line, 200)
 		if line == "" {
 			continue
 		}
@@ -72,11 +73,18 @@ func (t *tail) summary() string {
 	return strings.Join(lines[max(0, len(lines)-4):], " | ")
 }
 
-// fileSize returns the size of a file, 0 if there is none.
-func fileSize(path string) int64 {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0
+// Printable makes text from outside fit for a message: one line of at most limit bytes without control
+// characters.
+func Printable(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "..."
 	}
-	return info.Size()
+	return s
 }

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package modelstore
+package host
 
 import (
 	"errors"
@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLock takes an exclusive lock on an open file; false means that someone else has it.
-func tryLock(f *os.File) (bool, error) {
+// TryLock takes an exclusive lock on an open file; false means that someone else has it. Closing the
+// file gives the lock back.
+func TryLock(f *os.File) (bool, error) {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
@@ -20,8 +21,8 @@ func tryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// freeSpace returns the bytes that this user may still write below dir.
-func freeSpace(dir string) (uint64, error) {
+// FreeSpace returns the bytes that this account may still write below dir.
+func FreeSpace(dir string) (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, err
@@ -29,8 +30,17 @@ func freeSpace(dir string) (uint64, error) {
 	return uint64(st.Bavail) * uint64(st.Bsize), nil
 }
 
-func isDiskFull(err error) bool {
+// IsDiskFull says whether a write failed for want of space.
+func IsDiskFull(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+}
+
+// OthersMayChange says whether accounts other than this one and root may change the file.
+func OthersMayChange(info os.FileInfo) bool {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return true
+	}
+	return info.Mode().Perm()&0o022 != 0
 }
 
 // ownGroup makes the end of cmd's context the end of its children too.
@@ -38,6 +48,3 @@ func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 }
-
-// writableByOthers says whether accounts other than the owner may change the file.
-func writableByOthers(info os.FileInfo) bool { return info.Mode().Perm()&0o022 != 0 }
