@@ -49,7 +49,7 @@ func (s *Store) repoDir(id string) string {
 // readIndex returns the index in dir; an absent or unreadable one is empty, and grows anew.
 func (s *Store) readIndex(dir string) index {
 	ix := index{Have: map[string]haveFile{}}
-	data, err := readSmall(filepath.Join(dir, indexName), maxIndex)
+	data, err := host.ReadSmall(filepath.Join(dir, indexName), maxIndex)
 	if err == nil {
 		err = json.Unmarshal(data, &ix)
 	}
@@ -61,18 +61,6 @@ func (s *Store) readIndex(dir string) index {
 		ix.Have = map[string]haveFile{}
 	}
 	return ix
-}
-
-// readSmall reads a file of at most limit bytes.
-func readSmall(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > limit {
-		return nil, fmt.Errorf("%s has %d bytes, the limit is %d", path, info.Size(), limit)
-	}
-	return os.ReadFile(path)
 }
 
 func writeJSON(path string, v any) error {
@@ -144,23 +132,6 @@ func (s *Store) lock(ctx context.Context, dir, what string, progress func(Progre
 			return nil, errors.Join(err, f.Close())
 		}
 	}
-}
-
-// removeAll removes what matches a pattern, as far as it can: what stays only takes space.
-func removeAll(pattern string) {
-	found, _ := filepath.Glob(pattern)
-	for _, path := range found {
-		_ = os.RemoveAll(path)
-	}
-}
-
-// fileSize returns the size of a file, 0 if there is none.
-func fileSize(path string) int64 {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
 }
 
 // list walks over the indexes in the cache.

@@ -104,28 +104,11 @@ func (d *download) adopt(ctx context.Context) error {
 	if info.Size() > 0 {
 		d.report(PhaseVerify, 0)
 	}
-	d.have, err = copyUntil(ctx, d.hash, d.file)
+	d.have, err = host.CopyUntil(ctx, d.hash, d.file)
 	if err != nil {
 		return unusable(d.partial(), err)
 	}
 	return nil
-}
-
-// copyUntil copies until the end of src or of ctx.
-func copyUntil(ctx context.Context, dst io.Writer, src io.Reader) (n int64, err error) {
-	for {
-		m, err := io.CopyN(dst, src, 8<<20)
-		n += m
-		if err == io.EOF {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
-		if ctx.Err() != nil {
-			return n, context.Cause(ctx)
-		}
-	}
 }
 
 func (d *download) restart() error {

@@ -157,7 +157,7 @@ func (s *Store) installEngine(ctx context.Context, variant string, progress func
 			return e, err
 		}
 	}
-	removeAll(filepath.Join(parent, "install-*.tmp")) // left by a process that was killed
+	host.RemoveAll(filepath.Join(parent, "install-*.tmp")) // left by a process that was killed
 	if err := ensureSpace(parent, 5*p.bytes); err != nil {
 		return Engine{}, err
 	}

