@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
+	"github.com/toolserve/toolserve/policy"
 )
 
 // The bounds of a configuration file.
@@ -54,28 +55,18 @@ type Config struct {
 	Security Security
 }
 
-// Security is the security block: what may be started and called.
+// Security is the security block: what may be started and called, and what is kept of it.
 type Security struct {
-	// AllowedCommands replaces the built-in command whitelist when not nil; ExtraCommands adds to it.
-	AllowedCommands, ExtraCommands []string
-	// AllowedTools, when not nil, are the only tools that may be called; BlockedTools may never be.
-	// Names are a tool's own or its full name.
-	AllowedTools, BlockedTools []string
-	// MaxCallsPerMinute bounds the calls of each tool; 0 means the built-in limit, negative none.
-	MaxCallsPerMinute int
-	// BlockedArgumentPatterns are regular expressions that replace the built-in ones when not nil.
-	BlockedArgumentPatterns []string
-	// HighRisk is what happens to a call of a tool with a dangerous name: "warn" (also when empty),
-	// "block" or "ask".
-	HighRisk string
+	// Launch judges what an entry asks to be started or dialled; see [Config.LaunchRules].
+	Launch policy.LaunchRules
+	// Tools judge each call; see [Config.ToolRules].
+	Tools policy.ToolRules
 	// RedactKeys are further names of fields whose values the audit log must not hold.
 	RedactKeys []string
-	// AuditFile is where the audit log is written, relative to the file's folder; "" keeps it in memory.
+	// AuditFile is where the audit log is written; "" keeps it in memory alone.
 	AuditFile string
 	// Sandbox is how much stdio servers are confined: "off", "best-effort" or "require"; "" is the default.
 	Sandbox string
-	// AllowedHosts are hosts, or addresses, that a url may name although they are private.
-	AllowedHosts []string
 }
 
 // ServerConfig is one server's entry.
@@ -268,75 +259,4 @@ func (p *configParser) servers(root jsonc.Member) error {
 		p.cfg.Servers = append(p.cfg.Servers, p.server(m))
 	}
 	return nil
-}
-
-func securityKeys() []string {
-	return []string{"allowed_commands", "extra_commands", "allowed_tools", "blocked_tools", "max_calls_per_minute",
-		"blocked_argument_patterns", "high_risk", "allowed_high_risk_tools", "redact_keys", "audit_file", "sandbox",
-		"allowed_hosts"}
-}
-
-// security reads the security block. Unlike in a server's entry an error here fails the whole file:
-// a rule that is not understood must not be a rule that is not applied.
-func (p *configParser) security(block jsonc.Node) error {
-	members, err := block.Members()
-	if err != nil {
-		return err
-	}
-	s := &p.cfg.Security
-	for _, m := range members {
-		switch m.Key {
-		case "allowed_commands":
-			s.AllowedCommands, err = names(m.Value)
-		case "extra_commands":
-			s.ExtraCommands, err = names(m.Value)
-		case "allowed_tools":
-			s.AllowedTools, err = names(m.Value)
-		case "blocked_tools":
-			s.BlockedTools, err = names(m.Value)
-		case "max_calls_per_minute":
-			s.MaxCallsPerMinute, err = callsPerMinute(m.Value)
-		case "blocked_argument_patterns":
-			s.BlockedArgumentPatterns, err = patterns(m.Value)
-		case "high_risk":
-			s.HighRisk, err = oneOf(m.Value, "warn", "block", "ask")
-		case "allowed_high_risk_tools":
-			var more []string
-			more, err = names(m.Value)
-			p.cfg.AllowedHighRiskTools = append(p.cfg.AllowedHighRiskTools, more...)
-		case "redact_keys":
-			s.RedactKeys, err = names(m.Value)
-		case "audit_file":
-			s.AuditFile, err = p.auditFile(m.Value)
-		case "sandbox":
-			s.Sandbox, err = oneOf(m.Value, "off", "best-effort", "require")
-		case "allowed_hosts":
-			s.AllowedHosts, err = names(m.Value)
-		default:
-			p.warnUnknown("", m, securityKeys())
-		}
-		if err != nil {
-			return inKey(m.Key, err)
-		}
-	}
-	return nil
-}
-
-func (p *configParser) auditFile(n jsonc.Node) (string, error) {
-	path, err := n.Text()
-	if err != nil {
-		return "", err
-	}
-	if path == "" {
-		return "", n.Errorf("must not be empty; leave the key out to keep the log in memory")
-	}
-	return p.resolve(path), nil
-}
-
-// resolve makes a path of the file absolute: relative ones start at the file's folder.
-func (p *configParser) resolve(path string) string {
-	if filepath.IsAbs(path) || p.dir == "" {
-		return path
-	}
-	return filepath.Join(p.dir, path)
 }

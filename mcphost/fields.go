@@ -84,13 +84,17 @@ func patterns(n jsonc.Node) ([]string, error) {
 	return items, nil
 }
 
-func oneOf(n jsonc.Node, allowed ...string) (string, error) {
+func oneOf[T ~string](n jsonc.Node, allowed ...T) (T, error) {
 	s, err := n.Text()
 	if err != nil {
 		return "", err
 	}
-	if !slices.Contains(allowed, s) {
-		return "", n.Errorf("must be one of %s, not %q", strings.Join(allowed, ", "), s)
+	if !slices.Contains(allowed, T(s)) {
+		words := make([]string, len(allowed))
+		for i, word := range allowed {
+			words[i] = fmt.Sprintf("%q", string(word))
+		}
+		return "", n.Errorf("must be one of %s, not %q", strings.Join(words, ", "), s)
 	}
-	return s, nil
+	return T(s), nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path"
 	"strings"
 	"unicode"
 
@@ -16,6 +17,20 @@ func serverKeys() []string {
 	return []string{"command", "args", "env", "cwd", "envFile", "url", "headers", "type", "transport", "enabled",
 		"disabled", "timeout", "connect_timeout", "allowed_tools", "blocked_tools", "disabledTools", "autoApprove",
 		"skip_security_validation"}
+}
+
+// offers reports whether the entry lets a tool of this name be listed and called. Names may be globs.
+func (s *ServerConfig) offers(tool string) bool {
+	return (s.AllowedTools == nil || matchesAny(s.AllowedTools, tool)) && !matchesAny(s.BlockedTools, tool)
+}
+
+func matchesAny(globs []string, name string) bool {
+	for _, glob := range globs {
+		if ok, err := path.Match(glob, name); ok && err == nil || glob == name {
+			return true
+		}
+	}
+	return false
 }
 
 // entry is a server's entry while it is read: what its keys set, before the whole is judged.

@@ -23,14 +23,14 @@ func Check(data []byte, maxDepth int) error {
 		}
 		return errors.New("not JSON")
 	}
-	if depth(data) > maxDepth {
+	if Depth(data) > maxDepth {
 		return ErrDepth
 	}
 	return duplicates(data)
 }
 
-// depth returns how deep valid JSON nests.
-func depth(data []byte) int {
+// Depth returns how deep valid JSON nests.
+func Depth(data []byte) int {
 	now, most := 0, 0
 	for i := 0; i < len(data); i++ {
 		switch data[i] {

@@ -1,0 +1,273 @@
+package mcphost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/mcphost/internal/wire"
+	"github.com/toolserve/toolserve/policy"
+)
+
+// auditText bounds how much of a result goes into the audit log, which shortens it further.
+const auditText = 4 << 10
+
+// Call names a tool and what to pass it.
+type Call struct {
+	// Server is the server's name, or "" where the tool's name says enough.
+	Server string
+	// Tool is the tool's own name or its full name.
+	Tool string
+	// Arguments is a JSON object, or a JSON string that holds one; empty is {}.
+	Arguments json.RawMessage
+	// Approved says that a person agreed to this very call.
+	Approved bool
+	// Timeout bounds the call; 0 is what the configuration says.
+	Timeout time.Duration
+	// Origin says which path the call took ("execute", "chat", "loop"), Actor whose key it was and
+	// Request which request it belongs to. They go into the audit log.
+	Origin, Actor, Request string
+}
+
+// Execute runs a call: it finds the tool, checks the arguments, asks the policy, calls the server and
+// records what happened, whatever it was. A tool's own failure is a Result with IsError. An error is
+// an [*Error]. When ctx ends, the server is told to stop.
+func (h *Host) Execute(ctx context.Context, call Call) (Result, error) {
+	record := audit.Record{
+		Kind: audit.KindCall, Server: call.Server, Tool: call.Tool, Arguments: call.Arguments,
+		Origin: call.Origin, Actor: call.Actor, Request: call.Request,
+	}
+	h.mu.Lock()
+	off := h.closed || h.cancel == nil
+	if !off {
+		h.calls.Add(1)
+	}
+	h.mu.Unlock()
+	if off {
+		return Result{}, errorf(MCPOff, call.Server, call.Tool, "the MCP servers are not running")
+	}
+	defer h.calls.Done()
+
+	result, err := h.execute(ctx, call, &record)
+	if err != nil {
+		record.Error = err.Message
+		if record.Code == "" {
+			record.Code = string(err.Kind)
+		}
+		h.record(record)
+		return Result{}, err
+	}
+	record.Success, record.Error = !result.IsError, cut(result.ErrorMessage, auditText)
+	record.Result, record.Duration = cut(result.Text(), auditText), result.Duration
+	h.record(record)
+	return result, nil
+}
+
+// execute does the work of Execute and notes in the record what it learns on the way.
+func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Result, *Error) {
+	t, e := h.resolve(call.Server, call.Tool)
+	if e != nil {
+		return Result{}, e
+	}
+	record.Server, record.Tool = t.server, t.name
+	arguments, e := h.arguments(t, call.Arguments)
+	if e != nil {
+		return Result{}, e
+	}
+	record.Arguments = arguments
+	decision := h.gate.Decide(policy.Call{
+		Server: t.server, Tool: t.name, Arguments: arguments, Profile: t.profile, Approved: call.Approved,
+	})
+	record.Decision, record.Code, record.Reason = string(decision.Action), string(decision.Code), decision.Reason
+	record.Warnings = decision.Warnings
+	if decision.Action != policy.Allow {
+		return Result{}, refused(t, decision)
+	}
+	s := h.byName[t.server]
+	for _, warning := range decision.Warnings {
+		s.logger.Warn("a tool call", "tool", t.name, "warning", warning)
+	}
+	start := h.now()
+	result, e := s.call(ctx, t, arguments, call.Timeout)
+	record.Duration = h.now().Sub(start)
+	if e != nil {
+		return Result{}, e
+	}
+	result.Server, result.Tool, result.FullName = t.server, t.name, t.full
+	result.Warnings, result.Duration = decision.Warnings, record.Duration
+	return result, nil
+}
+
+// Resolve returns the tool that a call would run, by the same names that Execute takes.
+func (h *Host) Resolve(server, name string) (Tool, error) {
+	t, e := h.resolve(server, name)
+	if e != nil {
+		return Tool{}, e
+	}
+	return t.public(), nil
+}
+
+// Decide says what the policy would do with a call, without running or counting it.
+func (h *Host) Decide(call Call) (policy.Decision, error) {
+	t, e := h.resolve(call.Server, call.Tool)
+	if e != nil {
+		return policy.Decision{}, e
+	}
+	arguments, e := h.arguments(t, call.Arguments)
+	if e != nil {
+		return policy.Decision{}, e
+	}
+	return h.gate.Preview(policy.Call{
+		Server: t.server, Tool: t.name, Arguments: arguments, Profile: t.profile, Approved: call.Approved,
+	}), nil
+}
+
+// resolve finds the tool that a call names, or says why it is not there: a server that is not
+// connected has no tools yet.
+func (h *Host) resolve(server, name string) (*tool, *Error) {
+	if name == "" {
+		return nil, errorf(BadArguments, server, "", "the call names no tool")
+	}
+	if server != "" && h.byName[server] == nil {
+		return nil, errorf(Unknown, server, name, "Server '%s' not found", server)
+	}
+	t, e := h.index.Load().find(server, name)
+	if e == nil || e.Kind != Unknown {
+		return t, e
+	}
+	prefix, own, split := strings.Cut(name, nameSeparator)
+	if server == "" && split && h.byName[prefix] != nil {
+		server, name = prefix, own
+	}
+	if s := h.byName[server]; s != nil {
+		if _, down := s.current(); down != nil {
+			down.Tool = name
+			return nil, down
+		}
+	}
+	return nil, e
+}
+
+// arguments reads and checks the arguments of a call.
+func (h *Host) arguments(t *tool, raw json.RawMessage) (json.RawMessage, *Error) {
+	arguments, err := readArguments(raw)
+	if err != nil {
+		e := errorf(BadArguments, t.server, t.name, "the arguments of tool '%s' are %v", t.full, err)
+		e.Param = "arguments"
+		return nil, e
+	}
+	if t.check == nil {
+		return arguments, nil
+	}
+	if misfit := t.check.validate(arguments); misfit != nil {
+		e := errorf(BadArguments, t.server, t.name, "Tool '%s' argument validation failed: %s", t.full, misfit.message)
+		if e.Param = "arguments"; misfit.path != "" {
+			e.Param += "." + misfit.path
+		}
+		return nil, e
+	}
+	return arguments, nil
+}
+
+// refused is the error of a call that the policy did not let pass.
+func refused(t *tool, d policy.Decision) *Error {
+	kind := PolicyDenied
+	switch {
+	case d.Action == policy.Ask:
+		kind = NeedsApproval
+	case d.Code == policy.CodeRate:
+		kind = RateLimited
+	case d.Code == policy.CodeBadArguments:
+		kind = BadArguments
+	}
+	e := errorf(kind, t.server, t.name, "%s", d.Reason)
+	e.RetryAfter = d.RetryAfter
+	return e
+}
+
+// call runs a tool on the server, within its timeout.
+func (s *server) call(ctx context.Context, t *tool, arguments json.RawMessage, timeout time.Duration) (Result, *Error) {
+	l, e := s.current()
+	if e != nil {
+		e.Tool = t.name
+		return Result{}, e
+	}
+	for _, d := range []time.Duration{s.cfg.Timeout, s.host.cfg.DefaultTimeout, DefaultTimeout} {
+		if timeout <= 0 {
+			timeout = d
+		}
+	}
+	callCtx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+	defer cancel()
+	callCtx, fail := context.WithCancelCause(callCtx)
+	defer fail(nil)
+	stop := context.AfterFunc(l.ctx, func() { fail(errLinkEnded) })
+	defer stop()
+
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-callCtx.Done():
+		return Result{}, s.callError(callCtx, l, t, timeout, callCtx.Err())
+	}
+	captureCtx, capture := wire.WithCapture(callCtx)
+	decoded, err := l.session.CallTool(captureCtx, &mcp.CallToolParams{Name: t.name, Arguments: arguments})
+	raw := capture.Raw()
+	if err != nil && (raw == nil || callCtx.Err() != nil) {
+		return Result{}, s.callError(callCtx, l, t, timeout, err)
+	}
+	limit := s.host.opts.MaxResult
+	if limit <= 0 {
+		limit = defaultMaxResult
+	}
+	// The library may not know a kind of content that the server sent; its bytes are good all the same.
+	result, err := readResult(raw, decoded, limit)
+	if err != nil {
+		return Result{}, errorf(ServerFailed, t.server, t.name, "server '%s' answered '%s' with no result: %v", t.server, t.name, err)
+	}
+	return result, nil
+}
+
+var (
+	errTimeout   = errors.New("the call took too long")
+	errLinkEnded = errors.New("the connection ended")
+)
+
+// callError says what went wrong with a call that was sent, or waited to be.
+func (s *server) callError(ctx context.Context, l *link, t *tool, timeout time.Duration, err error) *Error {
+	var e *Error
+	var protocol *jsonrpc.Error
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errTimeout):
+		e = errorf(TimedOut, t.server, t.name, "Tool call timed out after %gs: server '%s' did not answer '%s'", timeout.Seconds(), t.server, t.name)
+	case cause != nil && !errors.Is(cause, errLinkEnded):
+		e = errorf(Canceled, t.server, t.name, "the call of tool '%s' was given up by its caller", t.full)
+	case cause == nil && errors.As(err, &protocol):
+		kind := ServerFailed
+		if protocol.Code == jsonrpc.CodeInvalidParams {
+			kind = BadArguments
+		}
+		e = errorf(kind, t.server, t.name, "server '%s' refused the call of '%s': %s (code %d)",
+			t.server, t.name, cut(protocol.Message, 2000), protocol.Code)
+	default:
+		if errors.Is(cause, errLinkEnded) {
+			err = context.Cause(l.ctx)
+		}
+		if network := (*net.OpError)(nil); errors.As(err, &network) {
+			signal(s.broken)
+		}
+		reason := s.explainEnd(l, err)
+		e = errorf(ServerFailed, t.server, t.name, "server '%s' failed during the call of '%s': %v", t.server, t.name, reason)
+	}
+	e.Message = s.host.redactor.Text(e.Message)
+	e.Err = fmt.Errorf("call %s: %w", t.full, err)
+	return e
+}

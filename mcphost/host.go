@@ -1,0 +1,305 @@
+// Package mcphost runs the MCP servers of a configuration and offers their tools as one list. It
+// starts or dials them in the background, keeps each one up, and executes calls: every call, on
+// whatever path it came, is resolved, checked against the tool's schema, judged by the policy and
+// written to the audit log.
+//
+// One bad server never stops the others: it is listed with its reason.
+package mcphost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/internal/sandbox"
+	"github.com/toolserve/toolserve/policy"
+)
+
+// Options say how a host works. The zero value takes everything from the configuration.
+type Options struct {
+	// Launch judges what is started or dialled; nil is the configuration's rules.
+	Launch *policy.LaunchRules
+	// Gate judges each call; nil is a gate of the configuration's rules.
+	Gate *policy.Gate
+	// Audit records each call; nil is a log as the configuration wants it, which the host closes.
+	Audit *audit.Log
+	// Transport, when set, returns how to reach a server, or nil for the way its entry says. The
+	// launch rules do not judge a server that it returns something for.
+	Transport func(ServerConfig) mcp.Transport
+	// MaxResult bounds the content of one result in bytes; 0 means 4 MiB. What is more is cut, with a mark.
+	MaxResult int
+	// RetryMin and RetryMax bound the wait before a server is tried again; 0 means 250 ms and 1 min.
+	RetryMin, RetryMax time.Duration
+	// Stop says how long each step of ending a process may take; 0 means 2 s each.
+	StopWait time.Duration
+	// Version is what the servers are told of this program; "" is the version of the build.
+	Version string
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Logger is told what happens; nil is silent.
+	Logger *slog.Logger
+}
+
+func (o *Options) version() string {
+	if o.Version != "" {
+		return o.Version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+// Host runs the servers of one configuration. It is safe for concurrent use.
+type Host struct {
+	cfg          *Config
+	opts         Options
+	logger       *slog.Logger
+	launch       *policy.LaunchRules
+	gate         *policy.Gate
+	audit        *audit.Log
+	ownAudit     bool
+	redactor     *audit.Redactor
+	sandboxLevel string
+	servers      []*server
+	byName       map[string]*server
+
+	index   atomic.Pointer[index]
+	indexMu sync.Mutex // orders the building of indexes
+
+	mu      sync.Mutex
+	cancel  context.CancelFunc // not nil once started
+	closed  bool
+	running sync.WaitGroup
+	calls   sync.WaitGroup
+}
+
+// New returns a host that has started nothing yet. It fails when a rule of the configuration cannot
+// be used, or the audit log cannot be opened.
+func New(cfg *Config, opts Options) (*Host, error) {
+	h := &Host{cfg: cfg, opts: opts, logger: opts.Logger, launch: opts.Launch, gate: opts.Gate, audit: opts.Audit,
+		sandboxLevel: cfg.Security.Sandbox, byName: make(map[string]*server, len(cfg.Servers))}
+	if h.logger == nil {
+		h.logger = slog.New(slog.DiscardHandler)
+	}
+	if h.launch == nil {
+		rules := cfg.LaunchRules()
+		h.launch = &rules
+	}
+	if h.gate == nil {
+		gate, err := policy.NewGate(cfg.ToolRules())
+		if err != nil {
+			return nil, fmt.Errorf("the rules for tools: %w", err)
+		}
+		h.gate = gate
+	}
+	auditOptions := cfg.AuditOptions()
+	h.redactor = auditOptions.Redactor
+	if h.audit == nil {
+		auditOptions.Logger = h.logger
+		log, err := audit.Open(auditOptions)
+		if err != nil {
+			return nil, fmt.Errorf("open the audit log: %w", err)
+		}
+		h.audit, h.ownAudit = log, true
+	}
+	for _, s := range cfg.Servers {
+		server := newServer(h, s)
+		h.servers = append(h.servers, server)
+		h.byName[s.Name] = server
+	}
+	h.index.Store(newIndex(nil))
+	return h, nil
+}
+
+func (h *Host) now() time.Time {
+	if h.opts.Now != nil {
+		return h.opts.Now()
+	}
+	return time.Now()
+}
+
+func (h *Host) ladder() sandbox.Ladder {
+	return sandbox.Ladder{CloseWait: h.opts.StopWait, TermWait: h.opts.StopWait}
+}
+
+// Start begins to connect the servers and returns at once. They run until Close or until ctx ends.
+func (h *Host) Start(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return errors.New("the MCP host is closed")
+	}
+	if h.cancel != nil {
+		return errors.New("the MCP host was started before")
+	}
+	ctx, h.cancel = context.WithCancel(ctx)
+	for _, s := range h.servers {
+		if s.state == StateConnecting {
+			h.running.Go(func() { s.run(ctx) })
+		}
+	}
+	return nil
+}
+
+// WaitReady waits until every server was tried once, whatever came of it, or until ctx ends.
+func (h *Host) WaitReady(ctx context.Context) error {
+	for _, s := range h.servers {
+		select {
+		case <-s.settled:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Close ends all servers and waits until their processes are gone and calls have returned. Calls that
+// are under way end with an [Error].
+func (h *Host) Close() error {
+	h.mu.Lock()
+	first := !h.closed
+	h.closed = true
+	cancel := h.cancel
+	h.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	h.running.Wait()
+	h.calls.Wait()
+	if first && h.ownAudit {
+		return h.audit.Close()
+	}
+	return nil
+}
+
+// Audit returns the log that the host writes to.
+func (h *Host) Audit() *audit.Log { return h.audit }
+
+// MaxToolCalls returns the bound of the configuration on the rounds of a loop that calls tools.
+func (h *Host) MaxToolCalls() int {
+	if h.cfg.MaxToolCalls > 0 {
+		return h.cfg.MaxToolCalls
+	}
+	return DefaultMaxToolCalls
+}
+
+func (h *Host) record(r audit.Record) {
+	if err := h.audit.Append(r); err != nil {
+		h.logger.Error("the audit log could not be written", "error", err)
+	}
+}
+
+// reindex names the tools of all servers anew.
+func (h *Host) reindex() {
+	h.indexMu.Lock()
+	defer h.indexMu.Unlock()
+	var tools []*tool
+	for _, s := range h.servers {
+		s.mu.Lock()
+		c := s.catalog
+		s.mu.Unlock()
+		for _, t := range c.tools {
+			if s.cfg.offers(t.name) {
+				tools = append(tools, t)
+			}
+		}
+	}
+	h.index.Store(newIndex(tools))
+}
+
+// ServerStatus is what is known of one server.
+type ServerStatus struct {
+	Name      string
+	State     State
+	Transport Transport
+	// Tools is how many tools it offers; 0 unless it is connected.
+	Tools int
+	// Error is the reason for a state other than connected, or "".
+	Error string
+	// Notes are complaints about its list of tools.
+	Notes []string
+	// Since is when it came into the state.
+	Since time.Time
+	// Restarts is how often it was started or dialled again.
+	Restarts int
+	// RetryAt is when it is tried again; zero unless it is retrying.
+	RetryAt time.Time
+	// Stderr are the last lines of its standard error.
+	Stderr []string
+	// PID is its process, or 0.
+	PID int
+	// Protocol is the revision of MCP that is spoken, or "". Implementation is what it calls itself.
+	Protocol, Implementation string
+	// Sandbox is how its process is confined: "process-group", or "none" for a remote server.
+	Sandbox string
+}
+
+// Status returns the state of every server in the order of the configuration.
+func (h *Host) Status() []ServerStatus {
+	out := make([]ServerStatus, len(h.servers))
+	for i, s := range h.servers {
+		out[i] = s.status()
+	}
+	return out
+}
+
+func (s *server) status() ServerStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := ServerStatus{
+		Name: s.cfg.Name, State: s.state, Transport: s.cfg.Transport, Error: s.reason, Since: s.since,
+		Restarts: s.restarts, Stderr: s.stderr, Notes: s.catalog.notes, Sandbox: "none",
+	}
+	if s.cfg.Transport == TransportStdio {
+		st.Sandbox = "process-group"
+	}
+	if s.state == StateRetrying {
+		st.RetryAt = s.retryAt
+	}
+	if s.link == nil {
+		return st
+	}
+	for _, t := range s.catalog.tools {
+		if s.cfg.offers(t.name) {
+			st.Tools++
+		}
+	}
+	if s.link.process != nil {
+		st.PID, st.Stderr = s.link.process.PID(), s.link.process.Stderr()
+	}
+	if init := s.link.session.InitializeResult(); init != nil {
+		st.Protocol = init.ProtocolVersion
+		if init.ServerInfo != nil {
+			st.Implementation = cut(init.ServerInfo.Name+" "+init.ServerInfo.Version, 200)
+		}
+	}
+	return st
+}
+
+// Tools returns the tools of the connected servers, in the order of the configuration and of each
+// server's list.
+func (h *Host) Tools() []Tool {
+	up := make(map[string]bool, len(h.servers))
+	for _, s := range h.servers {
+		s.mu.Lock()
+		up[s.cfg.Name] = s.link != nil
+		s.mu.Unlock()
+	}
+	ix := h.index.Load()
+	tools := make([]Tool, 0, len(ix.tools))
+	for _, t := range ix.tools {
+		if up[t.server] {
+			tools = append(tools, t.public())
+		}
+	}
+	return tools
+}

@@ -1,0 +1,211 @@
+package mcphost
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+)
+
+const (
+	maxArguments      = 1 << 20
+	maxArgumentsDepth = 64
+	// maxSchemaWork bounds how many subschemas one value can be held against: a schema of a few lines
+	// can refer to itself in ways that would never end.
+	maxSchemaWork = 100_000
+)
+
+// readArguments returns the JSON object that a call passes: an object, or a string that holds one as
+// models write it, or nothing. Keys given twice and deep nesting are refused.
+func readArguments(raw json.RawMessage) (json.RawMessage, error) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) > maxArguments {
+		return nil, fmt.Errorf("larger than %d KiB", maxArguments>>10)
+	}
+	if len(raw) > 0 && raw[0] == '"' && json.Valid(raw) {
+		text, _ := rawjson.Text(raw)
+		raw = bytes.TrimSpace([]byte(text))
+	}
+	if len(raw) == 0 || string(raw) == "null" {
+		return json.RawMessage("{}"), nil
+	}
+	if err := rawjson.Check(raw, maxArgumentsDepth); err != nil {
+		if errors.Is(err, rawjson.ErrDepth) {
+			return nil, fmt.Errorf("nested deeper than %d levels", maxArgumentsDepth)
+		}
+		return nil, fmt.Errorf("not valid JSON: %w", err)
+	}
+	if raw[0] != '{' {
+		return nil, errors.New("not a JSON object")
+	}
+	return raw, nil
+}
+
+// argumentCheck holds arguments against a tool's schema. It may be used by several calls at once.
+type argumentCheck struct {
+	schema *jsonschema.Schema
+	// loops is how often the schema refers back to itself.
+	loops int
+}
+
+// newArgumentCheck compiles a schema: draft 2020-12 unless it names another, nothing fetched.
+func newArgumentCheck(schema json.RawMessage) (*argumentCheck, error) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
+	if err != nil {
+		return nil, err
+	}
+	work := schemaWork{root: doc, cost: map[string]int{}}
+	if work.of(doc, 0) > maxSchemaWork {
+		return nil, errors.New("its references multiply beyond what can be checked")
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.UseLoader(noLoader{})
+	compiler.UseRegexpEngine(compilePattern)
+	const url = "toolserve:/schema.json"
+	if err := compiler.AddResource(url, doc); err != nil {
+		return nil, err
+	}
+	compiled, err := compiler.Compile(url)
+	if err != nil {
+		return nil, fmt.Errorf("%s", strings.ReplaceAll(err.Error(), url, ""))
+	}
+	return &argumentCheck{schema: compiled, loops: work.loops}, nil
+}
+
+// noLoader refuses to fetch what a schema refers to: a server must not make us open anything.
+type noLoader struct{}
+
+func (noLoader) Load(url string) (any, error) {
+	return nil, fmt.Errorf("it refers to %s, and references outside the schema are not followed", url)
+}
+
+// compilePattern compiles a pattern in time linear in its text. One that Go's engine does not know,
+// such as a lookahead, matches everything: the server checks it anyway.
+func compilePattern(pattern string) (jsonschema.Regexp, error) {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return anyText(pattern), nil
+	}
+	return re, nil
+}
+
+type anyText string
+
+func (anyText) MatchString(string) bool { return true }
+func (p anyText) String() string        { return string(p) }
+
+// validate returns what does not fit, or nil. Where a schema refers to itself in several places, the
+// work can double with each level of the arguments: those too deep for it are left to the server.
+func (c *argumentCheck) validate(arguments json.RawMessage) *misfit {
+	if c.loops > 1 && math.Pow(float64(c.loops), float64(rawjson.Depth(arguments))) > maxSchemaWork {
+		return nil
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(arguments))
+	if err != nil {
+		return &misfit{message: err.Error()}
+	}
+	err = c.schema.Validate(value)
+	if err == nil {
+		return nil
+	}
+	var invalid *jsonschema.ValidationError
+	if !errors.As(err, &invalid) {
+		return &misfit{message: err.Error()}
+	}
+	return newMisfit(invalid)
+}
+
+// misfit is a place in the arguments and what is wrong there.
+type misfit struct{ path, message string }
+
+// newMisfit picks the innermost complaints, three at most.
+func newMisfit(invalid *jsonschema.ValidationError) *misfit {
+	m := &misfit{}
+	var parts []string
+	for _, unit := range invalid.BasicOutput().Errors {
+		if unit.Error == nil || len(parts) == 3 {
+			continue
+		}
+		path := strings.ReplaceAll(strings.TrimPrefix(unit.InstanceLocation, "/"), "/", ".")
+		if m.path == "" {
+			m.path = path
+		}
+		text := cut(unit.Error.String(), 300)
+		if path != "" {
+			text = path + ": " + text
+		}
+		parts = append(parts, text)
+	}
+	if m.message = strings.Join(parts, "; "); m.message == "" {
+		m.message = cut(invalid.Error(), 300)
+	}
+	return m
+}
+
+// schemaWork counts the subschemas that one value is held against, taking each local reference as a
+// copy of what it refers to.
+type schemaWork struct {
+	root  any
+	cost  map[string]int // by reference; -1 while it is being counted
+	loops int
+}
+
+func (w *schemaWork) of(node any, depth int) int {
+	if depth > 2*maxSchemaDepth {
+		return 1
+	}
+	total := 1
+	switch node := node.(type) {
+	case []any:
+		for _, item := range node {
+			total = min(total+w.of(item, depth+1), maxSchemaWork+1)
+		}
+	case map[string]any:
+		for key, value := range node {
+			switch ref, isText := value.(string); {
+			case isText && (key == "$ref" || key == "$dynamicRef"):
+				total = min(total+w.reference(ref), maxSchemaWork+1)
+			case key == "$defs" || key == "definitions":
+			default:
+				total = min(total+w.of(value, depth+1), maxSchemaWork+1)
+			}
+		}
+	}
+	return total
+}
+
+// reference counts what a local reference stands for. One that leads back to itself is a loop and
+// costs nothing more here.
+func (w *schemaWork) reference(ref string) int {
+	if cost, ok := w.cost[ref]; ok {
+		if cost < 0 {
+			w.loops++
+		}
+		return max(cost, 0)
+	}
+	pointer, ok := strings.CutPrefix(ref, "#")
+	if !ok {
+		return 0
+	}
+	w.cost[ref] = -1
+	node := w.root
+	for _, step := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
+		if object, isObject := node.(map[string]any); isObject && step != "" {
+			node = object[strings.NewReplacer("~1", "/", "~0", "~").Replace(step)]
+		}
+	}
+	if pointer == "" {
+		w.loops++ // the whole schema is being counted already
+		node = nil
+	}
+	cost := w.of(node, 0)
+	w.cost[ref] = cost
+	return cost
+}

@@ -1,0 +1,201 @@
+package mcphost
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
+	"github.com/toolserve/toolserve/policy"
+)
+
+func securityKeys() []string {
+	return []string{"allowed_commands", "extra_commands", "allowed_packages", "allowed_env", "allowed_hosts", "pins",
+		"allowed_tools", "blocked_tools", "ask_tools", "high_risk", "allowed_high_risk_tools", "max_calls_per_minute",
+		"max_server_calls_per_minute", "max_total_calls_per_minute", "blocked_argument_patterns", "path_rules",
+		"path_arguments", "roots", "redact_keys", "audit_file", "sandbox"}
+}
+
+// security reads the security block. Unlike in a server's entry an error here fails the whole file:
+// a rule that is not understood must not be a rule that is not applied.
+func (p *configParser) security(block jsonc.Node) error {
+	members, err := block.Members()
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		known, err := p.launchRule(m)
+		if !known {
+			known, err = p.toolRule(m)
+		}
+		if !known {
+			known, err = p.recordRule(m)
+		}
+		if !known {
+			p.warnUnknown("", m, securityKeys())
+		}
+		if err != nil {
+			return inKey(m.Key, err)
+		}
+	}
+	return nil
+}
+
+func (p *configParser) launchRule(m jsonc.Member) (known bool, err error) {
+	rules := &p.cfg.Security.Launch
+	switch m.Key {
+	case "allowed_commands":
+		rules.AllowedCommands, err = names(m.Value)
+	case "extra_commands":
+		rules.ExtraCommands, err = names(m.Value)
+	case "allowed_packages":
+		rules.AllowedPackages, err = names(m.Value)
+	case "allowed_env":
+		rules.AllowedEnv, err = names(m.Value)
+	case "allowed_hosts":
+		rules.AllowedHosts, err = names(m.Value)
+	case "pins":
+		rules.Pins, err = oneOf(m.Value, policy.PinsOff, policy.PinsWarn, policy.PinsRequire)
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func (p *configParser) toolRule(m jsonc.Member) (known bool, err error) {
+	rules := &p.cfg.Security.Tools
+	switch m.Key {
+	case "allowed_tools":
+		rules.AllowedTools, err = names(m.Value)
+	case "blocked_tools":
+		rules.BlockedTools, err = names(m.Value)
+	case "ask_tools":
+		rules.AskTools, err = names(m.Value)
+	case "high_risk":
+		rules.HighRisk, err = oneOf(m.Value, policy.RiskWarn, policy.RiskAsk, policy.RiskBlock)
+	case "allowed_high_risk_tools":
+		var more []string
+		more, err = names(m.Value)
+		p.cfg.AllowedHighRiskTools = append(p.cfg.AllowedHighRiskTools, more...)
+	case "max_calls_per_minute":
+		rules.CallsPerMinute, err = callsPerMinute(m.Value)
+	case "max_server_calls_per_minute":
+		rules.ServerCallsPerMinute, err = positiveInt(m.Value)
+	case "max_total_calls_per_minute":
+		rules.TotalCallsPerMinute, err = positiveInt(m.Value)
+	case "blocked_argument_patterns":
+		rules.BlockedArgPatterns, err = patterns(m.Value)
+	case "path_rules":
+		var on bool
+		on, err = m.Value.Bool()
+		rules.NoPathRules = err == nil && !on
+	case "path_arguments":
+		rules.PathArguments, err = names(m.Value)
+	case "roots":
+		if rules.Roots, err = p.texts(m.Value); err == nil {
+			for i, root := range rules.Roots {
+				rules.Roots[i] = p.resolve(root)
+			}
+		}
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func (p *configParser) recordRule(m jsonc.Member) (known bool, err error) {
+	s := &p.cfg.Security
+	switch m.Key {
+	case "redact_keys":
+		s.RedactKeys, err = names(m.Value)
+	case "audit_file":
+		s.AuditFile, err = p.auditFile(m.Value)
+	case "sandbox":
+		s.Sandbox, err = oneOf(m.Value, "off", "best-effort", "require")
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func (p *configParser) auditFile(n jsonc.Node) (string, error) {
+	path, err := n.Text()
+	if err != nil {
+		return "", err
+	}
+	if path == "" {
+		return "", n.Errorf("must not be empty; leave the key out to keep the log in memory")
+	}
+	return p.resolve(path), nil
+}
+
+// resolve makes a path of the file absolute: relative ones start at the file's folder.
+func (p *configParser) resolve(path string) string {
+	if filepath.IsAbs(path) || p.dir == "" {
+		return path
+	}
+	return filepath.Join(p.dir, path)
+}
+
+// LaunchRules returns the rules of the configuration for what may be started.
+func (c *Config) LaunchRules() policy.LaunchRules { return c.Security.Launch }
+
+// ToolRules returns the rules of the configuration for what may be called, those in the servers'
+// entries included.
+func (c *Config) ToolRules() policy.ToolRules {
+	rules := c.Security.Tools
+	rules.AllowedHighRiskTools = slices.Concat(rules.AllowedHighRiskTools, c.AllowedHighRiskTools)
+	rules.Servers = maps.Clone(rules.Servers)
+	for _, s := range c.Servers {
+		if s.AllowedTools == nil && s.BlockedTools == nil && s.AutoApprove == nil {
+			continue
+		}
+		if rules.Servers == nil {
+			rules.Servers = map[string]policy.ServerRules{}
+		}
+		rules.Servers[s.Name] = policy.ServerRules{
+			AllowedTools: s.AllowedTools, BlockedTools: s.BlockedTools, AutoApprove: s.AutoApprove,
+		}
+	}
+	return rules
+}
+
+// AuditOptions returns how the configuration wants its audit log kept: the values of its secrets are
+// hidden in it.
+func (c *Config) AuditOptions() audit.Options {
+	return audit.Options{
+		Path:     c.Security.AuditFile,
+		Redactor: audit.NewRedactor(audit.RedactorOptions{Secrets: c.secrets(), Keys: c.Security.RedactKeys}),
+	}
+}
+
+// secrets returns the values of the servers' environment and headers that are secrets by their name.
+func (c *Config) secrets() []string {
+	var values []string
+	for _, s := range c.Servers {
+		for name, value := range s.Env {
+			if audit.SecretName(name) {
+				values = append(values, value)
+			}
+		}
+		for name, value := range s.Headers {
+			if audit.SecretName(name) {
+				values = append(values, value)
+			}
+		}
+	}
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+// spec is the entry as the launch rules judge it.
+func (s ServerConfig) spec() policy.ServerSpec {
+	spec := policy.ServerSpec{Name: s.Name, SkipSecurityValidation: s.SkipSecurityValidation}
+	if s.Transport == TransportStdio {
+		spec.Command, spec.Args, spec.Env, spec.Cwd = s.Command, s.Args, s.Env, s.Dir
+	} else {
+		spec.URL, spec.Headers = s.URL, s.Headers
+	}
+	return spec
+}

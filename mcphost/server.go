@@ -1,0 +1,363 @@
+package mcphost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/internal/sandbox"
+)
+
+// State is what a server is doing.
+type State string
+
+// The states of a server.
+const (
+	StateDisabled   State = "disabled"   // the configuration turned it off
+	StateConnecting State = "connecting" // it is being started or dialled for the first time
+	StateConnected  State = "connected"  // its tools can be called
+	StateRetrying   State = "retrying"   // it went away or did not come up, and is tried again
+	StateFailed     State = "failed"     // it cannot be used, and trying again would not help
+	StateHeld       State = "held"       // it waits for a person's approval
+)
+
+const (
+	// refreshPause is the least time between two readings of a list of tools that keeps changing.
+	refreshPause = 250 * time.Millisecond
+	// steady is how long a connection must have lasted for the next failure to count as the first.
+	steady = time.Minute
+	// parallelCalls bounds the calls that one server has at a time; more wait.
+	parallelCalls = 64
+)
+
+// server supervises one entry of the configuration.
+type server struct {
+	cfg    ServerConfig
+	host   *Host
+	client *mcp.Client
+	logger *slog.Logger
+	// changed holds a token when the server said that its tools changed. The protocol library sends,
+	// run receives; it is never closed.
+	changed chan struct{}
+	// broken holds a token when a call found the connection dead. Calls send, run receives.
+	broken chan struct{}
+	// slots holds a token for each call under way.
+	slots chan struct{}
+	// settled is closed after the first attempt to connect, whatever came of it.
+	settled    chan struct{}
+	settleOnce sync.Once
+
+	mu       sync.Mutex
+	state    State
+	reason   string
+	since    time.Time
+	retryAt  time.Time
+	restarts int
+	link     *link    // not nil while connected
+	catalog  *catalog // the last one, also while not connected
+	stderr   []string // of the last process that ended
+}
+
+func newServer(h *Host, cfg ServerConfig) *server {
+	s := &server{
+		cfg: cfg, host: h,
+		logger:  h.logger.With("server", cfg.Name),
+		changed: make(chan struct{}, 1),
+		broken:  make(chan struct{}, 1),
+		slots:   make(chan struct{}, parallelCalls),
+		settled: make(chan struct{}),
+		state:   StateConnecting,
+		since:   h.now(),
+		catalog: &catalog{},
+	}
+	switch {
+	case cfg.Disabled:
+		s.state = StateDisabled
+	case cfg.Problem != nil:
+		s.state, s.reason = StateFailed, cfg.Problem.Error()
+	}
+	if s.state != StateConnecting {
+		s.settle()
+	}
+	options := &mcp.ClientOptions{
+		Capabilities:           &mcp.ClientCapabilities{},
+		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { signal(s.changed) },
+	}
+	if cfg.Transport != TransportStdio {
+		options.KeepAlive, options.KeepAliveFailureThreshold = 30*time.Second, 3
+	}
+	s.client = mcp.NewClient(&mcp.Implementation{Name: "toolserve", Version: h.opts.version()}, options)
+	return s
+}
+
+// signal puts a token into a channel of one, where there is none yet.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (s *server) settle() { s.settleOnce.Do(func() { close(s.settled) }) }
+
+func (s *server) connectTimeout() time.Duration {
+	if s.cfg.ConnectTimeout > 0 {
+		return s.cfg.ConnectTimeout
+	}
+	return DefaultConnectTimeout
+}
+
+// run keeps the server connected until ctx ends or trying again is of no use.
+func (s *server) run(ctx context.Context) {
+	defer s.settle()
+	for failures := 0; ; failures++ {
+		up, err := s.once(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		s.settle()
+		if permanent := (permanentError{}); errors.As(err, &permanent) {
+			s.fail(err)
+			return
+		}
+		if up >= steady {
+			failures = 0
+		}
+		delay := s.host.opts.backoff(failures)
+		s.retry(err, delay)
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// backoff is the wait before attempt n+1: doubling from a quarter of a second to a minute, with a
+// quarter of it left to chance so that servers that fell together do not rise together.
+func (o *Options) backoff(n int) time.Duration {
+	least, most := o.RetryMin, o.RetryMax
+	if least <= 0 {
+		least = 250 * time.Millisecond
+	}
+	if most <= 0 {
+		most = time.Minute
+	}
+	d := min(least<<min(n, 16), most)
+	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+}
+
+// once takes the server up and waits for its end. It returns how long it was up and why it ended.
+func (s *server) once(ctx context.Context) (up time.Duration, err error) {
+	if err := s.allowed(); err != nil {
+		return 0, err
+	}
+	l, err := s.connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	listCtx, cancel := context.WithTimeout(l.ctx, s.connectTimeout())
+	c, err := readCatalog(listCtx, s.cfg.Name, l.session)
+	cancel()
+	if err != nil {
+		err = fmt.Errorf("cannot list its tools: %w", s.explainEnd(l, err))
+		s.teardown(l, err)
+		return 0, err
+	}
+	since := s.host.now()
+	s.connected(l, c)
+	err = s.watch(ctx, l)
+	s.mu.Lock()
+	s.link = nil
+	s.mu.Unlock()
+	s.teardown(l, err)
+	return s.host.now().Sub(since), err
+}
+
+// allowed asks the launch rules. It runs before every start, since files and rules may have changed.
+func (s *server) allowed() error {
+	if s.host.opts.Transport != nil && s.host.opts.Transport(s.cfg) != nil {
+		return nil
+	}
+	verdict := s.host.launch.CheckServer(s.cfg.spec())
+	for _, warning := range verdict.Warnings {
+		s.logger.Warn("launch rules", "warning", warning)
+	}
+	if !verdict.Allowed {
+		s.host.record(audit.Record{
+			Kind: audit.KindServer, Server: s.cfg.Name, Decision: "deny",
+			Code: string(verdict.Code), Reason: verdict.Reason, Error: verdict.Reason,
+		})
+		return permanentError{errors.New(verdict.Reason)}
+	}
+	if s.cfg.Transport == TransportStdio && s.host.sandboxLevel == "require" {
+		return permanentError{errors.New("the sandbox level \"require\" cannot be met on this system; set \"best-effort\" or \"off\" in the security block")}
+	}
+	return nil
+}
+
+// watch returns when the connection has ended, with the reason, reading the tools anew when they change.
+func (s *server) watch(ctx context.Context, l *link) error {
+	var exited <-chan struct{}
+	if l.process != nil {
+		exited = l.process.Exited()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-exited:
+			return s.explainEnd(l, errors.New("the connection was closed"))
+		case <-l.gone:
+			return s.explainEnd(l, errors.New("the connection was closed"))
+		case <-s.broken:
+			return s.explainEnd(l, errors.New("the connection failed"))
+		case <-s.changed:
+			s.refresh(l)
+			waitFor(l.ctx.Done(), refreshPause)
+		}
+	}
+}
+
+// refresh reads the list of tools anew; when that fails the old one stays.
+func (s *server) refresh(l *link) {
+	ctx, cancel := context.WithTimeout(l.ctx, s.connectTimeout())
+	defer cancel()
+	c, err := readCatalog(ctx, s.cfg.Name, l.session)
+	if err != nil {
+		s.logger.Warn("cannot list the tools again", "error", err)
+		return
+	}
+	s.mu.Lock()
+	s.catalog = c
+	s.mu.Unlock()
+	s.host.reindex()
+	s.logger.Info("the tools changed", "tools", len(c.tools))
+}
+
+// explainEnd says why a connection ended: how its process ended, where it has one.
+func (s *server) explainEnd(l *link, err error) error {
+	if l.process == nil || !waitFor(l.process.Exited(), 300*time.Millisecond) {
+		return err
+	}
+	return withStderr(fmt.Errorf("the process ended (%s)", l.process.ExitText()), l.process)
+}
+
+// teardown ends a connection and everything that belongs to it.
+func (s *server) teardown(l *link, reason error) {
+	l.cancel(reason)
+	if l.process != nil {
+		l.process.Stop(s.host.ladder())
+		s.keepStderr(l.process)
+	}
+	l.session.Close()
+	<-l.gone
+}
+
+func (s *server) keepStderr(p *sandbox.Process) {
+	lines := p.Stderr()
+	s.mu.Lock()
+	s.stderr = lines
+	s.mu.Unlock()
+}
+
+func (s *server) set(state State, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != state {
+		s.since = s.host.now()
+	}
+	s.state, s.reason = state, reason
+}
+
+func (s *server) connected(l *link, c *catalog) {
+	select {
+	case <-s.broken: // said of the connection before
+	default:
+	}
+	s.mu.Lock()
+	s.link, s.catalog = l, c
+	s.state, s.reason, s.since = StateConnected, "", s.host.now()
+	s.mu.Unlock()
+	s.host.reindex()
+	s.settle()
+	s.logger.Info("MCP server connected", "tools", len(c.tools))
+	s.host.record(audit.Record{Kind: audit.KindServer, Server: s.cfg.Name, Success: true, Note: "connected"})
+	for _, note := range c.notes {
+		s.logger.Warn("tools of an MCP server", "note", note)
+	}
+}
+
+func (s *server) fail(err error) {
+	reason := s.host.redactor.Text(err.Error())
+	s.set(StateFailed, reason)
+	s.logger.Error("MCP server failed", "error", reason)
+}
+
+func (s *server) retry(err error, delay time.Duration) {
+	reason := s.host.redactor.Text(err.Error())
+	s.set(StateRetrying, reason)
+	s.mu.Lock()
+	s.restarts++
+	s.retryAt = s.host.now().Add(delay)
+	s.mu.Unlock()
+	s.logger.Warn("MCP server is tried again", "error", reason, "in", delay.Round(time.Millisecond))
+	s.host.record(audit.Record{Kind: audit.KindServer, Server: s.cfg.Name, Error: reason, Note: "disconnected"})
+}
+
+// current returns the connection, or why there is none.
+func (s *server) current() (*link, *Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link != nil {
+		return s.link, nil
+	}
+	e := errorf(NotConnected, s.cfg.Name, "", "Server '%s' is not connected (%s)", s.cfg.Name, s.state)
+	if s.reason != "" {
+		e.Message += ": " + s.reason
+	}
+	switch s.state {
+	case StateConnecting:
+		e.RetryAfter = time.Second
+	case StateRetrying:
+		e.RetryAfter = max(s.retryAt.Sub(s.host.now()), time.Second)
+	}
+	return nil, e
+}
+
+// noiseLog logs the first lines of output that are no messages, and keeps the first of all.
+type noiseLog struct {
+	logger *slog.Logger
+
+	mu    sync.Mutex
+	line  string
+	count int
+}
+
+func (n *noiseLog) add(line string) {
+	n.mu.Lock()
+	n.count++
+	if n.line == "" {
+		n.line = line
+	}
+	count := n.count
+	n.mu.Unlock()
+	if count <= 5 || count%1000 == 0 {
+		n.logger.Warn("an MCP server wrote something to its standard output that is no message", "line", line, "count", count)
+	}
+}
+
+func (n *noiseLog) first() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.line
+}

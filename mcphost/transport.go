@@ -1,0 +1,295 @@
+package mcphost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/toolserve/toolserve/internal/sandbox"
+	"github.com/toolserve/toolserve/mcphost/internal/wire"
+	"github.com/toolserve/toolserve/policy"
+)
+
+// discoverWait is how long a server may be silent to the newest protocol's opening before the older
+// one is tried.
+const discoverWait = 15 * time.Second
+
+// link is one connection to a server: what carries the session and what ends with it.
+type link struct {
+	session *mcp.ClientSession
+	process *sandbox.Process // nil for a remote server
+	noise   *noiseLog        // nil for a remote server
+	// cancel ends every request that is under way on this link.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	// gone is closed when the session has ended.
+	gone chan struct{}
+}
+
+// permanentError is a reason for which trying again is of no use.
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
+
+// connect starts or dials the server and shakes hands, within the server's connect timeout.
+func (s *server) connect(ctx context.Context) (*link, error) {
+	linkCtx, cancel := context.WithCancelCause(ctx)
+	l := &link{ctx: linkCtx, cancel: cancel, gone: make(chan struct{})}
+	var err error
+	switch custom := s.host.opts.Transport; {
+	case custom != nil && custom(s.cfg) != nil:
+		err = s.handshake(l, wire.Tap{Transport: custom(s.cfg)})
+	case s.cfg.Transport == TransportStdio:
+		err = s.connectStdio(l)
+	default:
+		err = s.connectRemote(l)
+	}
+	if err != nil {
+		cancel(err)
+		return nil, err
+	}
+	go func() {
+		defer close(l.gone)
+		l.session.Wait()
+	}()
+	return l, nil
+}
+
+// handshake opens the session. The connection lives on under the link's context; the time it may take
+// to open is bounded apart from that.
+func (s *server) handshake(l *link, transport mcp.Transport) error {
+	timeout := s.connectTimeout()
+	timer := time.AfterFunc(timeout, func() {
+		l.cancel(fmt.Errorf("no answer to the handshake within %s", timeout))
+	})
+	session, err := s.client.Connect(l.ctx, transport, nil)
+	if !timer.Stop() && err == nil {
+		session.Close()
+		err = l.ctx.Err()
+	}
+	if cause := context.Cause(l.ctx); err != nil && cause != nil {
+		err = cause
+	}
+	l.session = session
+	return err
+}
+
+func (s *server) connectStdio(l *link) error {
+	spec := sandbox.Spec{
+		Path: s.cfg.Command, Args: s.cfg.Args, Dir: s.cfg.Dir,
+		Env: sandbox.MinimalEnv(os.Environ(), s.cfg.Env),
+	}
+	logger := s.logger
+	process, err := sandbox.Start(spec, sandbox.Options{OnStderr: func(line string) {
+		logger.Debug("stderr of an MCP server", "line", s.host.redactor.Text(line))
+	}})
+	if err != nil {
+		return startError(s.cfg.Command, err)
+	}
+	l.process, l.noise = process, &noiseLog{logger: logger}
+	// A server that neither answers nor ends would keep the library waiting for its output to close.
+	stop := context.AfterFunc(l.ctx, func() { process.Stop(s.host.ladder()) })
+	err = s.handshake(l, &wire.Stdio{
+		In: process.Stdin(), Out: process.Stdout(), DiscoverWait: discoverWait,
+		OnNoise: l.noise.add, OnClose: process.CloseInput,
+	})
+	if err == nil && stop() {
+		return nil
+	}
+	if err == nil {
+		err = context.Cause(l.ctx)
+	}
+	return s.explainStart(l, err)
+}
+
+// startError says why a program could not be started and what to do about it.
+func startError(command string, err error) error {
+	switch {
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
+		mend := "install it, or give its full path"
+		switch command {
+		case "npx", "npm", "node":
+			mend = "install Node.js (https://nodejs.org), which brings it"
+		case "uvx", "uv":
+			mend = "install uv (https://docs.astral.sh/uv), which brings it"
+		}
+		return permanentError{fmt.Errorf("Command '%s' not found in PATH: %s", command, mend)}
+	case errors.Is(err, os.ErrPermission):
+		return permanentError{fmt.Errorf("Command '%s' may not be executed: %w", command, err)}
+	}
+	return fmt.Errorf("cannot start '%s': %w", command, err)
+}
+
+// explainStart ends the process and adds to a failed handshake what is known of why.
+func (s *server) explainStart(l *link, err error) error {
+	exited := waitFor(l.process.Exited(), 200*time.Millisecond)
+	text := l.process.ExitText()
+	l.process.Stop(s.host.ladder())
+	s.keepStderr(l.process)
+	switch {
+	case exited:
+		err = fmt.Errorf("the process ended during the handshake (%s)", text)
+	case l.noise.first() != "":
+		err = fmt.Errorf("%w; its output is not MCP: %q", err, l.noise.first())
+	}
+	return withStderr(err, l.process)
+}
+
+// withStderr adds the last line of standard error to an error.
+func withStderr(err error, process *sandbox.Process) error {
+	lines := process.Stderr()
+	for i := len(lines) - 1; i >= 0; i-- {
+		if lines[i] != "" {
+			return fmt.Errorf("%w; it last said: %s", err, cut(lines[i], 300))
+		}
+	}
+	return err
+}
+
+func waitFor(done <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// connectRemote dials a server over HTTP. Without a type it tries Streamable HTTP and then SSE.
+func (s *server) connectRemote(l *link) error {
+	client := s.host.httpClient(s.cfg)
+	streamable := &mcp.StreamableClientTransport{
+		Endpoint: s.cfg.URL, HTTPClient: client, MaxRetries: 2, MaxEventSize: wire.MaxLine,
+	}
+	sse := &mcp.SSEClientTransport{Endpoint: s.cfg.URL, HTTPClient: client, MaxEventSize: wire.MaxLine}
+	switch s.cfg.Transport {
+	case TransportHTTP:
+		return s.handshake(l, streamable)
+	case TransportSSE:
+		return s.handshake(l, wire.Tap{Transport: sse})
+	}
+	err := s.handshake(l, streamable)
+	if err == nil || l.ctx.Err() != nil {
+		return err
+	}
+	if sseErr := s.handshake(l, wire.Tap{Transport: sse}); sseErr != nil {
+		return fmt.Errorf("%w (and as SSE: %v)", err, sseErr)
+	}
+	return nil
+}
+
+// httpClient returns a client that sends the server's headers, to the server alone, and that holds
+// every address it dials and every redirect against the launch rules. It has no timeout: each request
+// runs under a context.
+func (h *Host) httpClient(cfg ServerConfig) *http.Client {
+	rules := h.launch
+	if cfg.SkipSecurityValidation {
+		rules = nil
+	}
+	origin, _ := url.Parse(cfg.URL)
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           guardedDial(rules, proxyFor(origin)),
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   16,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+	return &http.Client{
+		Transport: wire.TapHTTP{Base: headerTransport{base: transport, headers: cfg.Headers, origin: origin}},
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			if len(via) >= 5 {
+				return errors.New("more than 5 redirects")
+			}
+			if rules == nil {
+				return nil
+			}
+			return rules.CheckURL(req.URL.String())
+		},
+	}
+}
+
+// proxyFor returns the host of the proxy that the environment of this process names for u, or "".
+func proxyFor(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	if err != nil || proxy == nil {
+		return ""
+	}
+	return proxy.Hostname()
+}
+
+// guardedDial resolves a name, judges the addresses, and dials one that was judged: what is checked is
+// what is dialled. The proxy that the operator has set is dialled as it is.
+func guardedDial(rules *policy.LaunchRules, proxy string) func(context.Context, string, string) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		if rules == nil || host == proxy {
+			return dialer.DialContext(ctx, network, address)
+		}
+		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		if err != nil {
+			return nil, err
+		}
+		portNumber, err := net.DefaultResolver.LookupPort(ctx, network, port)
+		if err != nil {
+			return nil, err
+		}
+		var last error
+		for _, addr := range addrs {
+			target := netip.AddrPortFrom(addr.Unmap(), uint16(portNumber))
+			if last = rules.CheckDial(host, target); last != nil {
+				continue
+			}
+			conn, err := dialer.DialContext(ctx, network, target.String())
+			if err == nil {
+				return conn, nil
+			}
+			last = err
+		}
+		return nil, last
+	}
+}
+
+// headerTransport adds the configured headers to requests to the configured origin: after a redirect
+// elsewhere, a secret in them would be given away.
+type headerTransport struct {
+	base    http.RoundTripper
+	headers map[string]string
+	origin  *url.URL
+}
+
+func (t headerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if len(t.headers) > 0 && t.origin != nil && req.URL.Scheme == t.origin.Scheme && req.URL.Host == t.origin.Host {
+		req = req.Clone(req.Context())
+		for name, value := range t.headers {
+			req.Header.Set(name, value)
+		}
+	}
+	return t.base.RoundTrip(req)
+}
+
+// CloseIdleConnections closes what the transport below keeps open.
+func (t headerTransport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
