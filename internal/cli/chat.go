@@ -9,6 +9,7 @@ import (
 
 	"github.com/toolserve/toolserve/internal/cli/repl"
 	"github.com/toolserve/toolserve/internal/client"
+	"github.com/toolserve/toolserve/policy"
 )
 
 // unreachableStatus is the exit status of a command whose server does not answer.
@@ -85,7 +86,21 @@ func (c *ChatCmd) Run(ctx context.Context, streams IO) error {
 	return c.talk(ctx, server, streams, interrupts)
 }
 
+// highRisk returns the policy's judgement of tool names. The server may have no rule for them: what a
+// person is asked about does not depend on that.
+func highRisk() (func(name string) bool, error) {
+	gate, err := policy.NewGate(policy.ToolRules{HighRisk: policy.RiskAsk})
+	if err != nil {
+		return nil, err
+	}
+	return func(name string) bool { return gate.Preview(policy.Call{Tool: name}).Action != policy.Allow }, nil
+}
+
 func (c *ChatCmd) talk(ctx context.Context, server *client.Client, streams IO, interrupts <-chan os.Signal) error {
+	risky, err := highRisk()
+	if err != nil {
+		return err
+	}
 	input, interactive := repl.OpenInput(ctx, streams.In, streams.Out, streams.Err)
 	onTerminal := repl.IsTerminal(streams.Out)
 	notes := streams.Err
@@ -96,14 +111,14 @@ func (c *ChatCmd) talk(ctx context.Context, server *client.Client, streams IO, i
 		Client: server, Input: input, Out: streams.Out, Notes: notes,
 		Interactive: interactive, Reasoning: onTerminal,
 		Colour:     onTerminal && repl.ColourWanted(streams.Env),
-		Interrupts: interrupts,
-		Model:      c.Model, System: c.System, NoTools: c.NoTools, Yes: c.Yes, MaxRounds: c.MaxRounds,
+		Interrupts: interrupts, HighRisk: risky,
+		Model: c.Model, System: c.System, NoTools: c.NoTools, Yes: c.Yes, MaxRounds: c.MaxRounds,
 	})
 	run := session.Run
 	if c.Message != "" {
 		run = func(ctx context.Context) error { return session.Once(ctx, c.Message) }
 	}
-	err := run(ctx)
+	err = run(ctx)
 	switch {
 	case errors.Is(err, repl.ErrFailed): // it was shown when it failed
 		return &ExitError{Code: 1}
