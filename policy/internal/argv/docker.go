@@ -1,0 +1,225 @@
+package argv
+
+import (
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/toolserve/toolserve/policy/internal/shape"
+)
+
+const (
+	hostAccess = "access to the host"
+	otherHost  = "another container engine or configuration"
+)
+
+var dockerGrammar = &grammar{
+	bools:   set(`-D --debug`),
+	values:  set(`-l --log-level`),
+	refused: reasons(otherHost + ": -H --host -c --context --config --tls --tlsverify --tlscacert --tlscert --tlskey --connection --url --root --runroot --storage-driver"),
+}
+
+var dockerRunGrammar = &grammar{
+	cluster: true,
+	bools: set(`-i --interactive -t --tty --rm --init --read-only --no-healthcheck -q --quiet --sig-proxy --privileged -P --publish-all
+		-d --detach --oom-kill-disable`),
+	values: set(`-e --env --env-file --name --network --net --network-alias --add-host -m --memory --memory-swap --memory-reservation --cpus
+		--cpu-shares -c --cpuset-cpus --cpu-period --cpu-quota --pids-limit --ulimit --shm-size -u --user -w --workdir -h --hostname
+		-l --label --platform --pull --stop-timeout --stop-signal --tmpfs -v --volume --mount --cap-drop --security-opt -p
+		--publish --expose --log-driver --log-opt -a --attach --restart`),
+	refused: reasons(
+		hostAccess+": --device --device-cgroup-rule --device-read-bps --device-write-bps --cap-add --pid --ipc --uts --userns --cgroupns --cgroup-parent --volumes-from "+
+			"--group-add --sysctl --runtime --gpus --volume-driver --isolation --storage-opt --blkio-weight --use-api-socket --cidfile --annotation --cgroup-conf --rootfs --security",
+		"another program in the container: --entrypoint",
+		otherHost+": --context --config --host -H --dns --dns-option --dns-search --link --ip --mac-address --disable-content-trust --label-file --credential",
+	),
+}
+
+// docker starts servers by "docker run", "docker container run" and "docker mcp gateway run".
+func (c *checker) docker(args []string, i int) {
+	if i >= len(args) {
+		c.nothing()
+		return
+	}
+	at := c.options(dockerGrammar, args, i, func(option) {})
+	if c.Refused() {
+		return
+	}
+	if at+1 < len(args) && args[at] == "container" && args[at+1] == "run" {
+		at++
+	}
+	switch {
+	case at >= len(args):
+		c.nothing()
+	case args[at] == "run":
+		image := c.options(dockerRunGrammar, args, at+1, func(o option) { c.dockerOption(args, o) })
+		c.image(args, image)
+	case strings.Join(args[at:min(at+3, len(args))], " ") == "mcp gateway run":
+		if end := c.options(gatewayGrammar, args, at+3, func(option) {}); end < len(args) && !c.Refused() {
+			c.refuse(Argument, "Argument %d '%s' is not expected behind 'docker mcp gateway run'.", end, Quote(args[end]))
+		}
+	default:
+		c.refuse(Argument, "Argument %d '%s' is not a command of %s that starts a server. Use 'run'.", at, Quote(args[at]), c.command)
+	}
+}
+
+var gatewayGrammar = &grammar{
+	bools:  set(`--verify-signatures --block-secrets --block-network --log-calls --static --verbose`),
+	values: set(`--servers --tools --transport --profile --cpus --memory`),
+	refused: reasons(otherHost +
+		": --catalog --additional-catalog --config --additional-config --registry --additional-registry --secrets --interceptor --oci-ref --mcp-registry"),
+}
+
+var envAssign = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(=|$)`)
+
+func (c *checker) dockerOption(args []string, o option) {
+	shown := Quote(args[o.index])
+	switch o.name {
+	case "--privileged", "-P", "--publish-all", "--oom-kill-disable":
+		c.enables(args, o.index, hostAccess)
+	case "-e", "--env":
+		c.EnvArgs = append(c.EnvArgs, o.index)
+		name, _, _ := strings.Cut(o.value, "=")
+		if !envAssign.MatchString(o.value) || shape.EnvName(name) {
+			c.refuse(Environment, "Setting '%s' environment variable is not allowed for security reasons.", Quote(name))
+		}
+	case "--env-file":
+		if shape.Secret(o.value) != "" {
+			c.enables(args, o.index, hostAccess)
+		}
+	case "--network", "--net":
+		if o.value == "host" || strings.HasPrefix(o.value, "container:") || strings.HasPrefix(o.value, "ns:") || strings.Contains(o.value, "=host") {
+			c.enables(args, o.index, hostAccess)
+		}
+	case "-v", "--volume":
+		source, _, _ := cutVolume(o.value)
+		c.mount(args, o.index, source)
+	case "--mount":
+		c.mountList(args, o)
+	case "--security-opt":
+		if v := strings.ReplaceAll(o.value, "=", ":"); v != "no-new-privileges" && v != "no-new-privileges:true" {
+			c.refuse(Argument, "Argument %d '%s' weakens the container for '%s', which is not allowed.", o.index, shown, c.command)
+		}
+	case "--log-driver":
+		if o.value != "none" && o.value != "json-file" && o.value != "local" {
+			c.enables(args, o.index, "sending the log elsewhere")
+		}
+	case "--tmpfs", "--log-opt":
+		if strings.Contains(o.value, "://") {
+			c.enables(args, o.index, "sending the log elsewhere")
+		}
+	}
+}
+
+// cutVolume splits "source:target[:options]", a Windows drive included. A volume without a source
+// is anonymous.
+func cutVolume(v string) (source, target string, ok bool) {
+	skip := 0
+	if len(v) > 2 && v[1] == ':' && (v[2] == '\\' || v[2] == '/') {
+		skip = 2
+	}
+	if at := strings.IndexByte(v[skip:], ':'); at >= 0 {
+		return v[:skip+at], v[skip+at+1:], true
+	}
+	return "", v, false
+}
+
+func (c *checker) mountList(args []string, o option) {
+	source := ""
+	for field := range strings.SplitSeq(o.value, ",") {
+		key, value, _ := strings.Cut(field, "=")
+		switch strings.ToLower(strings.TrimSpace(key)) {
+		case "src", "source":
+			source = value
+		case "volume-opt", "volume-driver", "bind-propagation":
+			c.enables(args, o.index, hostAccess)
+		}
+	}
+	c.mount(args, o.index, source)
+}
+
+var driveRoot = regexp.MustCompile(`^/?[a-z]:?/?$`)
+
+// userHome is a whole home directory, or the folder of all of them.
+var userHome = regexp.MustCompile(`^(/home|/users|/c/users|[a-z]:/users|/mnt/[a-z]/users|/mnt/[a-z]|/mnt|/media|/volumes|/opt|/srv)(/[^/]+)?$`)
+
+// mount judges the host's side of a mount. A named volume is no part of the host; of the host, only
+// folders that hold a project and nothing more are left.
+func (c *checker) mount(args []string, i int, source string) {
+	source = strings.ReplaceAll(strings.Trim(strings.TrimSpace(source), `"'`), `\`, "/")
+	if source == "" || volumeName.MatchString(source) {
+		return
+	}
+	clean := strings.ToLower(path.Clean(source))
+	switch {
+	case strings.HasPrefix(source, "~") || strings.HasPrefix(source, "$") || strings.HasPrefix(source, "%"),
+		!strings.HasPrefix(clean, "/") && !(len(clean) > 2 && clean[1] == ':'), // a relative folder is whatever the working directory is
+		clean == "/" || driveRoot.MatchString(clean) || shape.Secret(clean) != "" || shape.Climbs(source),
+		userHome.MatchString(clean) && !strings.HasPrefix(clean, "/opt/") && !strings.HasPrefix(clean, "/srv/") && !isMountPoint(clean),
+		hostDir(clean):
+		c.refuse(Argument, "Argument %d '%s' mounts a part of the host into the container for '%s', which is not allowed. "+
+			"Mount the one folder that the server needs, by its absolute path, or a named volume.", i, Quote(args[i]), c.command)
+	default:
+		c.warn("the container can read and write '%s'", Quote(source))
+	}
+}
+
+var volumeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+
+// isMountPoint says whether p is one disk below /mnt, /media or /Volumes.
+func isMountPoint(p string) bool {
+	for _, d := range [...]string{"/mnt/", "/media/", "/volumes/"} {
+		if rest, ok := strings.CutPrefix(p, d); ok && len(rest) > 1 && !strings.Contains(rest, "/") {
+			return true
+		}
+	}
+	return false
+}
+
+// hostDir says whether p belongs to the operating system.
+func hostDir(p string) bool {
+	for _, d := range [...]string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/var", "/boot", "/snap", "/system",
+		"/library", "/applications", "/private/var", "/tmp", "/private/tmp", "/nix", "/cores"} {
+		if p == d || strings.HasPrefix(p, d+"/") {
+			return !strings.HasPrefix(p, "/var/www/") && !strings.HasPrefix(p, "/tmp/")
+		}
+	}
+	return false
+}
+
+var imagePattern = regexp.MustCompile(`^([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$`)
+
+// systemImages run the command they are given; no server lives in one.
+var systemImages = set(`alpine ubuntu debian busybox bash centos fedora rockylinux almalinux amazonlinux archlinux docker
+	opensuse kali kalilinux/kali-rolling buildpack-deps oraclelinux photon nixos/nix ubuntu/ubuntu toybox`)
+
+// image judges the image at args[i] and the command behind it.
+func (c *checker) image(args []string, i int) {
+	if c.Refused() {
+		return
+	}
+	if i >= len(args) {
+		c.refuse(Argument, "'%s run' names no image.", c.command)
+		return
+	}
+	image := args[i]
+	if !imagePattern.MatchString(image) {
+		c.refuse(Package, "Argument %d '%s' is not the name of an image.", i, Quote(image))
+		return
+	}
+	name, digest, _ := strings.Cut(image, "@")
+	if slash := strings.LastIndexByte(name, '/'); strings.Contains(name[slash+1:], ":") {
+		name = name[:strings.LastIndexByte(name, ':')]
+	}
+	c.Packages = append(c.Packages, Ref{Registry: "image", Name: name, Exact: digest != ""})
+	short := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "index.docker.io/"), "library/")
+	switch {
+	case i+1 >= len(args):
+	case systemImages[short]:
+		c.enables(args, i+1, "any command in an image of an operating system")
+	case short == "node" && strings.HasPrefix(args[i+1], "-"):
+		c.run("node", args, i+1)
+	default:
+		c.program(args, i+1)
+	}
+}

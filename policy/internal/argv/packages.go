@@ -1,0 +1,128 @@
+package argv
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	npmPattern  = regexp.MustCompile(`^((?:@[A-Za-z0-9~_-][A-Za-z0-9._~-]*/)?[A-Za-z0-9~_-][A-Za-z0-9._~-]*)(?:@([A-Za-z0-9^~<>=*. |-][A-Za-z0-9._+~<>=*^ -]*))?$`)
+	semver      = regexp.MustCompile(`^v?=?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+	pypiPattern = regexp.MustCompile(`^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[A-Za-z0-9._, -]*\])?\s*(.*)$`)
+	pypiVersion = regexp.MustCompile(`^(@[A-Za-z0-9.+!_-]+|(\s*(===?|~=|!=|<=?|>=?)\s*[A-Za-z0-9.*+!_-]+\s*,?)+)$`)
+	pypiExact   = regexp.MustCompile(`^(@|===?)\s*[0-9][A-Za-z0-9.+!_-]*$`)
+)
+
+// npmSpec judges the package text (a part of args[i]) and adds the package to the report.
+func (c *checker) npmSpec(args []string, i int, text string) (Ref, bool) {
+	m := npmPattern.FindStringSubmatch(text)
+	lower := strings.ToLower(text)
+	if m == nil || strings.HasSuffix(lower, ".tgz") || strings.HasSuffix(lower, ".tar") || strings.HasSuffix(lower, ".tar.gz") ||
+		strings.HasPrefix(text, ".") || strings.HasPrefix(text, "~") {
+		c.refuse(Package, "Argument %d '%s' is not a package of the npm registry for '%s'. "+
+			"URLs, git repositories, archives, aliases and paths are not allowed; write name@version.", i, Quote(args[i]), c.command)
+		return Ref{}, false
+	}
+	return c.add(Ref{Registry: "npm", Name: m[1], Exact: semver.MatchString(m[2])}), true
+}
+
+// pypiSpec judges the requirement text (a part of args[i]) and adds the package to the report.
+func (c *checker) pypiSpec(args []string, i int, text string) (Ref, bool) {
+	m := pypiPattern.FindStringSubmatch(text)
+	lower := strings.ToLower(text)
+	if m == nil || m[2] != "" && !pypiVersion.MatchString(strings.TrimSpace(m[2])) || strings.HasSuffix(lower, ".whl") ||
+		strings.HasSuffix(lower, ".tar.gz") || strings.HasSuffix(lower, ".zip") || strings.HasSuffix(lower, ".py") {
+		c.refuse(Package, "Argument %d '%s' is not a package of the Python package index for '%s'. "+
+			"URLs, git repositories, archives and paths are not allowed; write name==version.", i, Quote(args[i]), c.command)
+		return Ref{}, false
+	}
+	return c.add(Ref{Registry: "pypi", Name: m[1], Exact: pypiExact.MatchString(strings.TrimSpace(m[2]))}), true
+}
+
+func (c *checker) add(ref Ref) Ref {
+	c.Packages = append(c.Packages, ref)
+	if known := lookAlike(ref.Name); known != "" {
+		c.warn("'%s' looks like '%s' and is another package", Quote(ref.Name), known)
+	}
+	return ref
+}
+
+// trusted says whether a package may be added to another one's environment.
+func (c *checker) trusted(name string) bool {
+	return known[strings.ToLower(name)] || slices.Contains(c.opts.AllowedPackages, name)
+}
+
+// known are the servers of the guide and of the official repositories, the SDKs that servers are
+// written with, and libraries that servers are commonly joined with.
+var known = set(`
+@modelcontextprotocol/server-filesystem @modelcontextprotocol/server-github @modelcontextprotocol/server-postgres
+@modelcontextprotocol/server-brave-search @modelcontextprotocol/server-everything @modelcontextprotocol/server-memory
+@modelcontextprotocol/server-sequential-thinking @modelcontextprotocol/server-slack @modelcontextprotocol/server-puppeteer
+@modelcontextprotocol/server-gitlab @modelcontextprotocol/server-google-maps @modelcontextprotocol/server-gdrive
+@modelcontextprotocol/server-redis @modelcontextprotocol/server-sqlite @modelcontextprotocol/server-fetch
+@modelcontextprotocol/server-everart @modelcontextprotocol/server-aws-kb-retrieval @modelcontextprotocol/sdk
+@playwright/mcp @upstash/context7-mcp @notionhq/notion-mcp-server @supabase/mcp-server-supabase @stripe/mcp
+@sentry/mcp-server @cloudflare/mcp-server-cloudflare @heroku/mcp-server @azure/mcp @browsermcp/mcp @executeautomation/playwright-mcp-server
+chrome-devtools-mcp firecrawl-mcp tavily-mcp exa-mcp-server figma-developer-mcp mcp-remote mongodb-mcp-server
+mcp-server-time mcp-server-git mcp-server-fetch mcp-server-sqlite mcp-server-sentry mcp-server-filesystem mcp-server-postgres
+mcp-server-github mcp-server-slack mcp-server-memory mcp-server-puppeteer mcp-server-brave-search mcp-server-google-maps
+mcp-server-qdrant mcp-server-redis mcp-server-motherduck mcp-server-kubernetes mcp-atlassian mcp-alchemy mcp fastmcp markitdown-mcp
+numpy pandas polars scipy matplotlib requests httpx aiohttp pydantic sqlalchemy psycopg psycopg2 psycopg2-binary pymysql
+asyncpg redis pymongo beautifulsoup4 lxml pyyaml python-dotenv openpyxl pillow duckdb tabulate rich click typer`)
+
+// lookAlike returns the known server that a name is one or two slips away from, or "".
+func lookAlike(name string) string {
+	name = strings.ToLower(name)
+	if known[name] || len(name) > 100 {
+		return ""
+	}
+	best := ""
+	for k := range known {
+		limit := 1
+		if len(k) >= 14 {
+			limit = 2
+		}
+		if len(k) < 6 || abs(len(k)-len(name)) > limit {
+			continue
+		}
+		if d := distance(k, name); d <= limit && (best == "" || k < best) {
+			best = k
+		}
+	}
+	return best
+}
+
+// LookAlike returns the known server that a program's or package's name is one or two slips away
+// from, or "".
+func LookAlike(name string) string { return lookAlike(name) }
+
+func abs(n int) int {
+	if n < 0 {
+		return -n
+	}
+	return n
+}
+
+// distance counts the insertions, deletions, replacements and swaps of neighbours between a and b.
+func distance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
