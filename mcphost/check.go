@@ -3,6 +3,7 @@ package mcphost
 import (
 	"strings"
 
+	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/policy"
 )
 
@@ -115,7 +116,7 @@ func checkServer(s ServerConfig, launch *policy.LaunchRules, warnings []Warning)
 func checkCall(cfg *Config, gate *policy.Gate, call Call) CallReport {
 	server, tool := call.Server, call.Tool
 	for _, s := range cfg.Servers {
-		own, prefixed := strings.CutPrefix(tool, s.Name+nameSeparator)
+		own, prefixed := strings.CutPrefix(tool, s.Name+catalog.Separator)
 		if prefixed && (server == "" || server == s.Name) {
 			server, tool = s.Name, own
 			break
@@ -140,7 +141,7 @@ func checkCall(cfg *Config, gate *policy.Gate, call Call) CallReport {
 	if !known {
 		return deny("Server '" + server + "' not found")
 	}
-	arguments, err := readArguments(call.Arguments)
+	arguments, err := catalog.ReadArguments(call.Arguments)
 	if err != nil {
 		return deny("the arguments are " + err.Error())
 	}

@@ -170,6 +170,7 @@ type configParser struct {
 	cfg      *Config
 	opts     ParseOptions
 	dir      string
+	vars     jsonc.Expander
 	warnings []Warning
 }
 
@@ -184,6 +185,7 @@ func newConfigParser(opts ParseOptions) *configParser {
 			p.dir = abs
 		}
 	}
+	p.vars = jsonc.Expander{Lookup: opts.LookupEnv, Dir: p.dir}
 	return p
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 )
 
@@ -174,7 +175,7 @@ func (r *Result) add(c Content, rest *int) {
 	}
 	r.Truncated = true
 	if c.Type == "text" {
-		kept := cut(c.Text, *rest)
+		kept := catalog.Cut(c.Text, *rest)
 		r.Content = append(r.Content, textContent(fmt.Sprintf("%s\n[cut by toolserve: %d of %d bytes shown]", kept, len(kept), len(c.Text))))
 	} else {
 		r.Content = append(r.Content, textContent(fmt.Sprintf("[%s of %d bytes left out by toolserve: the result is too large]", c.Type, size)))

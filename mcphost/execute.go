@@ -13,6 +13,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 	"github.com/toolserve/toolserve/policy"
 )
@@ -65,8 +66,8 @@ func (h *Host) Execute(ctx context.Context, call Call) (Result, error) {
 		h.record(record)
 		return Result{}, err
 	}
-	record.Success, record.Error = !result.IsError, cut(result.ErrorMessage, auditText)
-	record.Result, record.Duration = cut(result.Text(), auditText), result.Duration
+	record.Success, record.Error = !result.IsError, catalog.Cut(result.ErrorMessage, auditText)
+	record.Result, record.Duration = catalog.Cut(result.Text(), auditText), result.Duration
 	h.record(record)
 	return result, nil
 }
@@ -77,23 +78,23 @@ func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Re
 	if e != nil {
 		return Result{}, e
 	}
-	record.Server, record.Tool = t.server, t.name
+	record.Server, record.Tool = t.Server, t.Name
 	arguments, e := h.arguments(t, call.Arguments)
 	if e != nil {
 		return Result{}, e
 	}
 	record.Arguments = arguments
 	decision := h.gate.Decide(policy.Call{
-		Server: t.server, Tool: t.name, Arguments: arguments, Profile: t.profile, Approved: call.Approved,
+		Server: t.Server, Tool: t.Name, Arguments: arguments, Profile: t.Profile, Approved: call.Approved,
 	})
 	record.Decision, record.Code, record.Reason = string(decision.Action), string(decision.Code), decision.Reason
 	record.Warnings = decision.Warnings
 	if decision.Action != policy.Allow {
 		return Result{}, refused(t, decision)
 	}
-	s := h.byName[t.server]
+	s := h.byName[t.Server]
 	for _, warning := range decision.Warnings {
-		s.logger.Warn("a tool call", "tool", t.name, "warning", warning)
+		s.logger.Warn("a tool call", "tool", t.Name, "warning", warning)
 	}
 	start := h.now()
 	result, e := s.call(ctx, t, arguments, call.Timeout)
@@ -101,7 +102,7 @@ func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Re
 	if e != nil {
 		return Result{}, e
 	}
-	result.Server, result.Tool, result.FullName = t.server, t.name, t.full
+	result.Server, result.Tool, result.FullName = t.Server, t.Name, t.Full
 	result.Warnings, result.Duration = decision.Warnings, record.Duration
 	return result, nil
 }
@@ -112,7 +113,7 @@ func (h *Host) Resolve(server, name string) (Tool, error) {
 	if e != nil {
 		return Tool{}, e
 	}
-	return t.public(), nil
+	return public(t), nil
 }
 
 // Decide says what the policy would do with a call, without running or counting it.
@@ -126,24 +127,27 @@ func (h *Host) Decide(call Call) (policy.Decision, error) {
 		return policy.Decision{}, e
 	}
 	return h.gate.Preview(policy.Call{
-		Server: t.server, Tool: t.name, Arguments: arguments, Profile: t.profile, Approved: call.Approved,
+		Server: t.Server, Tool: t.Name, Arguments: arguments, Profile: t.Profile, Approved: call.Approved,
 	}), nil
 }
 
 // resolve finds the tool that a call names, or says why it is not there: a server that is not
 // connected has no tools yet.
-func (h *Host) resolve(server, name string) (*tool, *Error) {
+func (h *Host) resolve(server, name string) (*catalog.Tool, *Error) {
 	if name == "" {
 		return nil, errorf(BadArguments, server, "", "the call names no tool")
 	}
 	if server != "" && h.byName[server] == nil {
 		return nil, errorf(Unknown, server, name, "Server '%s' not found", server)
 	}
-	t, e := h.index.Load().find(server, name)
-	if e == nil || e.Kind != Unknown {
-		return t, e
+	t, err := h.index.Load().Find(server, name)
+	if err == nil {
+		return t, nil
 	}
-	prefix, own, split := strings.Cut(name, nameSeparator)
+	if err.Ambiguous {
+		return nil, errorf(BadArguments, server, name, "%s", err.Message)
+	}
+	prefix, own, split := strings.Cut(name, catalog.Separator)
 	if server == "" && split && h.byName[prefix] != nil {
 		server, name = prefix, own
 	}
@@ -153,24 +157,24 @@ func (h *Host) resolve(server, name string) (*tool, *Error) {
 			return nil, down
 		}
 	}
-	return nil, e
+	return nil, errorf(Unknown, server, name, "%s", err.Message)
 }
 
 // arguments reads and checks the arguments of a call.
-func (h *Host) arguments(t *tool, raw json.RawMessage) (json.RawMessage, *Error) {
-	arguments, err := readArguments(raw)
+func (h *Host) arguments(t *catalog.Tool, raw json.RawMessage) (json.RawMessage, *Error) {
+	arguments, err := catalog.ReadArguments(raw)
 	if err != nil {
-		e := errorf(BadArguments, t.server, t.name, "the arguments of tool '%s' are %v", t.full, err)
+		e := errorf(BadArguments, t.Server, t.Name, "the arguments of tool '%s' are %v", t.Full, err)
 		e.Param = "arguments"
 		return nil, e
 	}
-	if t.check == nil {
+	if t.Check == nil {
 		return arguments, nil
 	}
-	if misfit := t.check.validate(arguments); misfit != nil {
-		e := errorf(BadArguments, t.server, t.name, "Tool '%s' argument validation failed: %s", t.full, misfit.message)
-		if e.Param = "arguments"; misfit.path != "" {
-			e.Param += "." + misfit.path
+	if misfit := t.Check.Validate(arguments); misfit != nil {
+		e := errorf(BadArguments, t.Server, t.Name, "Tool '%s' argument validation failed: %s", t.Full, misfit.Message)
+		if e.Param = "arguments"; misfit.Path != "" {
+			e.Param += "." + misfit.Path
 		}
 		return nil, e
 	}
@@ -178,7 +182,7 @@ func (h *Host) arguments(t *tool, raw json.RawMessage) (json.RawMessage, *Error)
 }
 
 // refused is the error of a call that the policy did not let pass.
-func refused(t *tool, d policy.Decision) *Error {
+func refused(t *catalog.Tool, d policy.Decision) *Error {
 	kind := PolicyDenied
 	switch {
 	case d.Action == policy.Ask:
@@ -188,16 +192,16 @@ func refused(t *tool, d policy.Decision) *Error {
 	case d.Code == policy.CodeBadArguments:
 		kind = BadArguments
 	}
-	e := errorf(kind, t.server, t.name, "%s", d.Reason)
+	e := errorf(kind, t.Server, t.Name, "%s", d.Reason)
 	e.RetryAfter = d.RetryAfter
 	return e
 }
 
 // call runs a tool on the server, within its timeout.
-func (s *server) call(ctx context.Context, t *tool, arguments json.RawMessage, timeout time.Duration) (Result, *Error) {
+func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMessage, timeout time.Duration) (Result, *Error) {
 	l, e := s.current()
 	if e != nil {
-		e.Tool = t.name
+		e.Tool = t.Name
 		return Result{}, e
 	}
 	for _, d := range []time.Duration{s.cfg.Timeout, s.host.cfg.DefaultTimeout, DefaultTimeout} {
@@ -219,7 +223,7 @@ func (s *server) call(ctx context.Context, t *tool, arguments json.RawMessage, t
 		return Result{}, s.callError(callCtx, l, t, timeout, callCtx.Err())
 	}
 	captureCtx, capture := wire.WithCapture(callCtx)
-	decoded, err := l.session.CallTool(captureCtx, &mcp.CallToolParams{Name: t.name, Arguments: arguments})
+	decoded, err := l.session.CallTool(captureCtx, &mcp.CallToolParams{Name: t.Name, Arguments: arguments})
 	raw := capture.Raw()
 	if err != nil && (raw == nil || callCtx.Err() != nil) {
 		return Result{}, s.callError(callCtx, l, t, timeout, err)
@@ -231,7 +235,7 @@ func (s *server) call(ctx context.Context, t *tool, arguments json.RawMessage, t
 	// The library may not know a kind of content that the server sent; its bytes are good all the same.
 	result, err := readResult(raw, decoded, limit)
 	if err != nil {
-		return Result{}, errorf(ServerFailed, t.server, t.name, "server '%s' answered '%s' with no result: %v", t.server, t.name, err)
+		return Result{}, errorf(ServerFailed, t.Server, t.Name, "server '%s' answered '%s' with no result: %v", t.Server, t.Name, err)
 	}
 	return result, nil
 }
@@ -242,21 +246,21 @@ var (
 )
 
 // callError says what went wrong with a call that was sent, or waited to be.
-func (s *server) callError(ctx context.Context, l *link, t *tool, timeout time.Duration, err error) *Error {
+func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeout time.Duration, err error) *Error {
 	var e *Error
 	var protocol *jsonrpc.Error
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errTimeout):
-		e = errorf(TimedOut, t.server, t.name, "Tool call timed out after %gs: server '%s' did not answer '%s'", timeout.Seconds(), t.server, t.name)
+		e = errorf(TimedOut, t.Server, t.Name, "Tool call timed out after %gs: server '%s' did not answer '%s'", timeout.Seconds(), t.Server, t.Name)
 	case cause != nil && !errors.Is(cause, errLinkEnded):
-		e = errorf(Canceled, t.server, t.name, "the call of tool '%s' was given up by its caller", t.full)
+		e = errorf(Canceled, t.Server, t.Name, "the call of tool '%s' was given up by its caller", t.Full)
 	case cause == nil && errors.As(err, &protocol):
 		kind := ServerFailed
 		if protocol.Code == jsonrpc.CodeInvalidParams {
 			kind = BadArguments
 		}
-		e = errorf(kind, t.server, t.name, "server '%s' refused the call of '%s': %s (code %d)",
-			t.server, t.name, cut(protocol.Message, 2000), protocol.Code)
+		e = errorf(kind, t.Server, t.Name, "server '%s' refused the call of '%s': %s (code %d)",
+			t.Server, t.Name, catalog.Cut(protocol.Message, 2000), protocol.Code)
 	default:
 		if errors.Is(cause, errLinkEnded) {
 			err = context.Cause(l.ctx)
@@ -265,9 +269,9 @@ func (s *server) callError(ctx context.Context, l *link, t *tool, timeout time.D
 			signal(s.broken)
 		}
 		reason := s.explainEnd(l, err)
-		e = errorf(ServerFailed, t.server, t.name, "server '%s' failed during the call of '%s': %v", t.server, t.name, reason)
+		e = errorf(ServerFailed, t.Server, t.Name, "server '%s' failed during the call of '%s': %v", t.Server, t.Name, reason)
 	}
 	e.Message = s.host.redactor.Text(e.Message)
-	e.Err = fmt.Errorf("call %s: %w", t.full, err)
+	e.Err = fmt.Errorf("call %s: %w", t.Full, err)
 	return e
 }

@@ -98,3 +98,30 @@ func oneOf[T ~string](n jsonc.Node, allowed ...T) (T, error) {
 	}
 	return T(s), nil
 }
+
+// text reads a string and expands its variables.
+func (p *configParser) text(n jsonc.Node) (string, error) {
+	s, err := n.Text()
+	if err != nil {
+		return "", err
+	}
+	s, err = p.vars.Expand(s)
+	if err != nil {
+		return "", n.Errorf("%v", err)
+	}
+	return s, nil
+}
+
+// texts reads a list of strings and expands their variables.
+func (p *configParser) texts(n jsonc.Node) ([]string, error) {
+	items, err := n.Texts()
+	if err != nil {
+		return nil, err
+	}
+	for i := range items {
+		if items[i], err = p.vars.Expand(items[i]); err != nil {
+			return nil, n.Errorf("%v", err)
+		}
+	}
+	return items, nil
+}

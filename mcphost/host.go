@@ -8,6 +8,7 @@ package mcphost
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/internal/sandbox"
+	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/policy"
 )
 
@@ -72,7 +74,7 @@ type Host struct {
 	servers      []*server
 	byName       map[string]*server
 
-	index   atomic.Pointer[index]
+	index   atomic.Pointer[catalog.Index]
 	indexMu sync.Mutex // orders the building of indexes
 
 	mu      sync.Mutex
@@ -116,7 +118,7 @@ func New(cfg *Config, opts Options) (*Host, error) {
 		h.servers = append(h.servers, server)
 		h.byName[s.Name] = server
 	}
-	h.index.Store(newIndex(nil))
+	h.index.Store(catalog.NewIndex(nil))
 	return h, nil
 }
 
@@ -202,18 +204,18 @@ func (h *Host) record(r audit.Record) {
 func (h *Host) reindex() {
 	h.indexMu.Lock()
 	defer h.indexMu.Unlock()
-	var tools []*tool
+	var tools []*catalog.Tool
 	for _, s := range h.servers {
 		s.mu.Lock()
 		c := s.catalog
 		s.mu.Unlock()
-		for _, t := range c.tools {
-			if s.cfg.offers(t.name) {
+		for _, t := range c.Tools {
+			if s.cfg.offers(t.Name) {
 				tools = append(tools, t)
 			}
 		}
 	}
-	h.index.Store(newIndex(tools))
+	h.index.Store(catalog.NewIndex(tools))
 }
 
 // ServerStatus is what is known of one server.
@@ -257,7 +259,7 @@ func (s *server) status() ServerStatus {
 	defer s.mu.Unlock()
 	st := ServerStatus{
 		Name: s.cfg.Name, State: s.state, Transport: s.cfg.Transport, Error: s.reason, Since: s.since,
-		Restarts: s.restarts, Stderr: s.stderr, Notes: s.catalog.notes, Sandbox: "none",
+		Restarts: s.restarts, Stderr: s.stderr, Notes: s.catalog.Notes, Sandbox: "none",
 	}
 	if s.cfg.Transport == TransportStdio {
 		st.Sandbox = "process-group"
@@ -268,8 +270,8 @@ func (s *server) status() ServerStatus {
 	if s.link == nil {
 		return st
 	}
-	for _, t := range s.catalog.tools {
-		if s.cfg.offers(t.name) {
+	for _, t := range s.catalog.Tools {
+		if s.cfg.offers(t.Name) {
 			st.Tools++
 		}
 	}
@@ -279,7 +281,7 @@ func (s *server) status() ServerStatus {
 	if init := s.link.session.InitializeResult(); init != nil {
 		st.Protocol = init.ProtocolVersion
 		if init.ServerInfo != nil {
-			st.Implementation = cut(init.ServerInfo.Name+" "+init.ServerInfo.Version, 200)
+			st.Implementation = catalog.Cut(init.ServerInfo.Name+" "+init.ServerInfo.Version, 200)
 		}
 	}
 	return st
@@ -295,11 +297,38 @@ func (h *Host) Tools() []Tool {
 		s.mu.Unlock()
 	}
 	ix := h.index.Load()
-	tools := make([]Tool, 0, len(ix.tools))
-	for _, t := range ix.tools {
-		if up[t.server] {
-			tools = append(tools, t.public())
+	tools := make([]Tool, 0, len(ix.Tools))
+	for _, t := range ix.Tools {
+		if up[t.Server] {
+			tools = append(tools, public(t))
 		}
 	}
 	return tools
+}
+
+// Tool is a tool as it is offered.
+type Tool struct {
+	// Server is the server's name in the configuration, Name the tool's own name there.
+	Server, Name string
+	// FullName is legal for every API and unique: server__tool in most cases.
+	FullName string
+	Title    string
+	// Description is the server's text, cut at 16 KiB.
+	Description string
+	// Parameters is the JSON Schema of the arguments, byte for byte as the server sent it.
+	Parameters json.RawMessage
+	// Output is the JSON Schema of the structured result, or nil.
+	Output json.RawMessage
+	// Annotations is what the server claims of the tool, as JSON, or nil. It is not to be trusted.
+	Annotations json.RawMessage
+	// Problem says what is wrong with the definition, or "". The arguments of a tool whose schema
+	// cannot be used are not checked against it.
+	Problem string
+}
+
+func public(t *catalog.Tool) Tool {
+	return Tool{
+		Server: t.Server, Name: t.Name, FullName: t.Full, Title: t.Title, Description: t.Description,
+		Parameters: t.Parameters, Output: t.Output, Annotations: t.Annotations, Problem: t.Problem,
+	}
 }

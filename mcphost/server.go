@@ -13,6 +13,7 @@ import (
 
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/internal/sandbox"
+	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 )
 
 // State is what a server is doing.
@@ -60,9 +61,9 @@ type server struct {
 	since    time.Time
 	retryAt  time.Time
 	restarts int
-	link     *link    // not nil while connected
-	catalog  *catalog // the last one, also while not connected
-	stderr   []string // of the last process that ended
+	link     *link            // not nil while connected
+	catalog  *catalog.Catalog // the last one, also while not connected
+	stderr   []string         // of the last process that ended
 }
 
 func newServer(h *Host, cfg ServerConfig) *server {
@@ -75,7 +76,7 @@ func newServer(h *Host, cfg ServerConfig) *server {
 		settled: make(chan struct{}),
 		state:   StateConnecting,
 		since:   h.now(),
-		catalog: &catalog{},
+		catalog: &catalog.Catalog{},
 	}
 	switch {
 	case cfg.Disabled:
@@ -166,7 +167,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 		return 0, err
 	}
 	listCtx, cancel := context.WithTimeout(l.ctx, s.connectTimeout())
-	c, err := readCatalog(listCtx, s.cfg.Name, l.session)
+	c, err := catalog.Read(listCtx, s.cfg.Name, l.session)
 	cancel()
 	if err != nil {
 		err = fmt.Errorf("cannot list its tools: %w", s.explainEnd(l, err))
@@ -232,7 +233,7 @@ func (s *server) watch(ctx context.Context, l *link) error {
 func (s *server) refresh(l *link) {
 	ctx, cancel := context.WithTimeout(l.ctx, s.connectTimeout())
 	defer cancel()
-	c, err := readCatalog(ctx, s.cfg.Name, l.session)
+	c, err := catalog.Read(ctx, s.cfg.Name, l.session)
 	if err != nil {
 		s.logger.Warn("cannot list the tools again", "error", err)
 		return
@@ -241,7 +242,7 @@ func (s *server) refresh(l *link) {
 	s.catalog = c
 	s.mu.Unlock()
 	s.host.reindex()
-	s.logger.Info("the tools changed", "tools", len(c.tools))
+	s.logger.Info("the tools changed", "tools", len(c.Tools))
 }
 
 // explainEnd says why a connection ended: how its process ended, where it has one.
@@ -279,7 +280,7 @@ func (s *server) set(state State, reason string) {
 	s.state, s.reason = state, reason
 }
 
-func (s *server) connected(l *link, c *catalog) {
+func (s *server) connected(l *link, c *catalog.Catalog) {
 	select {
 	case <-s.broken: // said of the connection before
 	default:
@@ -290,9 +291,9 @@ func (s *server) connected(l *link, c *catalog) {
 	s.mu.Unlock()
 	s.host.reindex()
 	s.settle()
-	s.logger.Info("MCP server connected", "tools", len(c.tools))
+	s.logger.Info("MCP server connected", "tools", len(c.Tools))
 	s.host.record(audit.Record{Kind: audit.KindServer, Server: s.cfg.Name, Success: true, Note: "connected"})
-	for _, note := range c.notes {
+	for _, note := range c.Notes {
 		s.logger.Warn("tools of an MCP server", "note", note)
 	}
 }
@@ -332,32 +333,4 @@ func (s *server) current() (*link, *Error) {
 		e.RetryAfter = max(s.retryAt.Sub(s.host.now()), time.Second)
 	}
 	return nil, e
-}
-
-// noiseLog logs the first lines of output that are no messages, and keeps the first of all.
-type noiseLog struct {
-	logger *slog.Logger
-
-	mu    sync.Mutex
-	line  string
-	count int
-}
-
-func (n *noiseLog) add(line string) {
-	n.mu.Lock()
-	n.count++
-	if n.line == "" {
-		n.line = line
-	}
-	count := n.count
-	n.mu.Unlock()
-	if count <= 5 || count%1000 == 0 {
-		n.logger.Warn("an MCP server wrote something to its standard output that is no message", "line", line, "count", count)
-	}
-}
-
-func (n *noiseLog) first() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.line
 }

@@ -236,7 +236,7 @@ func (p *configParser) finishStdio(e *entry) error {
 	}
 	env := map[string]string{}
 	if e.envFile != "" {
-		if err := readEnvFile(p.resolve(e.envFile), env); err != nil {
+		if err := jsonc.ReadEnvFile(p.resolve(e.envFile), env); err != nil {
 			return fmt.Errorf("\"envFile\": %w", err)
 		}
 	}

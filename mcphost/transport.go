@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/netip"
-	"net/url"
 	"os"
 	"os/exec"
 	"time"
@@ -15,8 +11,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/toolserve/toolserve/internal/sandbox"
+	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
-	"github.com/toolserve/toolserve/policy"
 )
 
 // discoverWait is how long a server may be silent to the newest protocol's opening before the older
@@ -27,7 +23,7 @@ const discoverWait = 15 * time.Second
 type link struct {
 	session *mcp.ClientSession
 	process *sandbox.Process // nil for a remote server
-	noise   *noiseLog        // nil for a remote server
+	noise   *wire.NoiseLog   // nil for a remote server
 	// cancel ends every request that is under way on this link.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -95,12 +91,12 @@ func (s *server) connectStdio(l *link) error {
 	if err != nil {
 		return startError(s.cfg.Command, err)
 	}
-	l.process, l.noise = process, &noiseLog{logger: logger}
+	l.process, l.noise = process, &wire.NoiseLog{Logger: logger}
 	// A server that neither answers nor ends would keep the library waiting for its output to close.
 	stop := context.AfterFunc(l.ctx, func() { process.Stop(s.host.ladder()) })
 	err = s.handshake(l, &wire.Stdio{
 		In: process.Stdin(), Out: process.Stdout(), DiscoverWait: discoverWait,
-		OnNoise: l.noise.add, OnClose: process.CloseInput,
+		OnNoise: l.noise.Add, OnClose: process.CloseInput,
 	})
 	if err == nil && stop() {
 		return nil
@@ -138,8 +134,8 @@ func (s *server) explainStart(l *link, err error) error {
 	switch {
 	case exited:
 		err = fmt.Errorf("the process ended during the handshake (%s)", text)
-	case l.noise.first() != "":
-		err = fmt.Errorf("%w; its output is not MCP: %q", err, l.noise.first())
+	case l.noise.First() != "":
+		err = fmt.Errorf("%w; its output is not MCP: %q", err, l.noise.First())
 	}
 	return withStderr(err, l.process)
 }
@@ -149,7 +145,7 @@ func withStderr(err error, process *sandbox.Process) error {
 	lines := process.Stderr()
 	for i := len(lines) - 1; i >= 0; i-- {
 		if lines[i] != "" {
-			return fmt.Errorf("%w; it last said: %s", err, cut(lines[i], 300))
+			return fmt.Errorf("%w; it last said: %s", err, catalog.Cut(lines[i], 300))
 		}
 	}
 	return err
@@ -168,7 +164,11 @@ func waitFor(done <-chan struct{}, d time.Duration) bool {
 
 // connectRemote dials a server over HTTP. Without a type it tries Streamable HTTP and then SSE.
 func (s *server) connectRemote(l *link) error {
-	client := s.host.httpClient(s.cfg)
+	rules := s.host.launch
+	if s.cfg.SkipSecurityValidation {
+		rules = nil
+	}
+	client := wire.NewHTTPClient(s.cfg.URL, s.cfg.Headers, rules)
 	streamable := &mcp.StreamableClientTransport{
 		Endpoint: s.cfg.URL, HTTPClient: client, MaxRetries: 2, MaxEventSize: wire.MaxLine,
 	}
@@ -187,109 +187,4 @@ func (s *server) connectRemote(l *link) error {
 		return fmt.Errorf("%w (and as SSE: %v)", err, sseErr)
 	}
 	return nil
-}
-
-// httpClient returns a client that sends the server's headers, to the server alone, and that holds
-// every address it dials and every redirect against the launch rules. It has no timeout: each request
-// runs under a context.
-func (h *Host) httpClient(cfg ServerConfig) *http.Client {
-	rules := h.launch
-	if cfg.SkipSecurityValidation {
-		rules = nil
-	}
-	origin, _ := url.Parse(cfg.URL)
-	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           guardedDial(rules, proxyFor(origin)),
-		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   16,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ExpectContinueTimeout: time.Second,
-	}
-	return &http.Client{
-		Transport: wire.TapHTTP{Base: headerTransport{base: transport, headers: cfg.Headers, origin: origin}},
-		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if len(via) >= 5 {
-				return errors.New("more than 5 redirects")
-			}
-			if rules == nil {
-				return nil
-			}
-			return rules.CheckURL(req.URL.String())
-		},
-	}
-}
-
-// proxyFor returns the host of the proxy that the environment of this process names for u, or "".
-func proxyFor(u *url.URL) string {
-	if u == nil {
-		return ""
-	}
-	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
-	if err != nil || proxy == nil {
-		return ""
-	}
-	return proxy.Hostname()
-}
-
-// guardedDial resolves a name, judges the addresses, and dials one that was judged: what is checked is
-// what is dialled. The proxy that the operator has set is dialled as it is.
-func guardedDial(rules *policy.LaunchRules, proxy string) func(context.Context, string, string) (net.Conn, error) {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		host, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, err
-		}
-		if rules == nil || host == proxy {
-			return dialer.DialContext(ctx, network, address)
-		}
-		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		if err != nil {
-			return nil, err
-		}
-		portNumber, err := net.DefaultResolver.LookupPort(ctx, network, port)
-		if err != nil {
-			return nil, err
-		}
-		var last error
-		for _, addr := range addrs {
-			target := netip.AddrPortFrom(addr.Unmap(), uint16(portNumber))
-			if last = rules.CheckDial(host, target); last != nil {
-				continue
-			}
-			conn, err := dialer.DialContext(ctx, network, target.String())
-			if err == nil {
-				return conn, nil
-			}
-			last = err
-		}
-		return nil, last
-	}
-}
-
-// headerTransport adds the configured headers to requests to the configured origin: after a redirect
-// elsewhere, a secret in them would be given away.
-type headerTransport struct {
-	base    http.RoundTripper
-	headers map[string]string
-	origin  *url.URL
-}
-
-func (t headerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if len(t.headers) > 0 && t.origin != nil && req.URL.Scheme == t.origin.Scheme && req.URL.Host == t.origin.Host {
-		req = req.Clone(req.Context())
-		for name, value := range t.headers {
-			req.Header.Set(name, value)
-		}
-	}
-	return t.base.RoundTrip(req)
-}
-
-// CloseIdleConnections closes what the transport below keeps open.
-func (t headerTransport) CloseIdleConnections() {
-	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
 }

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"regexp"
 	"strconv"
 	"unicode/utf8"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+
 	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 )
 
@@ -139,55 +139,59 @@ func decodeLine(line []byte) ([]jsonrpc.Message, error) {
 	return msgs, err
 }
 
-// decodeMessage reads one message. Keys are compared exactly; one given twice makes it no message.
-func decodeMessage(data []byte) (jsonrpc.Message, error) {
-	var fields struct{ version, id, method, params, result, wireErr json.RawMessage }
-	var twice error
-	ok := rawjson.Fields(data, func(key string, value json.RawMessage) bool {
+// envelope is a message with its parts as they were sent.
+type envelope struct{ version, id, method, params, result, wireErr json.RawMessage }
+
+// readEnvelope takes a message apart. Keys are compared exactly; one given twice makes it no message.
+func readEnvelope(data []byte) (envelope, bool) {
+	var e envelope
+	once := true
+	isObject := rawjson.Fields(data, func(key string, value json.RawMessage) bool {
 		var to *json.RawMessage
 		switch key {
 		case "jsonrpc":
-			to = &fields.version
+			to = &e.version
 		case "id":
-			to = &fields.id
+			to = &e.id
 		case "method":
-			to = &fields.method
+			to = &e.method
 		case "params":
-			to = &fields.params
+			to = &e.params
 		case "result":
-			to = &fields.result
+			to = &e.result
 		case "error":
-			to = &fields.wireErr
+			to = &e.wireErr
 		default:
 			return true
 		}
-		if *to != nil {
-			twice = fmt.Errorf("%w: %q is given twice", errNotMessage, key)
-		}
+		once = *to == nil
 		*to = value
-		return twice == nil
+		return once
 	})
-	if twice != nil {
-		return nil, twice
-	}
-	if !ok || string(fields.version) != `"2.0"` {
+	return e, isObject && once && string(e.version) == `"2.0"`
+}
+
+// decodeMessage reads one message.
+func decodeMessage(data []byte) (jsonrpc.Message, error) {
+	e, ok := readEnvelope(data)
+	if !ok {
 		return nil, errNotMessage
 	}
-	id, hasID := decodeID(fields.id)
-	if fields.method != nil {
-		method, ok := rawjson.Text(fields.method)
-		if !ok || !hasID && fields.id != nil && string(fields.id) != "null" {
+	id, hasID := decodeID(e.id)
+	if e.method != nil {
+		method, ok := rawjson.Text(e.method)
+		if !ok || !hasID && e.id != nil && string(e.id) != "null" {
 			return nil, errNotMessage
 		}
-		return &jsonrpc.Request{ID: id, Method: method, Params: fields.params}, nil
+		return &jsonrpc.Request{ID: id, Method: method, Params: e.params}, nil
 	}
 	if !hasID {
 		return nil, errNotMessage
 	}
-	resp := &jsonrpc.Response{ID: id, Result: fields.result}
-	if fields.wireErr != nil && string(fields.wireErr) != "null" {
-		resp.Result, resp.Error = nil, decodeError(fields.wireErr)
-	} else if fields.result == nil {
+	resp := &jsonrpc.Response{ID: id, Result: e.result}
+	if e.wireErr != nil && string(e.wireErr) != "null" {
+		resp.Result, resp.Error = nil, decodeError(e.wireErr)
+	} else if e.result == nil {
 		return nil, errNotMessage
 	}
 	return resp, nil

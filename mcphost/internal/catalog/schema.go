@@ -1,4 +1,4 @@
-package mcphost
+package catalog
 
 import (
 	"bytes"
@@ -22,9 +22,9 @@ const (
 	maxSchemaWork = 100_000
 )
 
-// readArguments returns the JSON object that a call passes: an object, or a string that holds one as
+// ReadArguments returns the JSON object that a call passes: an object, or a string that holds one as
 // models write it, or nothing. Keys given twice and deep nesting are refused.
-func readArguments(raw json.RawMessage) (json.RawMessage, error) {
+func ReadArguments(raw json.RawMessage) (json.RawMessage, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) > maxArguments {
 		return nil, fmt.Errorf("larger than %d KiB", maxArguments>>10)
@@ -48,15 +48,15 @@ func readArguments(raw json.RawMessage) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// argumentCheck holds arguments against a tool's schema. It may be used by several calls at once.
-type argumentCheck struct {
+// ArgumentCheck holds arguments against a tool's schema. It may be used by several calls at once.
+type ArgumentCheck struct {
 	schema *jsonschema.Schema
 	// loops is how often the schema refers back to itself.
 	loops int
 }
 
-// newArgumentCheck compiles a schema: draft 2020-12 unless it names another, nothing fetched.
-func newArgumentCheck(schema json.RawMessage) (*argumentCheck, error) {
+// NewArgumentCheck compiles a schema: draft 2020-12 unless it names another, nothing fetched.
+func NewArgumentCheck(schema json.RawMessage) (*ArgumentCheck, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func newArgumentCheck(schema json.RawMessage) (*argumentCheck, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s", strings.ReplaceAll(err.Error(), url, ""))
 	}
-	return &argumentCheck{schema: compiled, loops: work.loops}, nil
+	return &ArgumentCheck{schema: compiled, loops: work.loops}, nil
 }
 
 // noLoader refuses to fetch what a schema refers to: a server must not make us open anything.
@@ -101,15 +101,15 @@ type anyText string
 func (anyText) MatchString(string) bool { return true }
 func (p anyText) String() string        { return string(p) }
 
-// validate returns what does not fit, or nil. Where a schema refers to itself in several places, the
+// Validate returns what does not fit, or nil. Where a schema refers to itself in several places, the
 // work can double with each level of the arguments: those too deep for it are left to the server.
-func (c *argumentCheck) validate(arguments json.RawMessage) *misfit {
+func (c *ArgumentCheck) Validate(arguments json.RawMessage) *Misfit {
 	if c.loops > 1 && math.Pow(float64(c.loops), float64(rawjson.Depth(arguments))) > maxSchemaWork {
 		return nil
 	}
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(arguments))
 	if err != nil {
-		return &misfit{message: err.Error()}
+		return &Misfit{Message: err.Error()}
 	}
 	err = c.schema.Validate(value)
 	if err == nil {
@@ -117,34 +117,34 @@ func (c *argumentCheck) validate(arguments json.RawMessage) *misfit {
 	}
 	var invalid *jsonschema.ValidationError
 	if !errors.As(err, &invalid) {
-		return &misfit{message: err.Error()}
+		return &Misfit{Message: err.Error()}
 	}
 	return newMisfit(invalid)
 }
 
-// misfit is a place in the arguments and what is wrong there.
-type misfit struct{ path, message string }
+// Misfit is a place in the arguments and what is wrong there.
+type Misfit struct{ Path, Message string }
 
 // newMisfit picks the innermost complaints, three at most.
-func newMisfit(invalid *jsonschema.ValidationError) *misfit {
-	m := &misfit{}
+func newMisfit(invalid *jsonschema.ValidationError) *Misfit {
+	m := &Misfit{}
 	var parts []string
 	for _, unit := range invalid.BasicOutput().Errors {
 		if unit.Error == nil || len(parts) == 3 {
 			continue
 		}
 		path := strings.ReplaceAll(strings.TrimPrefix(unit.InstanceLocation, "/"), "/", ".")
-		if m.path == "" {
-			m.path = path
+		if m.Path == "" {
+			m.Path = path
 		}
-		text := cut(unit.Error.String(), 300)
+		text := Cut(unit.Error.String(), 300)
 		if path != "" {
 			text = path + ": " + text
 		}
 		parts = append(parts, text)
 	}
-	if m.message = strings.Join(parts, "; "); m.message == "" {
-		m.message = cut(invalid.Error(), 300)
+	if m.Message = strings.Join(parts, "; "); m.Message == "" {
+		m.Message = Cut(invalid.Error(), 300)
 	}
 	return m
 }

@@ -1,4 +1,4 @@
-package mcphost
+package jsonc
 
 import (
 	"bufio"
@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
 )
 
 const (
@@ -16,35 +14,16 @@ const (
 	maxExpanded = 1 << 20
 )
 
-// text reads a string and expands its variables.
-func (p *configParser) text(n jsonc.Node) (string, error) {
-	s, err := n.Text()
-	if err != nil {
-		return "", err
-	}
-	s, err = p.expand(s)
-	if err != nil {
-		return "", n.Errorf("%v", err)
-	}
-	return s, nil
+// Expander fills in the variables of strings.
+type Expander struct {
+	// Lookup finds a variable of the environment.
+	Lookup func(string) (string, bool)
+	// Dir is the folder of the file.
+	Dir string
 }
 
-// texts reads a list of strings and expands their variables.
-func (p *configParser) texts(n jsonc.Node) ([]string, error) {
-	items, err := n.Texts()
-	if err != nil {
-		return nil, err
-	}
-	for i := range items {
-		if items[i], err = p.expand(items[i]); err != nil {
-			return nil, n.Errorf("%v", err)
-		}
-	}
-	return items, nil
-}
-
-// expand replaces ${...}. What a variable holds is not expanded again.
-func (p *configParser) expand(s string) (string, error) {
+// Expand replaces ${...}. What a variable holds is not expanded again.
+func (x Expander) Expand(s string) (string, error) {
 	var out strings.Builder
 	for {
 		start := strings.Index(s, "${")
@@ -56,7 +35,7 @@ func (p *configParser) expand(s string) (string, error) {
 		if end < 0 {
 			return "", fmt.Errorf("%q opens a variable and does not close it", s[start:])
 		}
-		value, err := p.variable(s[start+2 : start+end])
+		value, err := x.variable(s[start+2 : start+end])
 		if err != nil {
 			return "", err
 		}
@@ -71,14 +50,14 @@ func (p *configParser) expand(s string) (string, error) {
 
 // variable returns what ${name} stands for: VAR, VAR:-default, env:VAR, env://VAR, userHome or
 // workspaceFolder, which is the folder of the file.
-func (p *configParser) variable(name string) (string, error) {
+func (x Expander) variable(name string) (string, error) {
 	switch {
 	case name == "userHome":
 		return os.UserHomeDir()
 	case name == "workspaceFolder":
-		return p.dir, nil
+		return x.Dir, nil
 	case name == "workspaceFolderBasename":
-		return filepath.Base(p.dir), nil
+		return filepath.Base(x.Dir), nil
 	case name == "pathSeparator" || name == "/":
 		return string(filepath.Separator), nil
 	case strings.HasPrefix(name, "input:"):
@@ -86,10 +65,10 @@ func (p *configParser) variable(name string) (string, error) {
 	}
 	ref := strings.TrimPrefix(strings.TrimPrefix(name, "env:"), "//")
 	ref, fallback, hasFallback := strings.Cut(ref, ":-")
-	if !variableName(ref) {
+	if !IsVariable(ref) {
 		return "", fmt.Errorf("${%s} does not name a variable", name)
 	}
-	value, ok := p.opts.LookupEnv(ref)
+	value, ok := x.Lookup(ref)
 	if hasFallback && value == "" {
 		return fallback, nil
 	}
@@ -99,7 +78,8 @@ func (p *configParser) variable(name string) (string, error) {
 	return value, nil
 }
 
-func variableName(s string) bool {
+// IsVariable reports whether s can be the name of a variable.
+func IsVariable(s string) bool {
 	for i, c := range []byte(s) {
 		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 		if !letter && (i == 0 || c < '0' || c > '9') {
@@ -109,9 +89,9 @@ func variableName(s string) bool {
 	return s != ""
 }
 
-// readEnvFile adds the NAME=value lines of a file to env. Blank lines and lines that start with # are
+// ReadEnvFile adds the NAME=value lines of a file to env. Blank lines and lines that start with # are
 // skipped, "export " before a name and quotes around a value are dropped.
-func readEnvFile(path string, env map[string]string) error {
+func ReadEnvFile(path string, env map[string]string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -126,16 +106,16 @@ func readEnvFile(path string, env map[string]string) error {
 		}
 		name, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "=")
 		name = strings.TrimSpace(name)
-		if !ok || !variableName(name) {
+		if !ok || !IsVariable(name) {
 			return fmt.Errorf("%s, line %d: must be NAME=value", path, number)
 		}
-		env[name] = unquote(strings.TrimSpace(value))
+		env[name] = dequote(strings.TrimSpace(value))
 	}
 	return lines.Err()
 }
 
-// unquote drops one pair of quotes around s, or a comment after a value without quotes.
-func unquote(s string) string {
+// dequote drops one pair of quotes around s, or a comment after a value without quotes.
+func dequote(s string) string {
 	if len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0] {
 		inner := s[1 : len(s)-1]
 		if s[0] == '"' {

@@ -1,4 +1,4 @@
-package mcphost
+package catalog
 
 import (
 	"crypto/sha256"
@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	nameSeparator = "__"
-	maxFullName   = 64
+	// Separator stands between a server's and a tool's name in a full name.
+	Separator   = "__"
+	maxFullName = 64
 	// maxSuggestions bounds the names that an unknown one is compared with.
 	maxSuggestions = 1000
 )
@@ -22,9 +23,9 @@ const (
 // allowed become "_", the name is cut, and "_" with the first hexLen digits of a hash of both names
 // is put behind it. The name depends on nothing but the two names, so it is the same in every run.
 func fullName(server, tool string, hexLen int) string {
-	full := server + nameSeparator + tool
+	full := server + Separator + tool
 	if hexLen == 0 {
-		clear := !strings.Contains(server, nameSeparator) && !strings.HasSuffix(server, "_")
+		clear := !strings.Contains(server, Separator) && !strings.HasSuffix(server, "_")
 		if clear && len(full) <= maxFullName && legalName(server) && legalName(tool) {
 			return full
 		}
@@ -49,50 +50,50 @@ func legalName(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !legalRune(r) })
 }
 
-// index finds tools by every name they may be called by. It is not changed once it is built: listing,
+// Index finds tools by every name they may be called by. It is not changed once it is built: listing,
 // policy and dispatch read the same one.
-type index struct {
-	tools    []*tool // in the order of the servers and of their lists
-	byFull   map[string]*tool
-	byOwn    map[string][]*tool
-	byServer map[string]map[string]*tool
+type Index struct {
+	Tools    []*Tool // in the order of the servers and of their lists
+	byFull   map[string]*Tool
+	byOwn    map[string][]*Tool
+	byServer map[string]map[string]*Tool
 }
 
-// newIndex names the tools of all servers. Where two names would be equal, the later tool gets a
+// NewIndex names the tools of all servers. Where two names would be equal, the later tool gets a
 // longer hash behind its name.
-func newIndex(tools []*tool) *index {
-	ix := &index{
-		byFull:   make(map[string]*tool, len(tools)),
-		byOwn:    make(map[string][]*tool, len(tools)),
-		byServer: map[string]map[string]*tool{},
+func NewIndex(tools []*Tool) *Index {
+	ix := &Index{
+		byFull:   make(map[string]*Tool, len(tools)),
+		byOwn:    make(map[string][]*Tool, len(tools)),
+		byServer: map[string]map[string]*Tool{},
 	}
 	for _, t := range tools {
-		own := ix.byServer[t.server]
+		own := ix.byServer[t.Server]
 		if own == nil {
-			own = map[string]*tool{}
-			ix.byServer[t.server] = own
+			own = map[string]*Tool{}
+			ix.byServer[t.Server] = own
 		}
-		if own[t.name] != nil {
+		if own[t.Name] != nil {
 			continue // a server's second tool of one name cannot be called
 		}
 		named := *t
 		for hexLen := 0; ; hexLen += 8 {
-			named.full = fullName(t.server, t.name, hexLen)
-			if ix.byFull[named.full] == nil {
+			named.Full = fullName(t.Server, t.Name, hexLen)
+			if ix.byFull[named.Full] == nil {
 				break
 			}
 		}
-		own[t.name] = &named
-		ix.byFull[named.full] = &named
-		ix.byOwn[t.name] = append(ix.byOwn[t.name], &named)
-		ix.tools = append(ix.tools, &named)
+		own[t.Name] = &named
+		ix.byFull[named.Full] = &named
+		ix.byOwn[t.Name] = append(ix.byOwn[t.Name], &named)
+		ix.Tools = append(ix.Tools, &named)
 	}
 	return ix
 }
 
-// find returns the tool that a call names: by its own name with the server, by its own name where
+// Find returns the tool that a call names: by its own name with the server, by its own name where
 // only one server has it, or by its full name with or without the server.
-func (ix *index) find(server, name string) (*tool, *Error) {
+func (ix *Index) Find(server, name string) (*Tool, *LookupError) {
 	full := ix.byFull[name]
 	if server != "" {
 		if t := ix.byServer[server][name]; t != nil {
@@ -101,9 +102,8 @@ func (ix *index) find(server, name string) (*tool, *Error) {
 		switch {
 		case full == nil:
 			return nil, ix.unknown(server, name)
-		case full.server != server:
-			return nil, errorf(BadArguments, server, name,
-				"the tool '%s' belongs to the server '%s', not to '%s'; name one of them", name, full.server, server)
+		case full.Server != server:
+			return nil, ambiguous("the tool '%s' belongs to the server '%s', not to '%s'; name one of them", name, full.Server, server)
 		}
 		return full, nil
 	}
@@ -118,14 +118,13 @@ func (ix *index) find(server, name string) (*tool, *Error) {
 	default:
 		choices := make([]string, len(own))
 		for i, t := range own {
-			choices[i] = t.full
+			choices[i] = t.Full
 		}
-		return nil, errorf(BadArguments, "", name,
-			"several servers have a tool '%s': give \"server\", or one of %s", name, strings.Join(choices, ", "))
+		return nil, ambiguous("several servers have a tool '%s': give \"server\", or one of %s", name, strings.Join(choices, ", "))
 	}
 }
 
-func (ix *index) unknown(server, name string) *Error {
+func (ix *Index) unknown(server, name string) *LookupError {
 	message := fmt.Sprintf("Tool '%s' not found in any connected server", name)
 	var known []string
 	if server != "" {
@@ -148,5 +147,19 @@ func (ix *index) unknown(server, name string) *Error {
 	if near := jsonc.Nearest(name, known); near != "" {
 		message += fmt.Sprintf("; did you mean '%s'?", near)
 	}
-	return errorf(Unknown, server, name, "%s", message)
+	return &LookupError{Message: message}
+}
+
+// LookupError says why a name leads to no tool.
+type LookupError struct {
+	// Ambiguous says that the name fits several tools, or contradicts the server's.
+	Ambiguous bool
+	Message   string
+}
+
+// Error returns the message.
+func (e *LookupError) Error() string { return e.Message }
+
+func ambiguous(format string, args ...any) *LookupError {
+	return &LookupError{Ambiguous: true, Message: fmt.Sprintf(format, args...)}
 }

@@ -1,4 +1,6 @@
-package mcphost
+// Package catalog reads the tools that servers offer, within bounds, names them, and finds them again
+// by every name they may be called by.
+package catalog
 
 import (
 	"context"
@@ -26,62 +28,39 @@ const (
 	maxCatalog     = 16 << 20
 )
 
-// tool is one tool of one server. It is not changed once it is built.
-type tool struct {
-	server, name string
-	full         string // set by the index
-	title        string
-	description  string
-	parameters   json.RawMessage // a JSON Schema of an object, as the server sent it
-	output       json.RawMessage // the schema of the structured result, or nil
-	annotations  json.RawMessage
-	profile      *policy.ToolProfile
-	check        *argumentCheck // nil when the schema cannot be used
-	problem      string         // why it cannot, or ""
-}
-
-// Tool is a tool as it is offered.
+// Tool is one tool of one server. It is not changed once it is built.
 type Tool struct {
-	// Server is the server's name in the configuration, Name the tool's own name there.
 	Server, Name string
-	// FullName is legal for every API and unique: server__tool in most cases.
-	FullName string
-	Title    string
-	// Description is the server's text, cut at 16 KiB.
+	// Full is the name it is listed by; the Index sets it.
+	Full        string
+	Title       string
 	Description string
-	// Parameters is the JSON Schema of the arguments, byte for byte as the server sent it.
+	// Parameters is a JSON Schema of an object, as the server sent it.
 	Parameters json.RawMessage
-	// Output is the JSON Schema of the structured result, or nil.
-	Output json.RawMessage
-	// Annotations is what the server claims of the tool, as JSON, or nil. It is not to be trusted.
+	// Output is the schema of the structured result, or nil.
+	Output      json.RawMessage
 	Annotations json.RawMessage
-	// Problem says what is wrong with the definition, or "". The arguments of a tool whose schema
-	// cannot be used are not checked against it.
+	Profile     *policy.ToolProfile
+	// Check is nil when the schema cannot be used; Problem then says why.
+	Check   *ArgumentCheck
 	Problem string
 }
 
-func (t *tool) public() Tool {
-	return Tool{
-		Server: t.server, Name: t.name, FullName: t.full, Title: t.title, Description: t.description,
-		Parameters: t.parameters, Output: t.output, Annotations: t.annotations, Problem: t.problem,
-	}
+// Catalog is what one server offers.
+type Catalog struct {
+	Tools []*Tool
+	// Notes say what was left out and why.
+	Notes []string
 }
 
-// catalog is what one server offers.
-type catalog struct {
-	tools []*tool
-	// notes say what was left out and why.
-	notes []string
-}
-
-// lister is what the catalogue needs of a session.
-type lister interface {
+// Lister is what reading needs of a session.
+type Lister interface {
 	ListTools(context.Context, *mcp.ListToolsParams) (*mcp.ListToolsResult, error)
 }
 
-// readCatalog reads a server's list of tools, page by page, within bounds.
-func readCatalog(ctx context.Context, server string, session lister) (*catalog, error) {
-	c := &catalog{}
+// Read reads a server's list of tools, page by page, within bounds.
+func Read(ctx context.Context, server string, session Lister) (*Catalog, error) {
+	c := &Catalog{}
 	var size int
 	cursors := map[string]bool{"": true}
 	cursor := ""
@@ -92,25 +71,25 @@ func readCatalog(ctx context.Context, server string, session lister) (*catalog, 
 		}
 		for _, raw := range tools {
 			size += len(raw)
-			if len(c.tools) == maxTools || size > maxCatalog {
-				c.notes = append(c.notes, fmt.Sprintf("only the first %d tools are taken", len(c.tools)))
+			if len(c.Tools) == maxTools || size > maxCatalog {
+				c.Notes = append(c.Notes, fmt.Sprintf("only the first %d tools are taken", len(c.Tools)))
 				return c, nil
 			}
 			t, err := newTool(server, raw)
 			if err != nil {
-				c.notes = append(c.notes, err.Error())
+				c.Notes = append(c.Notes, err.Error())
 				continue
 			}
-			c.tools = append(c.tools, t)
+			c.Tools = append(c.Tools, t)
 		}
 		switch {
 		case next == "":
 			return c, nil
 		case cursors[next]:
-			c.notes = append(c.notes, "the list of tools repeats itself; its end was not reached")
+			c.Notes = append(c.Notes, "the list of tools repeats itself; its end was not reached")
 			return c, nil
 		case page+1 == maxPages:
-			c.notes = append(c.notes, fmt.Sprintf("only the first %d pages of the list of tools are taken", maxPages))
+			c.Notes = append(c.Notes, fmt.Sprintf("only the first %d pages of the list of tools are taken", maxPages))
 			return c, nil
 		}
 		cursors[next] = true
@@ -119,7 +98,7 @@ func readCatalog(ctx context.Context, server string, session lister) (*catalog, 
 }
 
 // readPage returns the definitions of one page as the server sent them, and the next page's cursor.
-func readPage(ctx context.Context, session lister, cursor string) (tools []json.RawMessage, next string, err error) {
+func readPage(ctx context.Context, session Lister, cursor string) (tools []json.RawMessage, next string, err error) {
 	ctx, capture := wire.WithCapture(ctx)
 	result, err := session.ListTools(ctx, &mcp.ListToolsParams{Cursor: cursor})
 	raw := capture.Raw()
@@ -181,67 +160,67 @@ func keepNamed(raw []json.RawMessage, kept []*mcp.Tool) []json.RawMessage {
 }
 
 // newTool reads one definition. The error says why the tool cannot be offered at all.
-func newTool(server string, raw json.RawMessage) (*tool, error) {
-	t := &tool{server: server}
+func newTool(server string, raw json.RawMessage) (*Tool, error) {
+	t := &Tool{Server: server}
 	rawjson.Fields(raw, func(key string, value json.RawMessage) bool {
 		switch key {
 		case "name":
-			t.name, _ = rawjson.Text(value)
+			t.Name, _ = rawjson.Text(value)
 		case "title":
-			t.title, _ = rawjson.Text(value)
+			t.Title, _ = rawjson.Text(value)
 		case "description":
-			t.description, _ = rawjson.Text(value)
+			t.Description, _ = rawjson.Text(value)
 		case "inputSchema":
-			t.parameters = value
+			t.Parameters = value
 		case "outputSchema":
-			t.output = value
+			t.Output = value
 		case "annotations":
-			t.annotations = value
+			t.Annotations = value
 		}
 		return true
 	})
 	switch {
-	case t.name == "":
+	case t.Name == "":
 		return nil, errors.New("a tool without a name is left out")
-	case len(t.name) > maxToolName:
-		return nil, fmt.Errorf("the tool '%s...' is left out: its name is longer than %d bytes", cut(t.name, 60), maxToolName)
+	case len(t.Name) > maxToolName:
+		return nil, fmt.Errorf("the tool '%s...' is left out: its name is longer than %d bytes", Cut(t.Name, 60), maxToolName)
 	}
-	t.title = cut(t.title, maxToolName)
-	if short := cut(t.description, maxDescription); len(short) < len(t.description) {
-		t.description = short + "... [cut by toolserve]"
+	t.Title = Cut(t.Title, maxToolName)
+	if short := Cut(t.Description, maxDescription); len(short) < len(t.Description) {
+		t.Description = short + "... [cut by toolserve]"
 	}
 	if err := t.readSchema(); err != nil {
-		t.problem = fmt.Sprintf("its input schema cannot be used: %v", err)
+		t.Problem = fmt.Sprintf("its input schema cannot be used: %v", err)
 	}
-	if len(t.output) > maxSchema {
-		t.output = nil
+	if len(t.Output) > maxSchema {
+		t.Output = nil
 	}
-	t.profile = policy.NewToolProfile(t.parameters, destructive(t.annotations))
+	t.Profile = policy.NewToolProfile(t.Parameters, destructive(t.Annotations))
 	return t, nil
 }
 
 // readSchema compiles the schema of the arguments, or puts one in its place that takes any object.
-func (t *tool) readSchema() error {
+func (t *Tool) readSchema() error {
 	anything := json.RawMessage(`{"type":"object","properties":{}}`)
-	if t.parameters == nil {
-		t.parameters = anything
+	if t.Parameters == nil {
+		t.Parameters = anything
 	}
-	if len(t.parameters) > maxSchema {
-		t.parameters = anything
+	if len(t.Parameters) > maxSchema {
+		t.Parameters = anything
 		return fmt.Errorf("it is larger than %d KiB", maxSchema>>10)
 	}
-	if !strings.HasPrefix(strings.TrimLeft(string(t.parameters[:min(len(t.parameters), 64)]), " \t\r\n"), "{") {
-		t.parameters = anything
+	if !strings.HasPrefix(strings.TrimLeft(string(t.Parameters[:min(len(t.Parameters), 64)]), " \t\r\n"), "{") {
+		t.Parameters = anything
 		return errors.New("it is not an object")
 	}
-	if err := rawjson.Check(t.parameters, maxSchemaDepth); err != nil {
+	if err := rawjson.Check(t.Parameters, maxSchemaDepth); err != nil {
 		if errors.Is(err, rawjson.ErrDepth) {
-			t.parameters = anything
+			t.Parameters = anything
 		}
 		return err
 	}
 	var err error
-	t.check, err = newArgumentCheck(t.parameters)
+	t.Check, err = NewArgumentCheck(t.Parameters)
 	return err
 }
 
@@ -255,8 +234,8 @@ func destructive(annotations json.RawMessage) bool {
 	return found
 }
 
-// cut shortens s to at most n bytes without splitting a character.
-func cut(s string, n int) string {
+// Cut shortens s to at most n bytes without splitting a character.
+func Cut(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
