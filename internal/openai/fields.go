@@ -220,7 +220,7 @@ func (f *fields) word(key string, words ...string) string {
 			return s
 		}
 	}
-	f.fail(invalid(f.at(key), "invalid_value", "%s is %s; it must be one of %s", f.at(key), quote(s), alternatives(words)))
+	f.fail(invalid(f.at(key), "invalid_value", "%s is %s; it must be %s", f.at(key), quote(s), alternatives(words)))
 	return ""
 }
 
@@ -316,11 +316,13 @@ func (f *fields) items(key string) [][]byte {
 	return items
 }
 
-// alternatives joins words for a message: "a", "b" or "c".
+// alternatives joins words for a message: one of "a", "b" or "c".
 func alternatives(words []string) string {
 	var b []byte
 	for i, w := range words {
 		switch {
+		case i == 0 && len(words) > 1:
+			b = append(b, "one of "...)
 		case i == 0:
 		case i == len(words)-1:
 			b = append(b, " or "...)

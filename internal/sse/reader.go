@@ -81,7 +81,7 @@ func (r *Reader) Next() (Event, error) {
 				r.id = string(value)
 			}
 		}
-		if field := string(field); field == "" {
+		if len(field) == 0 {
 			size -= len(line) // any number of comments may come before an event
 		}
 	}
@@ -96,7 +96,7 @@ func (r *Reader) readLine(limit int) ([]byte, error) {
 		if err != nil {
 			return r.line, err
 		}
-		i := bytes.IndexAny(chunk, "\r\n")
+		i := lineEnd(chunk)
 		n := i
 		if i < 0 {
 			n = len(chunk)

@@ -32,13 +32,6 @@ func NewWriter(w http.ResponseWriter) *Writer {
 	return &Writer{w: w, rc: http.NewResponseController(w)}
 }
 
-// Started reports whether anything was sent, and with it the status and the headers.
-func (w *Writer) Started() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.started
-}
-
 // Event sends one event. An empty name leaves the event line out; each line of data becomes a data line.
 func (w *Writer) Event(name string, data []byte) error {
 	w.mu.Lock()
@@ -89,11 +82,27 @@ func (w *Writer) beat() {
 	}
 }
 
-// Stop ends the stream. Afterwards nothing touches the response; it must be called before the handler
-// returns where KeepAlive was.
+// Stop ends the stream. Afterwards nothing touches the response: where KeepAlive was called, Stop must be
+// called before the handler returns.
 func (w *Writer) Stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.stop()
+}
+
+// Cancel is Stop for a stream that has sent nothing, and reports whether that was so: then the handler may
+// answer in another way. A stream that has begun goes on.
+func (w *Writer) Cancel() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.started {
+		return false
+	}
+	w.stop()
+	return true
+}
+
+func (w *Writer) stop() {
 	if w.timer != nil {
 		w.timer.Stop()
 	}
@@ -133,7 +142,7 @@ func (w *Writer) send() error {
 func appendLines(dst []byte, prefix string, data []byte) []byte {
 	for {
 		dst = append(dst, prefix...)
-		i := bytes.IndexAny(data, "\r\n")
+		i := lineEnd(data)
 		if i < 0 {
 			dst = append(dst, data...)
 			return append(dst, '\n')
@@ -145,6 +154,18 @@ func appendLines(dst []byte, prefix string, data []byte) []byte {
 		}
 		data = data[i+1:]
 	}
+}
+
+// lineEnd is the index of the first line break in data, -1 without one.
+func lineEnd(data []byte) int {
+	i := bytes.IndexByte(data, '\n')
+	if i < 0 {
+		return bytes.IndexByte(data, '\r')
+	}
+	if j := bytes.IndexByte(data[:i], '\r'); j >= 0 {
+		return j
+	}
+	return i
 }
 
 // oneLine cuts text at its first line break, which would end the field.
