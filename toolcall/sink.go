@@ -1,0 +1,65 @@
+package toolcall
+
+import "github.com/toolserve/toolserve/chat"
+
+// sink collects events. Neighbouring deltas of one kind become one event; a delta that consists of a
+// single piece keeps the memory of the text it was cut from.
+type sink struct {
+	events []chat.Event
+	kind   chat.EventKind
+	index  int
+	first  string
+	buf    []byte
+}
+
+// text adds a delta of kind.
+func (s *sink) text(kind chat.EventKind, text string) {
+	if text == "" {
+		return
+	}
+	if kind != s.kind {
+		s.flush()
+		s.kind = kind
+	}
+	if s.first == "" && len(s.buf) == 0 {
+		s.first = text
+		return
+	}
+	s.buf = append(append(s.buf, s.first...), text...)
+	s.first = ""
+}
+
+// bytes adds a delta of kind, which it copies.
+func (s *sink) bytes(kind chat.EventKind, text []byte) {
+	if len(text) == 0 {
+		return
+	}
+	if kind != s.kind {
+		s.flush()
+		s.kind = kind
+	}
+	s.buf = append(append(s.buf, s.first...), text...)
+	s.first = ""
+}
+
+// event adds an event that is no delta.
+func (s *sink) event(e chat.Event) {
+	s.flush()
+	s.events = append(s.events, e)
+}
+
+// flush ends the delta being collected.
+func (s *sink) flush() {
+	text := s.first
+	if len(s.buf) > 0 {
+		text = string(s.buf)
+	}
+	if text != "" {
+		e := chat.Event{Kind: s.kind, Text: text}
+		if s.kind == chat.CallDelta {
+			e.Index = s.index
+		}
+		s.events = append(s.events, e)
+	}
+	s.kind, s.first, s.buf = 0, "", s.buf[:0]
+}
