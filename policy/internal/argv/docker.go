@@ -111,11 +111,13 @@ func (c *checker) dockerOption(args []string, o option) {
 	}
 }
 
+var windowsDrive = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
+
 // cutVolume splits "source:target[:options]", a Windows drive included. A volume without a source
 // is anonymous.
 func cutVolume(v string) (source, target string, ok bool) {
 	skip := 0
-	if len(v) > 2 && v[1] == ':' && (v[2] == '\\' || v[2] == '/') {
+	if windowsDrive.MatchString(v) {
 		skip = 2
 	}
 	if at := strings.IndexByte(v[skip:], ':'); at >= 0 {

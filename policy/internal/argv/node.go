@@ -80,7 +80,7 @@ var nodeRunners = set(`node tsx ts-node vite-node esno jiti ts-node-esm @babel/n
 var commandRunners = set(`
 npm yarn pnpm bun deno cross-env cross-env-shell concurrently dotenv dotenv-cli env-cmd npm-run-all npm-run-all2 nodemon
 zx shx shelljs pm2 forever execa-cli onchange chokidar-cli entr lerna nx turbo @modelcontextprotocol/inspector
-npm-check-updates create-react-app yo degit serve http-server localtunnel ngrok node-gyp electron coffee coffeescript
+npm-check-updates create-react-app yo degit node-gyp electron coffee coffeescript
 mcpo honcho supervisor nox tox invoke fabric pytest ipython jupyter ipykernel ptpython bpython debugpy xonsh
 ansible poetry pdm hatch pip virtualenv`)
 
