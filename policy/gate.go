@@ -2,7 +2,13 @@ package policy
 
 import (
 	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
+
+	"github.com/toolserve/toolserve/policy/internal/argv"
 )
 
 // Action is what happens to a tool call.
@@ -111,24 +117,242 @@ type Decision struct {
 	RetryAfter time.Duration
 }
 
-// ToolProfile is what a tool's definition says about its arguments, read once.
-type ToolProfile struct{}
-
-// NewToolProfile reads a tool's input schema. destructive is the tool's own annotation, which only
-// ever makes a decision stricter.
-func NewToolProfile(inputSchema json.RawMessage, destructive bool) *ToolProfile {
-	return &ToolProfile{}
-}
-
 // Gate is the one decision point of tool calls. It is safe for concurrent use.
-type Gate struct{ rules ToolRules }
+type Gate struct {
+	rules    ToolRules
+	patterns []*regexp.Regexp
+	limiter  limiter
+}
 
 // NewGate checks the rules and returns their gate. It fails on a pattern that does not compile, an
 // unknown mode and a root that is not absolute.
-func NewGate(rules ToolRules) (*Gate, error) { return &Gate{rules: rules}, nil }
+func NewGate(rules ToolRules) (*Gate, error) {
+	switch rules.HighRisk {
+	case "":
+		rules.HighRisk = RiskWarn
+	case RiskWarn, RiskAsk, RiskBlock:
+	default:
+		return nil, fmt.Errorf("high-risk mode %q is unknown: use warn, ask or block", rules.HighRisk)
+	}
+	if rules.Now == nil {
+		rules.Now = time.Now
+	}
+	if rules.CallsPerMinute == 0 {
+		rules.CallsPerMinute = DefaultCallsPerMinute
+	}
+	if rules.MaxArgumentBytes <= 0 {
+		rules.MaxArgumentBytes = 1 << 20
+	}
+	if rules.MaxArgumentDepth <= 0 {
+		rules.MaxArgumentDepth = 64
+	}
+	g := &Gate{rules: rules}
+	for _, p := range rules.BlockedArgPatterns {
+		re, err := regexp.Compile(p)
+		if err != nil {
+			return nil, fmt.Errorf("blocked argument pattern %q: %w", p, err)
+		}
+		g.patterns = append(g.patterns, re)
+	}
+	var err error
+	if g.rules.Roots, err = g.cleanRoots(rules.Roots); err != nil {
+		return nil, err
+	}
+	g.rules.Servers = make(map[string]ServerRules, len(rules.Servers))
+	for name, s := range rules.Servers {
+		if s.Roots, err = g.cleanRoots(s.Roots); err != nil {
+			return nil, fmt.Errorf("server %q: %w", name, err)
+		}
+		g.rules.Servers[name] = s
+	}
+	return g, nil
+}
+
+func (g *Gate) cleanRoots(roots []string) ([]string, error) {
+	var out []string
+	for _, root := range roots {
+		if !filepath.IsAbs(root) {
+			return nil, fmt.Errorf("root %q is not an absolute path", root)
+		}
+		root = filepath.Clean(root)
+		if g.rules.ResolvePath != nil {
+			resolved, err := g.rules.ResolvePath(root)
+			if err != nil {
+				return nil, fmt.Errorf("root %q: %w", root, err)
+			}
+			root = resolved
+		}
+		out = append(out, root)
+	}
+	return out, nil
+}
+
+func (g *Gate) rootsOf(server string) []string {
+	if s, ok := g.rules.Servers[server]; ok && len(s.Roots) > 0 {
+		return s.Roots
+	}
+	return g.rules.Roots
+}
 
 // Decide judges a call and, when it is allowed, counts it against the limits.
-func (g *Gate) Decide(c Call) Decision { return Decision{Action: Allow} }
+func (g *Gate) Decide(c Call) Decision {
+	d := g.judge(&c)
+	if d.Action == Allow && !g.rules.Disabled {
+		g.count(&c, &d)
+	}
+	return d
+}
 
 // Preview judges a call as Decide does but counts nothing: what would happen.
-func (g *Gate) Preview(c Call) Decision { return Decision{Action: Allow} }
+func (g *Gate) Preview(c Call) Decision { return g.judge(&c) }
+
+func (g *Gate) judge(c *Call) Decision {
+	d := Decision{Action: Allow}
+	ask := ""
+	if !g.rules.Disabled {
+		full := c.Server + "__" + c.Tool
+		if code, reason := g.listed(c, full); code != "" {
+			return deny(d, code, reason)
+		}
+		var refusal string
+		if ask, refusal = g.risk(c, full, &d); refusal != "" {
+			return deny(d, CodeHighRisk, refusal)
+		}
+	}
+	if code, reason := g.arguments(c); code != "" {
+		return deny(d, code, reason)
+	}
+	if ask != "" && !c.Approved {
+		d.Action, d.Code, d.Reason = Ask, CodeApproval, ask
+	}
+	return d
+}
+
+func deny(d Decision, code Code, reason string) Decision {
+	d.Action, d.Code, d.Reason = Deny, code, reason
+	return d
+}
+
+// listed applies the lists of blocked and allowed tools.
+func (g *Gate) listed(c *Call, full string) (Code, string) {
+	server := g.rules.Servers[c.Server]
+	switch {
+	case anyMatches(g.rules.BlockedTools, c.Tool, full, true) || anyMatches(server.BlockedTools, c.Tool, full, true):
+		return CodeBlocked, "Tool '" + argv.Quote(c.Tool) + "' is blocked by security policy"
+	case g.rules.AllowedTools != nil && !anyMatches(g.rules.AllowedTools, c.Tool, full, false),
+		server.AllowedTools != nil && !anyMatches(server.AllowedTools, c.Tool, full, false):
+		return CodeNotAllowed, "Tool '" + argv.Quote(c.Tool) + "' is not in the allowed tools list"
+	}
+	return "", ""
+}
+
+// risk says what a person is to be asked, or why a high-risk tool is refused.
+func (g *Gate) risk(c *Call, full string, d *Decision) (ask, refusal string) {
+	tool := argv.Quote(c.Tool)
+	approved := anyMatches(g.rules.Servers[c.Server].AutoApprove, c.Tool, full, false)
+	if !approved && anyMatches(g.rules.AskTools, c.Tool, full, true) {
+		ask = "Tool '" + tool + "' of server '" + argv.Quote(c.Server) + "' wants approval"
+	}
+	word := riskyWord(c.Tool)
+	if word != "" && !anyMatches(g.rules.AllowedHighRiskTools, c.Tool, full, true) {
+		switch g.rules.HighRisk {
+		case RiskBlock:
+			return "", "High-risk tool '" + tool + "' is blocked by security policy. Add '" + argv.Quote(full) + "' or '" + tool +
+				"' to allowed_high_risk_tools to allow it explicitly."
+		case RiskAsk:
+			if !approved {
+				ask = "High-risk tool '" + tool + "' wants approval: its name says '" + word + "'"
+			}
+		default:
+			d.Warnings = append(d.Warnings, "High-risk tool '"+tool+"' is called: its name says '"+word+"'. "+
+				"Add it to allowed_high_risk_tools if it is meant, or set high_risk to ask or block.")
+		}
+	}
+	if ask == "" && g.rules.HighRisk == RiskAsk && !approved && c.Profile != nil && c.Profile.destructive &&
+		!anyMatches(g.rules.AllowedHighRiskTools, c.Tool, full, true) {
+		ask = "Tool '" + tool + "' wants approval: it calls itself destructive"
+	}
+	return ask, ""
+}
+
+// riskyWords are words of a tool's name that say it runs what it is given: the guide's, and others
+// of the same meaning. Those of two words stand as "first second".
+var riskyWords = map[string]bool{
+	"execute": true, "run command": true, "shell": true, "eval": true, "exec": true, "system": true, "subprocess": true,
+	"bash": true, "zsh": true, "powershell": true, "terminal": true, "spawn": true, "popen": true,
+	"run code": true, "run script": true, "run shell": true, "run python": true,
+}
+
+// riskyWord returns the risky word in a tool's name, or "". Words are whole: "filesystem" and
+// "execution_time" hold none.
+func riskyWord(tool string) string {
+	found, before := "", ""
+	eachWord(tool, func(word []byte) bool {
+		switch {
+		case riskyWords[string(word)]:
+			found = string(word)
+		case before == "run" && riskyWords["run "+string(word)]:
+			found = "run_" + string(word)
+		}
+		before = ""
+		if string(word) == "run" {
+			before = "run"
+		}
+		return found == ""
+	})
+	if found == "" && (strings.EqualFold(tool, "runcommand") || strings.EqualFold(tool, "runshell")) {
+		found = "run"
+	}
+	return found
+}
+
+// anyMatches says whether a pattern of the list matches a tool's own or full name.
+func anyMatches(list []string, tool, full string, fold bool) bool {
+	for _, pattern := range list {
+		if matches(pattern, tool, fold) || matches(pattern, full, fold) {
+			return true
+		}
+	}
+	return false
+}
+
+// matches compares a name with a pattern in which '*' stands for any text.
+func matches(pattern, name string, fold bool) bool {
+	head, tail, wild := strings.Cut(pattern, "*")
+	if !wild {
+		return pattern == name || fold && strings.EqualFold(pattern, name)
+	}
+	if len(name) < len(head) || !matches(head, name[:len(head)], fold) {
+		return false
+	}
+	for i := len(head); i <= len(name); i++ {
+		if matches(tail, name[i:], fold) {
+			return true
+		}
+		if tail == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// count counts an allowed call, or turns it into a refusal.
+func (g *Gate) count(c *Call, d *Decision) {
+	full := c.Server + "__" + c.Tool
+	perServer := g.rules.ServerCallsPerMinute
+	if n := g.rules.Servers[c.Server].CallsPerMinute; n != 0 {
+		perServer = n
+	}
+	used, wait, ok := g.limiter.take(g.rules.Now(),
+		quota{"tool " + full, g.rules.CallsPerMinute}, quota{"server " + c.Server, perServer}, quota{"total", g.rules.TotalCallsPerMinute})
+	if ok {
+		return
+	}
+	d.Action, d.Code, d.RetryAfter = Deny, CodeRate, wait
+	what, name, _ := strings.Cut(used.key, " ")
+	if name == "" {
+		d.Reason = fmt.Sprintf("Rate limit exceeded for all tools: max %d calls per minute", used.limit)
+	} else {
+		d.Reason = fmt.Sprintf("Rate limit exceeded for %s '%s': max %d calls per minute", what, argv.Quote(name), used.limit)
+	}
+}

@@ -1,0 +1,96 @@
+package policy
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	ratePeriod = time.Minute
+	// maxWindows bounds the memory of a limiter; maxWindow that of one window, in calls.
+	maxWindows = 4096
+	maxWindow  = 6000
+)
+
+// limiter counts calls in sliding windows of a minute, one per key. It is safe for concurrent use.
+type limiter struct {
+	mu      sync.Mutex
+	windows map[string]*window
+}
+
+// window holds the times of the last limit calls, the oldest at next once it is full.
+type window struct {
+	times []int64
+	next  int
+	last  int64
+}
+
+// quota is a limit that a call is counted against.
+type quota struct {
+	key   string
+	limit int
+}
+
+// take counts a call against every quota, or against none and returns the first one that is used up
+// and the time after which it has room again. Quotas without a positive limit do not count.
+func (l *limiter) take(now time.Time, quotas ...quota) (full quota, wait time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := now.UnixNano()
+	for _, q := range quotas {
+		if q.limit <= 0 {
+			continue
+		}
+		w := l.windows[q.key]
+		if w == nil || len(w.times) < min(q.limit, maxWindow) {
+			continue
+		}
+		if age := at - w.times[w.next]; age < int64(ratePeriod) {
+			return q, ratePeriod - time.Duration(age), false
+		}
+	}
+	for _, q := range quotas {
+		if q.limit > 0 {
+			l.count(q, at)
+		}
+	}
+	return quota{}, 0, true
+}
+
+func (l *limiter) count(q quota, at int64) {
+	w := l.windows[q.key]
+	if w == nil {
+		l.makeRoom(at)
+		w = &window{}
+		l.windows[q.key] = w
+	}
+	w.last = at
+	if len(w.times) < min(q.limit, maxWindow) {
+		w.times = append(w.times, at)
+		return
+	}
+	w.times[w.next] = at
+	w.next = (w.next + 1) % len(w.times)
+}
+
+// makeRoom forgets windows in which nothing counts any more and, when that is not enough, the one
+// that was used least recently.
+func (l *limiter) makeRoom(at int64) {
+	if l.windows == nil {
+		l.windows = make(map[string]*window)
+	}
+	if len(l.windows) < maxWindows {
+		return
+	}
+	oldest := ""
+	for key, w := range l.windows {
+		if at-w.last >= int64(ratePeriod) {
+			delete(l.windows, key)
+		} else if oldest == "" || w.last < l.windows[oldest].last {
+			oldest = key
+		}
+	}
+	if len(l.windows) >= maxWindows {
+		delete(l.windows, oldest)
+	}
+}
