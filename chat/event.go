@@ -40,6 +40,9 @@ type Event struct {
 	// Index counts the calls of this generation from 0. ID and Name come with CallStart.
 	Index    int
 	ID, Name string
+	// Incomplete marks the CallEnd of a call that broke off: its arguments are an object, but not all of
+	// what the model meant to write. It must not be executed.
+	Incomplete bool
 	// Logprobs are the tokens of a ContentDelta, when the request asked for them.
 	Logprobs []Logprob
 	Reason   FinishReason

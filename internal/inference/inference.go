@@ -83,8 +83,8 @@ func New(opts Options) (*Model, error) {
 // Stop texts are looked for in the content only: in reasoning or in a call's arguments they are data. None
 // goes across a call or a change between reasoning and content.
 //
-// The finish reason is tool_calls where at least one call is complete and none was broken off, length where
-// the limit on tokens was reached otherwise, else stop.
+// The finish reason is length where a call broke off, tool_calls where there is any call otherwise, then
+// length where the limit on tokens was reached, else stop.
 func (m *Model) Generate(ctx context.Context, req *chat.Request) iter.Seq2[chat.Event, error] {
 	return func(yield func(chat.Event, error) bool) {
 		p, err := m.plan(req)

@@ -12,7 +12,14 @@ type parser interface {
 	Write(text string) []chat.Event
 	WriteSpecial(token string) []chat.Event
 	Close() []chat.Event
+	parserState
+}
+
+// parserState is what a parser knows of the output so far.
+type parserState interface {
+	// Calls is how many calls have ended, Incomplete whether one of them broke off.
 	Calls() int
+	Incomplete() bool
 }
 
 // run is one generation on its way. It lives in the goroutine that ranges over the events.
@@ -24,8 +31,8 @@ type run struct {
 	stop     *stopFilter
 	probs    *aligner // nil: no logprobs
 	usage    chat.Usage
-	started  int  // calls begun
-	thinking bool // the latest text was reasoning
+	broken   bool // a call broke off
+	thinking bool // the latest text was reasoning: the tokens up to the next text count as it, markup too
 	asAnswer bool // reasoning is handed on as content
 }
 
@@ -62,7 +69,10 @@ func (r *run) generate(ctx context.Context, from generator) error {
 		r.pass(r.plan.parser.Close())
 		r.flush()
 	}
-	if calls := r.plan.parser.Calls(); calls > 0 && (calls == r.started || reason != chat.FinishLength) {
+	switch {
+	case r.broken:
+		reason = chat.FinishLength
+	case r.plan.parser.Calls() > 0:
 		reason = chat.FinishToolCalls
 	}
 	r.send(&chat.Event{Kind: chat.Finish, Reason: reason, Usage: r.usage})
@@ -94,6 +104,10 @@ func (r *run) token(t *engine.Token) {
 
 // pass sends what the parser made of the output, except what the stop texts hold back or cut off.
 func (r *run) pass(events []chat.Event) {
+	if !r.broken && r.plan.parser.Incomplete() {
+		r.broken = true
+		markBroken(events)
+	}
 	for i := range events {
 		ev := &events[i]
 		if r.left || r.stop.hit {
@@ -115,7 +129,6 @@ func (r *run) pass(events []chat.Event) {
 			}
 		case chat.CallStart:
 			r.thinking = false
-			r.started++
 			fallthrough
 		case chat.CallDelta, chat.CallEnd:
 			if r.probs != nil {
@@ -124,6 +137,17 @@ func (r *run) pass(events []chat.Event) {
 		}
 		r.flush()
 		r.send(ev)
+	}
+}
+
+// markBroken marks the call that broke off among these events. That ends a call, and hardly ever does one
+// token end two.
+func markBroken(events []chat.Event) {
+	for i := len(events) - 1; i >= 0; i-- {
+		if events[i].Kind == chat.CallEnd {
+			events[i].Incomplete = true
+			return
+		}
 	}
 }
 
@@ -159,3 +183,4 @@ func (v *verbatim) Write(text string) []chat.Event {
 func (*verbatim) WriteSpecial(string) []chat.Event { return nil }
 func (*verbatim) Close() []chat.Event              { return nil }
 func (*verbatim) Calls() int                       { return 0 }
+func (*verbatim) Incomplete() bool                 { return false }

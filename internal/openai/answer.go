@@ -38,7 +38,7 @@ func (a *answer) add(ev *chat.Event) {
 		}
 	case chat.CallEnd:
 		if ev.Index < len(a.calls) {
-			a.calls[ev.Index].complete = true
+			a.calls[ev.Index].complete = !ev.Incomplete
 		}
 	case chat.Warning:
 		if len(a.warnings) < maxWarnings {
@@ -49,8 +49,8 @@ func (a *answer) add(ev *chat.Event) {
 	}
 }
 
-// encode returns the chat completion object. A call that the output broke off in is left out: its
-// arguments are not JSON.
+// encode returns the chat completion object. A call that broke off is left out: a client that does not
+// look at the finish reason would execute it.
 func (a *answer) encode(h head, req *wireRequest) []byte {
 	b := h.append(make([]byte, 0, 1024+len(a.content)+len(a.reasoning)))
 	b = append(b, `"choices":[{"index":0,"message":`...)

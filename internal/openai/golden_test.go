@@ -136,7 +136,7 @@ func post(h *Handler, body string) string {
 //
 //	content "..." | reasoning "..." | warning "..."
 //	logprob "TOKEN" -0.5 "OTHER" -1.5      content with the likeliest tokens
-//	call INDEX ID NAME | args INDEX "..." | end INDEX
+//	call INDEX ID NAME | args INDEX "..." | end INDEX | broken INDEX
 //	finish REASON prompt cached completion reasoning
 //	error KIND CODE "..."                  KIND: internal, invalid, busy, unavailable
 func script(t *testing.T, text string) generatorFunc {
@@ -193,6 +193,8 @@ func parseStep(t *testing.T, f []string) (chat.Event, error) {
 		return chat.Event{Kind: chat.CallDelta, Index: number(1), Text: f[2]}, nil
 	case "end":
 		return chat.Event{Kind: chat.CallEnd, Index: number(1)}, nil
+	case "broken":
+		return chat.Event{Kind: chat.CallEnd, Index: number(1), Incomplete: true}, nil
 	case "finish":
 		return chat.Event{Kind: chat.Finish, Reason: chat.FinishReason(f[1]), Usage: chat.Usage{
 			PromptTokens: number(2), CachedTokens: number(3), CompletionTokens: number(4), ReasoningTokens: number(5),
