@@ -52,7 +52,7 @@ func (d *download) run(ctx context.Context) error {
 	if d.file, err = os.OpenFile(d.partial(), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return unusable(d.partial(), err)
 	}
-	defer func() { _ = d.file.Close() }() // closed early on success; else the bytes so far are all that counts
+	defer d.leave()
 	if err := d.adopt(ctx); err != nil {
 		return err
 	}
@@ -78,8 +78,16 @@ func (d *download) run(ctx context.Context) error {
 			return err
 		}
 		if !resumed || again { // a resumed file may carry old damage: it gets one fresh start
-			return errors.Join(d.checksumError(got), os.Remove(d.partial()))
+			return d.checksumError(got)
 		}
+	}
+}
+
+// leave closes the file, and removes it if nothing is in it. After success both are done already.
+func (d *download) leave() {
+	_ = d.file.Close() // bytes that did not arrive fail the hash of the next run
+	if d.have == 0 {
+		_ = os.Remove(d.partial())
 	}
 }
 

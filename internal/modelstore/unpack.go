@@ -65,8 +65,9 @@ func checkArchive(archive string, p enginePackage) error {
 }
 
 // unpack writes the libraries that lie directly in the folder prefix of the archive into dir. Anything
-// else in the archive is skipped; a link, an odd name or too much data there refuses it all.
-func unpack(ctx context.Context, archive, prefix, dir string) (files []libFile, err error) {
+// else in the archive is skipped; a link, an odd name, or more than limit bytes
+// refuse it all.
+func unpack(ctx context.Context, archive, prefix, dir string, limit int64) (files []libFile, err error) {
 	f, err := os.Open(archive)
 	if err != nil {
 		return nil, unusable(archive, err)
@@ -76,7 +77,7 @@ func unpack(ctx context.Context, archive, prefix, dir string) (files []libFile, 
 	if err != nil {
 		return nil, badArchive(archive, "it is not a gzip file")
 	}
-	limited := &io.LimitedReader{R: zr, N: maxUnpacked}
+	limited := &io.LimitedReader{R: zr, N: limit}
 	tr := tar.NewReader(limited)
 	for n := 0; ; n++ {
 		if ctx.Err() != nil {
@@ -87,7 +88,7 @@ func unpack(ctx context.Context, archive, prefix, dir string) (files []libFile, 
 		case err == io.EOF:
 			return files, nil
 		case limited.N <= 0:
-			return nil, badArchive(archive, fmt.Sprintf("it unpacks to more than %s", bytesText(maxUnpacked)))
+			return nil, badArchive(archive, fmt.Sprintf("it unpacks to more than %s", bytesText(limit)))
 		case err != nil:
 			return nil, badArchive(archive, "it is damaged: "+err.Error())
 		case n >= maxEntries:
@@ -103,7 +104,7 @@ func unpack(ctx context.Context, archive, prefix, dir string) (files []libFile, 
 		file, err := writeLibrary(tr, filepath.Join(dir, base), h.Size)
 		if err != nil {
 			if limited.N <= 0 {
-				err = badArchive(archive, fmt.Sprintf("it unpacks to more than %s", bytesText(maxUnpacked)))
+				err = badArchive(archive, fmt.Sprintf("it unpacks to more than %s", bytesText(limit)))
 			}
 			return nil, err
 		}
