@@ -1,0 +1,216 @@
+package eval
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/toolserve/toolserve/jinja/internal/syntax"
+	"github.com/toolserve/toolserve/jinja/internal/value"
+)
+
+func (in *interp) eval(x syntax.Expr, sc *scope) value.Value {
+	in.budget.Spend(1)
+	switch n := x.(type) {
+	case *syntax.Literal:
+		return n.Value
+	case *syntax.Name:
+		return in.lookup(n.ID, sc)
+	case *syntax.Attr:
+		v := in.eval(n.X, sc)
+		in.at = n.Offset()
+		return in.attr(v, n.Name)
+	case *syntax.Index:
+		v, key := in.eval(n.X, sc), in.eval(n.Key, sc)
+		in.at = n.Offset()
+		return in.item(v, key)
+	case *syntax.Call:
+		return in.evalCall(n, sc)
+	case *syntax.Filter:
+		return in.applyFilter(n, in.eval(n.X, sc), sc)
+	case *syntax.Test:
+		return in.evalTest(n, sc)
+	case *syntax.Binary:
+		return in.binary(n, sc)
+	case *syntax.And:
+		if a := in.eval(n.A, sc); !value.Truth(a) {
+			return a
+		}
+		return in.eval(n.B, sc)
+	case *syntax.Or:
+		if a := in.eval(n.A, sc); value.Truth(a) {
+			return a
+		}
+		return in.eval(n.B, sc)
+	case *syntax.Not:
+		return value.Bool(!value.Truth(in.eval(n.X, sc)))
+	case *syntax.Compare:
+		return value.Bool(in.compare(n, sc))
+	case *syntax.Cond:
+		return in.evalCond(n, sc)
+	}
+	return in.evalRare(x, sc)
+}
+
+// evalRare evaluates what makes new values and is not worth a place in eval.
+func (in *interp) evalRare(x syntax.Expr, sc *scope) value.Value {
+	switch n := x.(type) {
+	case *syntax.Concat:
+		return in.concat(n, sc)
+	case *syntax.Slice:
+		return in.evalSlice(n, sc)
+	case *syntax.Sign:
+		v := in.eval(n.X, sc)
+		in.at = n.Offset()
+		if n.Minus {
+			return value.Negate(v, &in.budget)
+		}
+		return value.Positive(v)
+	case *syntax.List:
+		in.budget.AllocItems(len(n.Items))
+		l := &value.List{Items: make([]value.Value, len(n.Items)), Local: true}
+		if n.Tuple {
+			l.Kind = value.Tuple
+		}
+		for i, item := range n.Items {
+			l.Items[i] = in.eval(item, sc)
+		}
+		return l
+	case *syntax.Dict:
+		in.budget.AllocItems(3 * len(n.Keys))
+		d := value.NewDict(len(n.Keys))
+		for i := range n.Keys {
+			k := in.eval(n.Keys[i], sc)
+			d.Put(k, in.eval(n.Values[i], sc))
+		}
+		return d
+	}
+	panic(fmt.Sprintf("jinja: unknown expression %T", x))
+}
+
+func (in *interp) evalCall(n *syntax.Call, sc *scope) value.Value {
+	if a, ok := n.Fn.(*syntax.Attr); ok {
+		recv := in.eval(a.X, sc)
+		in.at = a.Offset()
+		if u, ok := recv.(*value.Undefined); ok {
+			value.FailUndefined(u)
+		}
+		if !in.hasMethod(recv, a.Name) {
+			fn := in.attr(recv, a.Name)
+			pos, kw := in.args(&n.Args, sc)
+			in.at = n.Offset()
+			return in.call(fn, pos, kw)
+		}
+		pos, kw := in.args(&n.Args, sc)
+		in.at = a.Offset()
+		return in.callMethod(recv, a.Name, pos, kw)
+	}
+	fn := in.eval(n.Fn, sc)
+	pos, kw := in.args(&n.Args, sc)
+	in.at = n.Offset()
+	return in.call(fn, pos, kw)
+}
+
+func (in *interp) binary(n *syntax.Binary, sc *scope) value.Value {
+	a, b := in.eval(n.A, sc), in.eval(n.B, sc)
+	in.at = n.Offset()
+	if n.Op == value.Mod {
+		if s, ok := value.Text(a); ok {
+			return sameText(a, in.printf(a, s, b))
+		}
+	}
+	return value.Arith(n.Op, a, b, &in.budget)
+}
+
+func (in *interp) compare(n *syntax.Compare, sc *scope) bool {
+	a := in.eval(n.X, sc)
+	for i, op := range n.Ops {
+		b := in.eval(n.Rest[i], sc)
+		in.at = n.Offset()
+		if !in.compareOne(op, a, b) {
+			return false
+		}
+		a = b
+	}
+	return true
+}
+
+func (in *interp) compareOne(op string, a, b value.Value) bool {
+	switch op {
+	case "==":
+		return value.Equal(a, b, &in.budget)
+	case "!=":
+		return !value.Equal(a, b, &in.budget)
+	case "in":
+		return value.Contains(b, a, &in.budget)
+	case "not in":
+		return !value.Contains(b, a, &in.budget)
+	}
+	return value.Compare(op, a, b, &in.budget)
+}
+
+func (in *interp) evalCond(n *syntax.Cond, sc *scope) value.Value {
+	if value.Truth(in.eval(n.Test, sc)) {
+		return in.eval(n.Then, sc)
+	}
+	if n.Else == nil {
+		return &value.Undefined{Hint: "the inline if-expression evaluated to false and no else section was defined."}
+	}
+	return in.eval(n.Else, sc)
+}
+
+// concat joins texts; without autoescape it never escapes.
+func (in *interp) concat(n *syntax.Concat, sc *scope) value.Value {
+	parts := make([]string, len(n.Parts))
+	total := 0
+	for i, x := range n.Parts {
+		parts[i] = in.str(in.eval(x, sc))
+		total += len(parts[i])
+	}
+	in.at = n.Offset()
+	in.budget.CheckText(total)
+	in.budget.Alloc(total)
+	return value.String(strings.Join(parts, ""))
+}
+
+func (in *interp) applyFilter(n *syntax.Filter, v value.Value, sc *scope) value.Value {
+	f := in.t.filters[n.ID]
+	if f == nil {
+		in.at = n.Offset()
+		value.Fail("No filter named '%s' found.", in.t.tree.Filters[n.ID])
+	}
+	pos, kw := in.args(&n.Args, sc)
+	in.at = n.Offset()
+	return in.filter(f, v, pos, kw)
+}
+
+func (in *interp) filterAll(filters []*syntax.Filter, v value.Value, sc *scope) value.Value {
+	for _, f := range filters {
+		v = in.applyFilter(f, v, sc)
+	}
+	return v
+}
+
+func (in *interp) evalTest(n *syntax.Test, sc *scope) value.Value {
+	v := in.eval(n.X, sc)
+	t := in.t.tests[n.ID]
+	if t == nil {
+		in.at = n.Offset()
+		value.Fail("No test named '%s' found.", in.t.tree.Tests[n.ID])
+	}
+	if t.args == 0 && len(n.Args.Pos) == 0 && n.Args.Star == nil {
+		return value.Bool(t.fn(in, v, nil) != n.Negate)
+	}
+	pos, kw := in.args(&n.Args, sc)
+	in.at = n.Offset()
+	if kw != nil && kw.Len() > 0 {
+		value.Fail("test '%s' takes no keyword arguments", t.name)
+	}
+	return value.Bool(in.test(t, v, pos) != n.Negate)
+}
+
+func (in *interp) test(t *test, v value.Value, pos []value.Value) bool {
+	if len(pos) != t.args {
+		value.Fail("test '%s' takes %d argument(s), not %d", t.name, t.args, len(pos))
+	}
+	return t.fn(in, v, pos)
+}

@@ -1,0 +1,225 @@
+package eval
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/toolserve/toolserve/jinja/internal/value"
+)
+
+// formatter runs str.format.
+type formatter struct {
+	in  *interp
+	pos []value.Value
+	kw  *value.Dict
+	// auto is the number of the next {}; -1 once numbers were given.
+	auto int
+}
+
+// format is str.format.
+func (in *interp) format(s string, pos []value.Value, kw *value.Dict) value.Value {
+	f := formatter{in: in, pos: pos, kw: kw}
+	return value.String(f.run(s, 0))
+}
+
+func (f *formatter) run(s string, depth int) string {
+	if depth > 1 {
+		value.Fail("Max string recursion exceeded")
+	}
+	b := value.NewBuffer(&f.in.budget)
+	for {
+		i := strings.IndexAny(s, "{}")
+		if i < 0 {
+			b.WriteString(s)
+			return b.Cut(0)
+		}
+		b.WriteString(s[:i])
+		if i+1 < len(s) && s[i+1] == s[i] {
+			b.WriteString(s[i : i+1])
+			s = s[i+2:]
+			continue
+		}
+		if s[i] == '}' {
+			value.Fail("Single '}' encountered in format string")
+		}
+		end := fieldEnd(s, i+1)
+		b.WriteString(f.field(s[i+1:end], depth))
+		s = s[end+1:]
+	}
+}
+
+// fieldEnd finds the } that closes a field, past the fields inside it.
+func fieldEnd(s string, from int) int {
+	for depth, i := 1, from; i < len(s); i++ {
+		switch s[i] {
+		case '{':
+			depth++
+		case '}':
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	value.Fail("expected '}' before end of string")
+	return 0
+}
+
+// field formats one {name!conversion:spec}.
+func (f *formatter) field(field string, depth int) string {
+	name, spec, _ := strings.Cut(field, ":")
+	name, conversion, _ := strings.Cut(name, "!")
+	v := f.lookup(name)
+	switch conversion {
+	case "":
+	case "s":
+		v = value.String(f.in.str(v))
+	case "r", "a":
+		v = value.String(value.Repr(v, &f.in.budget))
+	default:
+		value.Fail("Unknown conversion specifier '%s'", conversion)
+	}
+	if strings.Contains(spec, "{") {
+		spec = f.run(spec, depth+1)
+	}
+	if spec == "" {
+		return f.in.str(v)
+	}
+	return f.in.formatValue(v, spec)
+}
+
+// lookup resolves a name such as 0.role or user[name].
+func (f *formatter) lookup(path string) value.Value {
+	end := strings.IndexAny(path, ".[")
+	if end < 0 {
+		end = len(path)
+	}
+	v := f.argument(path[:end])
+	for path = path[end:]; path != ""; {
+		if path[0] == '.' {
+			end := strings.IndexAny(path[1:], ".[") + 1
+			if end == 0 {
+				end = len(path)
+			}
+			v = f.in.attr(v, path[1:end])
+			path = path[end:]
+			continue
+		}
+		end := strings.IndexByte(path, ']')
+		if end < 0 {
+			value.Fail("Missing ']' in format string")
+		}
+		if n, err := strconv.Atoi(path[1:end]); err == nil {
+			v = f.in.item(v, value.Int(n))
+		} else {
+			v = f.in.item(v, value.String(path[1:end]))
+		}
+		path = path[end+1:]
+	}
+	return v
+}
+
+func (f *formatter) argument(name string) value.Value {
+	index, err := strconv.Atoi(name)
+	if name == "" {
+		if f.auto < 0 {
+			value.Fail("cannot switch from manual field specification to automatic field numbering")
+		}
+		index, err = f.auto, nil
+		f.auto++
+	} else if err == nil {
+		f.auto = -1
+	}
+	if err == nil {
+		if index < 0 || index >= len(f.pos) {
+			value.Fail("Replacement index %d out of range for positional args tuple", index)
+		}
+		return f.pos[index]
+	}
+	v, ok := lookupKw(f.kw, name)
+	if !ok {
+		value.Fail("KeyError: '%s'", name)
+	}
+	return v
+}
+
+// formatValue applies a format specification such as >10 or ,.2f.
+func (in *interp) formatValue(v value.Value, text string) string {
+	spec := parseSpec(text)
+	switch x := v.(type) {
+	case value.String, value.Safe, *value.Undefined:
+		if spec.verb != 0 && spec.verb != 's' {
+			value.Fail("Unknown format code '%c' for object of type 'str'", spec.verb)
+		}
+		return in.formatText(&spec, in.str(v))
+	case value.Float:
+		switch {
+		case spec.verb == 0 && spec.precision < 0:
+			return in.padNumber(&spec, signOf(&spec, float64(x) < 0), strings.TrimPrefix(value.FormatFloat(float64(x)), "-"))
+		case spec.verb == 0:
+			spec.verb = 'g'
+		}
+		return in.formatFloat(&spec, float64(x))
+	case value.Int, value.Big, value.Bool:
+		if spec.verb != 0 && strings.IndexByte("eEfFgG%", spec.verb) >= 0 {
+			return in.formatFloat(&spec, value.ToFloat(v))
+		}
+		return in.formatInt(&spec, v)
+	}
+	value.Fail("unsupported format string passed to %s.__format__", v.Type())
+	return ""
+}
+
+func signOf(spec *formatSpec, negative bool) string {
+	switch {
+	case negative:
+		return "-"
+	case spec.sign != 0:
+		return string(spec.sign)
+	}
+	return ""
+}
+
+func parseSpec(s string) formatSpec {
+	spec := formatSpec{fill: " ", precision: -1}
+	const aligns = "<>=^"
+	if _, n := utf8.DecodeRuneInString(s); n < len(s) && strings.IndexByte(aligns, s[n]) >= 0 {
+		spec.fill, spec.align, s = s[:n], s[n], s[n+1:]
+	} else if s != "" && strings.IndexByte(aligns, s[0]) >= 0 {
+		spec.align, s = s[0], s[1:]
+	}
+	if s != "" && strings.IndexByte("+- ", s[0]) >= 0 {
+		if s[0] != '-' {
+			spec.sign = s[0]
+		}
+		s = s[1:]
+	}
+	if strings.HasPrefix(s, "#") {
+		spec.alt, s = true, s[1:]
+	}
+	if strings.HasPrefix(s, "0") && spec.align == 0 {
+		spec.fill, spec.align, s = "0", '=', s[1:]
+	}
+	spec.width, s = leadingInt(s)
+	if s != "" && (s[0] == ',' || s[0] == '_') {
+		spec.group, s = s[0], s[1:]
+	}
+	if strings.HasPrefix(s, ".") {
+		spec.precision, s = leadingInt(s[1:])
+	}
+	if s != "" {
+		spec.verb, s = s[0], s[1:]
+	}
+	if s != "" || spec.verb != 0 && strings.IndexByte("sdxXobceEfFgG%n", spec.verb) < 0 {
+		value.Fail("Invalid format specifier")
+	}
+	return spec
+}
+
+func leadingInt(s string) (int, string) {
+	n, i := 0, 0
+	for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
+		n = min(n*10+int(s[i]-'0'), 1<<40)
+	}
+	return n, s[i:]
+}
