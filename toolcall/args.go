@@ -13,9 +13,10 @@ type argsReader struct {
 	inner lenient.Scanner
 	text  *lenient.Unquoter // arguments in a string
 	rest  []byte            // of the string's meaning: not yet taken by inner
-	// object says that the string's meaning begins like an object, full that inner is complete.
-	object, full bool
-	start        bool // the call has begun
+	// object says that the string's meaning begins like an object, full that inner is complete, bad that
+	// the meaning is no object after all.
+	object, full, bad bool
+	start             bool // the call has begun
 }
 
 // read takes arguments from p.in and adds what is certain to out.
@@ -84,24 +85,20 @@ func (r *argsReader) readString(p *Parser) stepResult {
 			return stepDone
 		case len(r.rest) == 0:
 			return stepMore
-		case r.rest[0] != '{':
-			return stepFail
 		}
-		r.object = true
+		r.object, r.bad = true, r.rest[0] != '{'
 	}
-	if !r.full {
+	if !r.full && !r.bad {
 		took, inner := r.inner.Write(string(r.rest), ended)
 		r.rest = append(r.rest[:0], r.rest[took:]...)
 		r.out = append(r.out, r.inner.Take()...)
-		if inner == lenient.Bad {
-			return stepFail
-		}
-		r.full = inner == lenient.Done
+		r.bad, r.full = inner == lenient.Bad, inner == lenient.Done
 	}
 	switch {
 	case r.full && ended:
 		return stepDone
-	case ended:
+	case ended: // a string is read to its end even when its meaning is no object
+
 		return stepFail
 	}
 	return stepMore
