@@ -57,7 +57,7 @@ func (c *MCPAuditCmd) Run(ctx context.Context, streams IO) error {
 		case err != nil:
 			return remoteError(err)
 		case first && !c.Follow && len(log.Entries) == 0:
-			return printEmpty(streams, "no audit records", "")
+			return printEmpty(streams, "no audit records", log.Reason)
 		}
 		var fresh []client.AuditEntry
 		if fresh, last = newEntries(log.Entries, last); len(fresh) > 0 {

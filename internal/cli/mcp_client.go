@@ -105,6 +105,9 @@ func (c *MCPToolsCmd) Run(ctx context.Context, streams IO) error {
 		}
 		return printEmpty(streams, "no tools", reason)
 	}
+	for _, missing := range list.Unavailable {
+		fmt.Fprintln(streams.Err, "no tools of "+shortened(missing.Describe(), 1000))
+	}
 	rows := [][]string{{"NAME", "ARGUMENTS", "DESCRIPTION"}}
 	for _, t := range tools {
 		rows = append(rows, []string{t.Name, strings.Join(parameterNames(t.Parameters), ", "), shortened(t.Description, 80)})

@@ -77,6 +77,13 @@ func TestRemoteCommands(t *testing.T) {
 			out: "NAME        ARGUMENTS    DESCRIPTION\nfs__read    path, head?  Reads a file.\nclock__now\n",
 		},
 		{
+			name: "tools of a server that is down", args: []string{"mcp", "tools"},
+			change: func(s *clienttest.Server) {
+				s.Tools = `{"tools":[{"name":"a__b"}],"unavailable":[{"server":"db","state":"failed","error":"no\npassword"}]}`
+			},
+			out: "NAME  ARGUMENTS  DESCRIPTION\na__b\n", err: "no tools of db: failed: no password\n",
+		},
+		{
 			name: "tools of one server as JSON", args: []string{"mcp", "tools", "--json", "--server", "clock"},
 			change: func(s *clienttest.Server) { s.Tools = fsTools },
 			out: "{\n  \"count\": 1,\n  \"tools\": [\n    {\n      \"type\": \"function\",\n      \"name\": \"clock__now\",\n      \"server\": \"clock\",\n" +

@@ -33,6 +33,14 @@ type ServerStatus struct {
 	Sandbox json.RawMessage `json:"sandbox"`
 }
 
+// Describe is the server's name and state in words, with its error.
+func (s ServerStatus) Describe() string {
+	if s.Error == "" {
+		return s.Name + ": " + s.State
+	}
+	return s.Name + ": " + s.State + ": " + s.Error
+}
+
 // Tool is a tool of one of the server's MCP servers.
 type Tool struct {
 	// Name is the name that a model calls: server__tool.
@@ -47,8 +55,6 @@ type Tool struct {
 	// Annotations are the MCP server's own claims about the tool. They are hints from an untrusted
 	// party: they may raise caution, never lower it.
 	Annotations Annotations `json:"annotations"`
-	// HighRisk says that the server's policy counts the tool as dangerous.
-	HighRisk bool `json:"high_risk"`
 	// Raw is the tool as it came.
 	Raw json.RawMessage `json:"-"`
 }
@@ -69,6 +75,8 @@ type ToolList struct {
 	Tools []Tool
 	// Reason says why Tools is empty.
 	Reason string
+	// Unavailable are the MCP servers that would offer more: Name, State and Error are set.
+	Unavailable []ServerStatus
 	// Raw is the answer as it came.
 	Raw json.RawMessage
 }
@@ -84,8 +92,13 @@ func (c *Client) MCPStatus(ctx context.Context) (*Status, error) {
 // MCPTools lists the tools of the connected MCP servers.
 func (c *Client) MCPTools(ctx context.Context) (*ToolList, error) {
 	var body struct {
-		Tools  []json.RawMessage `json:"tools"`
-		Reason string            `json:"reason"`
+		Tools       []json.RawMessage `json:"tools"`
+		Reason      string            `json:"reason"`
+		Unavailable []struct {
+			Server string `json:"server"`
+			State  string `json:"state"`
+			Error  string `json:"error"`
+		} `json:"unavailable"`
 	}
 	raw, err := c.call(ctx, http.MethodGet, "/v1/mcp/tools", nil, nil, &body)
 	if err != nil {
@@ -97,6 +110,9 @@ func (c *Client) MCPTools(ctx context.Context) (*ToolList, error) {
 			return nil, fmt.Errorf("GET /v1/mcp/tools: tool %d: %w", i, err)
 		}
 		list.Tools[i].Raw = item
+	}
+	for _, u := range body.Unavailable {
+		list.Unavailable = append(list.Unavailable, ServerStatus{Name: u.Server, State: u.State, Error: u.Error})
 	}
 	return list, nil
 }
@@ -146,7 +162,10 @@ type AuditFilter struct {
 // AuditLog is what GET /v1/mcp/audit answers.
 type AuditLog struct {
 	Entries []AuditEntry
-	Raw     json.RawMessage
+	// Reason says why Entries is empty.
+	Reason string
+	// Raw is the answer as it came.
+	Raw json.RawMessage
 }
 
 // AuditEntry is one record: its fields that people read, and Raw as it came.
@@ -182,12 +201,13 @@ func (c *Client) MCPAudit(ctx context.Context, filter AuditFilter) (*AuditLog, e
 	}
 	var body struct {
 		Entries []json.RawMessage `json:"entries"`
+		Reason  string            `json:"reason"`
 	}
 	raw, err := c.call(ctx, http.MethodGet, "/v1/mcp/audit", query, nil, &body)
 	if err != nil {
 		return nil, err
 	}
-	log := &AuditLog{Raw: raw, Entries: make([]AuditEntry, len(body.Entries))}
+	log := &AuditLog{Raw: raw, Reason: body.Reason, Entries: make([]AuditEntry, len(body.Entries))}
 	for i, record := range body.Entries {
 		if err := json.Unmarshal(record, &log.Entries[i]); err != nil {
 			return nil, err

@@ -52,7 +52,7 @@ type Session struct {
 	loop     *agent.Loop
 	request  chat.Request
 	tools    map[string]client.Tool
-	noTools  string // why there are no tools, as it was last said
+	noTools  string // why tools are missing, as it was last said
 	failures int
 }
 
@@ -250,6 +250,8 @@ func (s *Session) refreshTools(ctx context.Context) {
 		list = &client.ToolList{}
 	} else if len(list.Tools) == 0 {
 		s.sayNoTools(list.Reason)
+	} else if len(list.Unavailable) > 0 {
+		s.sayMissing(list.Unavailable)
 	}
 	s.request.Tools = nil
 	s.tools = make(map[string]client.Tool, len(list.Tools))
@@ -267,6 +269,18 @@ func (s *Session) sayNoTools(reason string) {
 	}
 }
 
+// sayMissing tells once which MCP servers offer nothing now.
+func (s *Session) sayMissing(servers []client.ServerStatus) {
+	notes := make([]string, len(servers))
+	for i, server := range servers {
+		notes[i] = "no tools of " + server.Describe()
+	}
+	if text := Clean(strings.Join(notes, "\n")); text != s.noTools {
+		s.noTools = text
+		s.print.note(dim, "%s", text)
+	}
+}
+
 // risk says in words why a tool needs approval, or "". What an MCP server claims about its tool can
 // only make it riskier.
 func (s *Session) risk(name string) string {
@@ -276,7 +290,7 @@ func (s *Session) risk(name string) string {
 		own = name
 	}
 	switch {
-	case tool.HighRisk, s.opts.HighRisk != nil && s.opts.HighRisk(own):
+	case s.opts.HighRisk != nil && s.opts.HighRisk(own):
 		return "is a high-risk tool"
 	case tool.Annotations.Destructive != nil && *tool.Annotations.Destructive:
 		return "says that it may destroy or overwrite data"

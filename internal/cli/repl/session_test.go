@@ -161,6 +161,15 @@ func TestWhyThereAreNoToolsIsSaidOnce(t *testing.T) {
 	}
 }
 
+func TestServersThatAreDownAreNamedOnce(t *testing.T) {
+	server := clienttest.New(t)
+	server.Tools = `{"tools":[{"name":"a__b","function":{"name":"a__b"}}],"unavailable":[{"server":"db","state":"failed","error":"gone\u001b[2J"}]}`
+	_, notes, err := talk(t, server, "a\nb\n", nil)
+	if err != nil || strings.Count(notes, "no tools of db: failed: gone\n") != 1 {
+		t.Errorf("%v\n%s", err, notes)
+	}
+}
+
 func TestAFailedMessageIsNotKept(t *testing.T) {
 	server := clienttest.New(t)
 	server.Turns = []clienttest.Turn{{`{"error":{"message":"no"}}`}, clienttest.Text("Yes.")}

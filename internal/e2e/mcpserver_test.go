@@ -1,0 +1,55 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// mcpServerVariable makes the test binary an MCP server on standard input and output.
+const mcpServerVariable = "TOOLSERVE_E2E_MCP_SERVER"
+
+// runMCPServer serves two tools: echo, and sleep, which answers when it is cancelled or killed.
+func runMCPServer() int {
+	server := mcp.NewServer(&mcp.Implementation{Name: "e2e", Version: "1"}, nil)
+	type text struct {
+		Text string `json:"text"`
+	}
+	mcp.AddTool(server, &mcp.Tool{Name: "echo", Description: "Returns its text."},
+		func(_ context.Context, _ *mcp.CallToolRequest, in text) (*mcp.CallToolResult, any, error) {
+			return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: in.Text}}}, nil, nil
+		})
+	mcp.AddTool(server, &mcp.Tool{Name: "sleep", Description: "Sleeps for a long time."},
+		func(ctx context.Context, _ *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Hour):
+			}
+			return nil, nil, ctx.Err()
+		})
+	if err := server.Run(context.Background(), &mcp.StdioTransport{}); err != nil {
+		return 1
+	}
+	return 0
+}
+
+// ownServer is the entry of an mcp.json for the test binary as an MCP server. It is no command that
+// the policy knows, so the entry asks to skip its validation, which is allowed on loopback.
+func ownServer(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, err := json.Marshal(map[string]any{
+		"command": path, "env": map[string]string{mcpServerVariable: "1"}, "skip_security_validation": true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(entry)
+}
