@@ -266,7 +266,7 @@ func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeou
 			err = context.Cause(l.ctx)
 		}
 		if network := (*net.OpError)(nil); errors.As(err, &network) {
-			signal(s.broken)
+			notify(s.broken)
 		}
 		reason := s.explainEnd(l, err)
 		e = errorf(ServerFailed, t.Server, t.Name, "server '%s' failed during the call of '%s': %v", t.Server, t.Name, reason)

@@ -40,8 +40,11 @@ type Options struct {
 	MaxResult int
 	// RetryMin and RetryMax bound the wait before a server is tried again; 0 means 250 ms and 1 min.
 	RetryMin, RetryMax time.Duration
-	// Stop says how long each step of ending a process may take; 0 means 2 s each.
+	// StopWait is how long each step of ending a process may take; 0 means 2 s.
 	StopWait time.Duration
+	// DiscoverWait is how long a server may be silent to the opening of the newest protocol revision
+	// before the older opening is tried; 0 means 15 s.
+	DiscoverWait time.Duration
 	// Version is what the servers are told of this program; "" is the version of the build.
 	Version string
 	// Now is the clock; nil is time.Now.

@@ -89,7 +89,7 @@ func newServer(h *Host, cfg ServerConfig) *server {
 	}
 	options := &mcp.ClientOptions{
 		Capabilities:           &mcp.ClientCapabilities{},
-		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { signal(s.changed) },
+		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { notify(s.changed) },
 	}
 	if cfg.Transport != TransportStdio {
 		options.KeepAlive, options.KeepAliveFailureThreshold = 30*time.Second, 3
@@ -98,8 +98,8 @@ func newServer(h *Host, cfg ServerConfig) *server {
 	return s
 }
 
-// signal puts a token into a channel of one, where there is none yet.
-func signal(c chan struct{}) {
+// notify puts a token into a channel of one, where there is none yet.
+func notify(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
@@ -159,10 +159,16 @@ func (o *Options) backoff(n int) time.Duration {
 
 // once takes the server up and waits for its end. It returns how long it was up and why it ended.
 func (s *server) once(ctx context.Context) (up time.Duration, err error) {
-	if err := s.allowed(); err != nil {
-		return 0, err
+	var custom mcp.Transport
+	if s.host.opts.Transport != nil {
+		custom = s.host.opts.Transport(s.cfg)
 	}
-	l, err := s.connect(ctx)
+	if custom == nil {
+		if err := s.allowed(); err != nil {
+			return 0, err
+		}
+	}
+	l, err := s.connect(ctx, custom)
 	if err != nil {
 		return 0, err
 	}
@@ -186,9 +192,6 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 
 // allowed asks the launch rules. It runs before every start, since files and rules may have changed.
 func (s *server) allowed() error {
-	if s.host.opts.Transport != nil && s.host.opts.Transport(s.cfg) != nil {
-		return nil
-	}
 	verdict := s.host.launch.CheckServer(s.cfg.spec())
 	for _, warning := range verdict.Warnings {
 		s.logger.Warn("launch rules", "warning", warning)

@@ -1,6 +1,7 @@
 package mcphost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +15,6 @@ import (
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 )
-
-// discoverWait is how long a server may be silent to the newest protocol's opening before the older
-// one is tried.
-const discoverWait = 15 * time.Second
 
 // link is one connection to a server: what carries the session and what ends with it.
 type link struct {
@@ -37,13 +34,14 @@ type permanentError struct{ error }
 func (e permanentError) Unwrap() error { return e.error }
 
 // connect starts or dials the server and shakes hands, within the server's connect timeout.
-func (s *server) connect(ctx context.Context) (*link, error) {
+// A custom transport takes the place of what the entry says.
+func (s *server) connect(ctx context.Context, custom mcp.Transport) (*link, error) {
 	linkCtx, cancel := context.WithCancelCause(ctx)
 	l := &link{ctx: linkCtx, cancel: cancel, gone: make(chan struct{})}
 	var err error
-	switch custom := s.host.opts.Transport; {
-	case custom != nil && custom(s.cfg) != nil:
-		err = s.handshake(l, wire.Tap{Transport: custom(s.cfg)})
+	switch {
+	case custom != nil:
+		err = s.handshake(l, wire.Tap{Transport: custom})
 	case s.cfg.Transport == TransportStdio:
 		err = s.connectStdio(l)
 	default:
@@ -95,7 +93,7 @@ func (s *server) connectStdio(l *link) error {
 	// A server that neither answers nor ends would keep the library waiting for its output to close.
 	stop := context.AfterFunc(l.ctx, func() { process.Stop(s.host.ladder()) })
 	err = s.handshake(l, &wire.Stdio{
-		In: process.Stdin(), Out: process.Stdout(), DiscoverWait: discoverWait,
+		In: process.Stdin(), Out: process.Stdout(), DiscoverWait: cmp.Or(s.host.opts.DiscoverWait, 15*time.Second),
 		OnNoise: l.noise.Add, OnClose: process.CloseInput,
 	})
 	if err == nil && stop() {
@@ -127,7 +125,8 @@ func startError(command string, err error) error {
 
 // explainStart ends the process and adds to a failed handshake what is known of why.
 func (s *server) explainStart(l *link, err error) error {
-	exited := waitFor(l.process.Exited(), 200*time.Millisecond)
+	// What ends after we gave up, ends because of it.
+	exited := l.ctx.Err() == nil && waitFor(l.process.Exited(), 200*time.Millisecond)
 	text := l.process.ExitText()
 	l.process.Stop(s.host.ladder())
 	s.keepStderr(l.process)

@@ -62,7 +62,8 @@ type Process struct {
 	group  group
 
 	closeInput sync.Once
-	// exited is closed by the reaping goroutine after exitErr is set and the whole group is gone.
+	// exited is closed by the reaping goroutine after exitErr is set, the whole group is gone and
+	// standard error was read.
 	exited  chan struct{}
 	exitErr error
 	// drained is closed once standard error was read to its end.
@@ -117,7 +118,8 @@ func (p *Process) Stdout() *os.File { return p.stdout }
 // Stderr returns the last lines that the child wrote to standard error, oldest first.
 func (p *Process) Stderr() []string { return p.stderr.lines() }
 
-// Exited is closed when the child ended and no process of its group is left.
+// Exited is closed when the child ended, no process of its group is left, and its standard error was
+// read to the end.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
 // ExitText says how the child ended, such as "exit status 1" or "signal: killed", or "" while it runs.
@@ -149,7 +151,6 @@ func (p *Process) Stop(ladder Ladder) {
 			<-p.exited
 		}
 	}
-	<-p.drained
 	p.stdout.Close()
 }
 
@@ -172,6 +173,7 @@ func (p *Process) reap(stderr *os.File) {
 	deadline := time.Now().Add(250 * time.Millisecond)
 	stderr.SetReadDeadline(deadline)
 	p.stdout.SetReadDeadline(deadline)
+	<-p.drained
 	close(p.exited)
 }
 

@@ -53,6 +53,15 @@ type Catalog struct {
 	Notes []string
 }
 
+// maxNotes bounds the notes of one list.
+const maxNotes = 20
+
+func (c *Catalog) note(text string) {
+	if len(c.Notes) < maxNotes {
+		c.Notes = append(c.Notes, text)
+	}
+}
+
 // Lister is what reading needs of a session.
 type Lister interface {
 	ListTools(context.Context, *mcp.ListToolsParams) (*mcp.ListToolsResult, error)
@@ -62,7 +71,7 @@ type Lister interface {
 func Read(ctx context.Context, server string, session Lister) (*Catalog, error) {
 	c := &Catalog{}
 	var size int
-	cursors := map[string]bool{"": true}
+	cursors, names := map[string]bool{"": true}, map[string]bool{}
 	cursor := ""
 	for page := 0; ; page++ {
 		tools, next, err := readPage(ctx, session, cursor)
@@ -72,24 +81,28 @@ func Read(ctx context.Context, server string, session Lister) (*Catalog, error) 
 		for _, raw := range tools {
 			size += len(raw)
 			if len(c.Tools) == maxTools || size > maxCatalog {
-				c.Notes = append(c.Notes, fmt.Sprintf("only the first %d tools are taken", len(c.Tools)))
+				c.note(fmt.Sprintf("only the first %d tools are taken", len(c.Tools)))
 				return c, nil
 			}
 			t, err := newTool(server, raw)
+			if err == nil && names[t.Name] {
+				err = fmt.Errorf("a second tool '%s' is left out", t.Name)
+			}
 			if err != nil {
-				c.Notes = append(c.Notes, err.Error())
+				c.note(err.Error())
 				continue
 			}
+			names[t.Name] = true
 			c.Tools = append(c.Tools, t)
 		}
 		switch {
 		case next == "":
 			return c, nil
 		case cursors[next]:
-			c.Notes = append(c.Notes, "the list of tools repeats itself; its end was not reached")
+			c.note("the list of tools repeats itself; its end was not reached")
 			return c, nil
 		case page+1 == maxPages:
-			c.Notes = append(c.Notes, fmt.Sprintf("only the first %d pages of the list of tools are taken", maxPages))
+			c.note(fmt.Sprintf("only the first %d pages of the list of tools are taken", maxPages))
 			return c, nil
 		}
 		cursors[next] = true

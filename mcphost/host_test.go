@@ -1,0 +1,268 @@
+package mcphost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func call(tool, arguments string) Call {
+	return Call{Server: "s", Tool: tool, Arguments: json.RawMessage(arguments)}
+}
+
+func wantKind(t *testing.T, err error, kind Kind, parts ...string) {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("error is %v, want an *Error of kind %s", err, kind)
+	}
+	if e.Kind != kind {
+		t.Errorf("kind is %s, want %s (%s)", e.Kind, kind, e.Message)
+	}
+	for _, part := range parts {
+		if !strings.Contains(e.Message, part) {
+			t.Errorf("message %q does not hold %q", e.Message, part)
+		}
+	}
+}
+
+func TestStdioServer(t *testing.T) {
+	h := start(t, scriptedConfig(t, map[string]string{"s": "noise"}), Options{})
+	if st := status(t, h, "s"); st.State != StateConnected || st.Tools != 10 || st.PID == 0 || st.Protocol != "2025-11-25" ||
+		st.Implementation != "scripted 1" || st.Sandbox != "process-group" || len(st.Stderr) == 0 {
+		t.Errorf("status is %+v", st)
+	}
+	tools := h.Tools()
+	if len(tools) != 10 || tools[0].FullName != "s__echo" || tools[0].Server != "s" || tools[0].Name != "echo" ||
+		string(tools[0].Parameters) != echoSchema {
+		t.Errorf("first of %d tools is %+v", len(tools), tools[0])
+	}
+	for _, name := range []Call{
+		call("echo", `{"text":"hi"}`), {Tool: "echo", Arguments: []byte(`{"text":"hi"}`)},
+		call("s__echo", `{"text":"hi"}`), {Tool: "s__echo", Arguments: []byte(`"{\"text\":\"hi\"}"`)},
+	} {
+		result, err := h.Execute(t.Context(), name)
+		if err != nil {
+			t.Errorf("%s: %v", name.Tool, err)
+			continue
+		}
+		if got := string(result.Value()); got != `"hi"` || result.Tool != "echo" || result.Server != "s" || result.FullName != "s__echo" {
+			t.Errorf("%s: %s from %+v", name.Tool, got, result)
+		}
+	}
+}
+
+func TestContentIsKept(t *testing.T) {
+	h := start(t, scriptedConfig(t, map[string]string{"s": "good"}), Options{})
+	result, err := h.Execute(t.Context(), call("image", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(result.Value()), `["a picture",{"type":"image","data":"iVBORw==","mimeType":"image/png"},{"type":"hologram","beams":3}]`; got != want {
+		t.Errorf("content is %s, want %s", got, want)
+	}
+	if got, want := string(result.Structured), `{"z":1,"a":12345678901234567890}`; got != want {
+		t.Errorf("structured content is %s, want %s", got, want)
+	}
+	result, err = h.Execute(t.Context(), call("fail", "{}"))
+	if err != nil || !result.IsError || result.ErrorMessage != "no such file" {
+		t.Errorf("a tool's own failure is %+v, %v", result, err)
+	}
+}
+
+func TestLargeResultIsCut(t *testing.T) {
+	h := start(t, scriptedConfig(t, map[string]string{"s": "good"}), Options{MaxResult: 1001})
+	result, err := h.Execute(t.Context(), call("large", "{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := result.Text(); !result.Truncated || !strings.HasSuffix(text, "é\n[cut by toolserve: 1000 of 400000 bytes shown]") {
+		t.Errorf("the end is %q", text[max(0, len(text)-80):])
+	}
+	_, err = h.Execute(t.Context(), call("huge", "{}"))
+	wantKind(t, err, ServerFailed, "longer than 32 MiB")
+	if result, err = h.Execute(t.Context(), call("echo", `{"text":"still here"}`)); err != nil || result.Text() != "still here" {
+		t.Errorf("after it: %q, %v", result.Text(), err)
+	}
+}
+
+func TestErrorsOfCalls(t *testing.T) {
+	cfg := scriptedConfig(t, map[string]string{"s": "good"})
+	cfg.Servers = append(cfg.Servers, ServerConfig{Name: "off", Transport: TransportStdio, Command: "x", Disabled: true})
+	h := start(t, cfg, Options{})
+	tests := []struct {
+		call  Call
+		kind  Kind
+		parts []string
+	}{
+		{call("nothing", "{}"), Unknown, []string{"'nothing'", "'s'"}},
+		{call("ecco", "{}"), Unknown, []string{"did you mean 'echo'?"}},
+		{Call{Tool: "echoo"}, Unknown, []string{"not found in any connected server"}},
+		{Call{Server: "absent", Tool: "echo"}, Unknown, []string{"Server 'absent' not found"}},
+		{Call{Server: "off", Tool: "echo"}, NotConnected, []string{"'off'", "disabled"}},
+		{Call{Tool: "off__echo"}, NotConnected, []string{"'off'"}},
+		{Call{Server: "off", Tool: "s__echo"}, BadArguments, []string{"belongs to the server 's'"}},
+		{call("", "{}"), BadArguments, []string{"names no tool"}},
+		{call("echo", `{"text":1}`), BadArguments, []string{"text", "string"}},
+		{call("echo", `{}`), BadArguments, []string{"text"}},
+		{call("echo", `{"text":"a","extra":1}`), BadArguments, []string{"extra"}},
+		{call("echo", `{"text":"a","text":"b"}`), BadArguments, []string{"given twice"}},
+		{call("echo", `{"Text":"a"}`), BadArguments, []string{"text"}},
+		{call("echo", `[1]`), BadArguments, []string{"not a JSON object"}},
+		{call("echo", `{"text":`), BadArguments, []string{"not valid JSON"}},
+		{call("echo", strings.Repeat(`[`, 100)+strings.Repeat(`]`, 100)), BadArguments, []string{"nested deeper"}},
+		{call("oops", `{}`), ServerFailed, []string{"internal trouble", "-32603"}},
+		{Call{Server: "s", Tool: "hang", Timeout: 50 * time.Millisecond}, TimedOut, []string{"0.05s", "'hang'"}},
+	}
+	for _, test := range tests {
+		_, err := h.Execute(t.Context(), test.call)
+		wantKind(t, err, test.kind, test.parts...)
+	}
+	if result, err := h.Execute(t.Context(), call("echo", `{"text":"well"}`)); err != nil || result.Text() != "well" {
+		t.Errorf("after all of them: %q, %v", result.Text(), err)
+	}
+}
+
+func TestCallerLeaves(t *testing.T) {
+	h := start(t, scriptedConfig(t, map[string]string{"s": "good"}), Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	_, err := h.Execute(ctx, call("hang", "{}"))
+	wantKind(t, err, Canceled)
+}
+
+func TestKilledDuringCall(t *testing.T) {
+	h := start(t, scriptedConfig(t, map[string]string{"s": "good", "other": "good"}), Options{RetryMin: 300 * time.Millisecond, RetryMax: 300 * time.Millisecond})
+	pid := status(t, h, "s").PID
+	_, err := h.Execute(t.Context(), call("die", "{}"))
+	wantKind(t, err, ServerFailed, "signal: killed", "out of cheese")
+	eventually(t, "state retrying", func() bool { return status(t, h, "s").State == StateRetrying })
+	_, err = h.Execute(t.Context(), call("echo", `{"text":"x"}`))
+	wantKind(t, err, NotConnected, "killed")
+	if st := status(t, h, "other"); st.State != StateConnected || st.Restarts != 0 {
+		t.Errorf("the other server is %+v", st)
+	}
+	eventually(t, "state connected", func() bool { return status(t, h, "s").State == StateConnected })
+	if st := status(t, h, "s"); st.Restarts != 1 || st.PID == pid || st.Error != "" {
+		t.Errorf("after the restart: %+v", st)
+	}
+	if result, err := h.Execute(t.Context(), call("echo", `{"text":"back"}`)); err != nil || result.Text() != "back" {
+		t.Errorf("after the restart: %q, %v", result.Text(), err)
+	}
+}
+
+func TestServersThatDoNotComeUp(t *testing.T) {
+	cfg := scriptedConfig(t, map[string]string{"exit": "exit", "silent": "silent", "garbage": "garbage", "good": "good", "late": "dies-once", "deaf": "deaf"})
+	for i := range cfg.Servers {
+		if name := cfg.Servers[i].Name; name == "silent" || name == "garbage" {
+			cfg.Servers[i].ConnectTimeout = 400 * time.Millisecond
+		}
+	}
+	cfg.Servers = append(cfg.Servers,
+		ServerConfig{Name: "missing", Transport: TransportStdio, Command: "no-such-program-here", SkipSecurityValidation: true},
+		ServerConfig{Name: "bad", Problem: errors.New("MCP server 'bad': broken entry")})
+	h := start(t, cfg, Options{DiscoverWait: 100 * time.Millisecond})
+	want := map[string]struct {
+		state State
+		parts []string
+	}{
+		"exit":    {StateRetrying, []string{"exit status 3", "no licence found"}},
+		"silent":  {StateRetrying, []string{"no answer to the handshake within 400ms"}},
+		"garbage": {StateRetrying, []string{"no answer", "this is no JSON-RPC"}},
+		"missing": {StateFailed, []string{"not found in PATH", "install it"}},
+		"bad":     {StateFailed, []string{"broken entry"}},
+	}
+	for name, w := range want {
+		eventually(t, name+" is "+string(w.state), func() bool { return status(t, h, name).State == w.state })
+		for _, part := range w.parts {
+			if st := status(t, h, name); !strings.Contains(st.Error, part) {
+				t.Errorf("%s: reason %q does not hold %q", name, st.Error, part)
+			}
+		}
+	}
+	for _, name := range []string{"good", "late", "deaf"} {
+		eventually(t, name+" is connected", func() bool { return status(t, h, name).State == StateConnected })
+	}
+}
+
+func TestNothingIsLeftBehind(t *testing.T) {
+	cfg := scriptedConfig(t, map[string]string{"s": "orphan", "stubborn": "stubborn"})
+	h := start(t, cfg, Options{})
+	pids := []int{status(t, h, "s").PID, status(t, h, "stubborn").PID}
+	for _, s := range cfg.Servers {
+		if s.Name == "s" {
+			data, err := os.ReadFile(s.Env["TOOLSERVE_TEST_STATE"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			orphan, _ := strconv.Atoi(string(data))
+			pids = append(pids, orphan)
+		}
+	}
+	h.Close()
+	for _, pid := range pids {
+		eventually(t, "process "+strconv.Itoa(pid)+" is gone", func() bool { return gone(pid) })
+	}
+	_, err := h.Execute(t.Context(), call("echo", `{"text":"x"}`))
+	wantKind(t, err, MCPOff)
+}
+
+// gone reports whether no process of this id runs; one that ended and was not waited for is gone.
+func gone(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return true
+	}
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err != nil || strings.Contains(string(stat), ") Z ")
+}
+
+func TestCloseEndsCalls(t *testing.T) {
+	h := start(t, scriptedConfig(t, map[string]string{"s": "good"}), Options{})
+	failed := make(chan error, 1)
+	go func() {
+		_, err := h.Execute(t.Context(), call("hang", "{}"))
+		failed <- err
+	}()
+	eventually(t, "the call runs", func() bool { return len(h.byName["s"].slots) == 1 })
+	h.Close()
+	wantKind(t, <-failed, ServerFailed)
+}
+
+func TestToolsChange(t *testing.T) {
+	h := start(t, scriptedConfig(t, map[string]string{"s": "growing"}), Options{})
+	if _, err := h.Execute(t.Context(), call("grow", "{}")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new tool is listed", func() bool {
+		tools := h.Tools()
+		return tools[len(tools)-1].Name == "grown"
+	})
+}
+
+func TestHostileLists(t *testing.T) {
+	h := start(t, scriptedConfig(t, map[string]string{"loop": "loop", "many": "many"}), Options{})
+	if st := status(t, h, "loop"); st.State != StateConnected || st.Tools != 1 || !strings.Contains(strings.Join(st.Notes, "\n"), "repeats") {
+		t.Errorf("a list that loops: %+v", st)
+	}
+	if st := status(t, h, "many"); st.State != StateConnected || st.Tools != 5000 || len(st.Notes) != 1 {
+		t.Errorf("a long list: %+v", st)
+	}
+}
+
+func TestEnvironmentIsMinimal(t *testing.T) {
+	t.Setenv("TOOLSERVE_TEST_SECRET", "hidden")
+	h := start(t, scriptedConfig(t, map[string]string{"s": "good"}), Options{})
+	result, err := h.Execute(t.Context(), call("env", "{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := result.Text(); strings.Contains(text, "hidden") || !strings.Contains(text, "PATH=") || !strings.Contains(text, modeVariable+"=good") {
+		t.Errorf("the environment is\n%s", text)
+	}
+}
