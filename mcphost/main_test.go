@@ -45,7 +45,7 @@ func (s *scripted) run() {
 		fmt.Fprintln(os.Stderr, "fatal: no licence found")
 		os.Exit(3)
 	case "silent":
-		select {}
+		time.Sleep(time.Hour)
 	case "garbage":
 		for {
 			fmt.Println("\x00\xff this is no JSON-RPC {")
@@ -74,7 +74,7 @@ func (s *scripted) run() {
 		}
 	}
 	if s.mode == "stubborn" {
-		select {}
+		time.Sleep(time.Hour)
 	}
 }
 
@@ -158,7 +158,7 @@ func (s *scripted) call(id json.RawMessage, name string, arguments json.RawMessa
 	case "die":
 		fmt.Fprintln(os.Stderr, "panic: out of cheese")
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {}
+		time.Sleep(time.Hour)
 	case "hang":
 	case "large":
 		text("%s", strings.Repeat("é", 200_000))

@@ -179,7 +179,7 @@ func (p *Process) reap(stderr *os.File) {
 
 // pipes are the three standard streams, both ends.
 type pipes struct {
-	stdin, stdout, stderr        *os.File
+	stdin, stdout, stderr       *os.File
 	childIn, childOut, childErr *os.File
 }
 
