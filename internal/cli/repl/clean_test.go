@@ -21,7 +21,7 @@ func TestClean(t *testing.T) {
 		"\xffé":                        "\ufffdé",
 		"é\xc3":                        "é\ufffd",
 		"\x1b\x1b[31mx":                "x",
-		"family \U0001F468‍\U0001F469": "family \U0001F468‍\U0001F469",
+		"family \U0001F468\u200d\U0001F469": "family \U0001F468\u200d\U0001F469",
 	} {
 		if got := Clean(in); got != want {
 			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
