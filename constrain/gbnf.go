@@ -21,16 +21,20 @@ func (g *Grammar) GBNF() (string, error) {
 	for _, r := range g.rules {
 		w.line(r.name, r.expr)
 	}
-	for i := 0; i < len(w.untils); i++ {
+	for i := 0; i < len(w.repeated); i++ {
+		w.line(fmt.Sprintf("repeated-%d", i), w.repeated[i])
+	}
+	for i := range w.untils {
 		w.until(i)
 	}
 	return w.out.String(), nil
 }
 
 type gbnfWriter struct {
-	g      *Grammar
-	out    strings.Builder
-	untils []Until
+	g        *Grammar
+	out      strings.Builder
+	untils   []Until
+	repeated []Expr
 }
 
 func (w *gbnfWriter) line(name string, e Expr) {
@@ -52,7 +56,11 @@ func (w *gbnfWriter) expr(e Expr, grouped bool) {
 	case Until:
 		fmt.Fprintf(&w.out, "until-%d", w.untilIndex(e))
 	case Repeat:
-		w.expr(e.Of, true)
+		if e.Min > 1 || e.Max > 1 {
+			w.repeat(e.Of)
+		} else {
+			w.expr(e.Of, true)
+		}
 		w.bounds(e.Min, e.Max)
 	case Seq:
 		w.list(e, " ", grouped)
@@ -87,6 +95,18 @@ func (w *gbnfWriter) list(parts []Expr, sep string, grouped bool) {
 	if grouped {
 		w.out.WriteByte(')')
 	}
+}
+
+// repeat writes what a counted repetition repeats. llama.cpp bounds the count times the size of that,
+// where a rule of its own counts as one.
+func (w *gbnfWriter) repeat(e Expr) {
+	switch e.(type) {
+	case Class, Ref:
+		w.expr(e, true)
+		return
+	}
+	fmt.Fprintf(&w.out, "repeated-%d", len(w.repeated))
+	w.repeated = append(w.repeated, e)
 }
 
 func (w *gbnfWriter) bounds(lo, hi int) {

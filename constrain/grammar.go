@@ -52,9 +52,8 @@ type Class struct {
 	Negated bool
 }
 
-// Until matches any text, the empty one too, in which none of Stops occurs and whose end does not
-// overlap the beginning of a stop that follows it: what may stand before a closing marker. The text may
-// be up to the end of output; the stop itself is not part of it.
+// Until matches any text, the empty one too, in which none of Stops occurs: what may stand before a
+// closing marker. The marker itself is not part of it.
 type Until struct{ Stops []string }
 
 // Ref matches the rule that it names. A [Builder] makes it.
@@ -104,8 +103,7 @@ type Builder struct {
 	rules []rule
 	names map[string]int
 	notes []string
-	json  map[string]Ref
-	size  int
+	json  jsonRules
 }
 
 // Rule adds a named rule and returns the reference to it. The name is only a hint for readers of the
