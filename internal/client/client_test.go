@@ -181,9 +181,13 @@ func TestErrors(t *testing.T) {
 		{"wrong key", func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, `{"error":{"message":"wrong key"}}`, http.StatusUnauthorized)
 		}, "wrong key (give the server's key with --api-key or TOOLSERVE_API_KEY) (HTTP 401)"},
-		{"plain text", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad gateway\nmore", http.StatusBadGateway) }, "bad gateway (HTTP 502)"},
+		{"plain text", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "bad gateway\nmore", http.StatusBadGateway)
+		}, "bad gateway (HTTP 502)"},
 		{"empty", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, "Service Unavailable (HTTP 503)"},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://example.invalid/", http.StatusTemporaryRedirect) },
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://example.invalid/", http.StatusTemporaryRedirect)
+		},
 			`the server points to "http://example.invalid/": name that address with --url (HTTP 307)`},
 		{"another program", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, "is not what a toolserve sends"},
 	} {

@@ -9,18 +9,18 @@ import (
 
 func TestClean(t *testing.T) {
 	for in, want := range map[string]string{
-		"plain\ttext\n":                "plain\ttext\n",
-		"a\x1b[1;31mb\x1b[0mc":         "abc",
-		"a\u009b31mb":                  "ab",
-		"\x1b]8;;http://x\x1b\\link":   "]8;;http://x\\link",
-		"\x1b[hidden":                  "idden",
-		"\x1b[31\nm":                   "\nm",
-		"over\rwrite\b\b":              "overwrite",
-		"\u202eevil\u2066":             "evil",
-		"\U000e0041tag":                "tag",
-		"\xffé":                        "\ufffdé",
-		"é\xc3":                        "é\ufffd",
-		"\x1b\x1b[31mx":                "x",
+		"plain\ttext\n":                     "plain\ttext\n",
+		"a\x1b[1;31mb\x1b[0mc":              "abc",
+		"a\u009b31mb":                       "ab",
+		"\x1b]8;;http://x\x1b\\link":        "]8;;http://x\\link",
+		"\x1b[hidden":                       "idden",
+		"\x1b[31\nm":                        "\nm",
+		"over\rwrite\b\b":                   "overwrite",
+		"\u202eevil\u2066":                  "evil",
+		"\U000e0041tag":                     "tag",
+		"\xffé":                             "\ufffdé",
+		"é\xc3":                             "é\ufffd",
+		"\x1b\x1b[31mx":                     "x",
 		"family \U0001F468\u200d\U0001F469": "family \U0001F468\u200d\U0001F469",
 	} {
 		if got := Clean(in); got != want {
