@@ -123,3 +123,6 @@ func (r *argsReader) seal(p *Parser) string {
 	p.args([]byte(r.inner.Seal()))
 	return lost
 }
+
+// jsonString returns text as a JSON string.
+func jsonString(text string) string { return lenient.Quote(text) }

@@ -3,6 +3,9 @@ package toolcall
 import (
 	"slices"
 	"strings"
+
+	"github.com/toolserve/toolserve/chat"
+	"github.com/toolserve/toolserve/constrain"
 )
 
 // Family is how one family of models writes tool calls and reasoning. Families come from the table:
@@ -56,6 +59,8 @@ type body interface {
 	start(p *Parser, text string) match
 	// open returns a machine that reads one body from its start.
 	open(p *Parser) machine
+	// grammar returns the expression of the calls that the form fm writes of the tools.
+	grammar(g *grammarBuilder, fm *form, tools []chat.Tool) (constrain.Expr, error)
 	// literals lists the pieces of markup that may occur as special tokens.
 	literals() []string
 }

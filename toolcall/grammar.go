@@ -1,23 +1,152 @@
 package toolcall
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/constrain"
 )
+
+// maxForcedCalls bounds how many calls a grammar lets a model write, so that it comes to an end.
+const maxForcedCalls = 16
+
+// ErrNoTools is the error of a grammar that would have to force a call of no tool.
+var ErrNoTools = errors.New("toolcall: no tools to call")
 
 // GrammarOptions says which calls a grammar forces.
 type GrammarOptions struct {
 	Tools []chat.Tool
 	// Choice is the request's tool choice: ToolNamed forces the one tool, everything else any of Tools.
 	Choice chat.ToolChoice
-	// Single allows one call only.
+	// Single allows one call only; otherwise there may be up to 16.
 	Single bool
 	// ReasoningOpen says that the prompt ended inside a reasoning block: it is finished freely first.
 	ReasoningOpen bool
 }
 
-// Grammar returns the grammar of forced calls.
+// Grammar returns the grammar of an output that calls tools: reasoning, where the family reasons, then
+// one call or more in the family's own notation, with arguments that fit the tools' schemas. It fails
+// when there is no tool to call, or with the error of a schema that is no JSON Schema.
 func (f *Family) Grammar(opts GrammarOptions) (*constrain.Grammar, error) {
-	var b constrain.Builder
-	return b.Grammar(constrain.Lit("")), nil
+	tools := opts.Tools
+	if opts.Choice.Mode == chat.ToolNamed {
+		tools = nil
+		for _, t := range opts.Tools {
+			if t.Name == opts.Choice.Name {
+				tools = []chat.Tool{t}
+			}
+		}
+		if tools == nil {
+			return nil, fmt.Errorf("toolcall: the tool %q to be called is not among the tools", opts.Choice.Name)
+		}
+	}
+	if len(tools) == 0 {
+		return nil, ErrNoTools
+	}
+	g := &grammarBuilder{single: opts.Single}
+	fm := &f.forms[0]
+	calls, err := fm.body.grammar(g, fm, tools)
+	if err != nil {
+		return nil, err
+	}
+	return g.Builder.Grammar(constrain.Seq{f.freeReasoning(opts.ReasoningOpen), calls}), nil
+}
+
+// freeReasoning returns what may be written before the calls.
+func (f *Family) freeReasoning(open bool) constrain.Expr {
+	if len(f.reasoning) == 0 {
+		return constrain.Lit("")
+	}
+	s := f.reasoning[0]
+	var stops []string
+	for _, fm := range f.forms {
+		stops = append(stops, fm.open...)
+	}
+	lines := constrain.Repeat{Of: constrain.Lit("\n"), Max: 2}
+	rest := constrain.Seq{constrain.Until{Stops: append(stops, s.close)}, constrain.Lit(s.close), lines}
+	if open || f.startsReasoning {
+		return rest
+	}
+	return constrain.Opt(constrain.Seq{constrain.Lit(s.open), rest})
+}
+
+// grammarBuilder collects the rules of forced calls.
+type grammarBuilder struct {
+	constrain.Builder
+	single bool
+}
+
+// args returns the expression of a tool's arguments as JSON.
+func (g *grammarBuilder) args(t chat.Tool) (constrain.Expr, error) {
+	if len(t.Parameters) == 0 {
+		return constrain.Lit("{}"), nil
+	}
+	e, err := g.JSONSchema(t.Parameters)
+	if err != nil {
+		return nil, fmt.Errorf("the parameters of tool %q: %w", t.Name, err)
+	}
+	return g.Rule("args-"+t.Name, e), nil
+}
+
+// eachTool returns the choice between the tools, each as call writes it.
+func (g *grammarBuilder) eachTool(tools []chat.Tool, call func(chat.Tool) (constrain.Expr, error)) (constrain.Expr, error) {
+	var alt constrain.Alt
+	for _, t := range tools {
+		e, err := call(t)
+		if err != nil {
+			return nil, err
+		}
+		alt = append(alt, e)
+	}
+	return g.Rule("call", alt), nil
+}
+
+// several returns one call or, where allowed, more with join between them.
+func (g *grammarBuilder) several(call constrain.Expr, join string) constrain.Expr {
+	if g.single {
+		return call
+	}
+	more := constrain.Expr(call)
+	if join != "" {
+		more = constrain.Seq{constrain.Lit(join), call}
+	}
+	return constrain.Seq{call, constrain.Repeat{Of: more, Max: maxForcedCalls - 1}}
+}
+
+// span puts the form's markers around e.
+func (fm *form) span(e constrain.Expr) constrain.Expr {
+	return constrain.Seq{constrain.Lit(first(fm.open) + fm.gap), e, constrain.Lit(fm.gap + first(fm.close))}
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+func (b jsonBody) grammar(g *grammarBuilder, fm *form, tools []chat.Tool) (constrain.Expr, error) {
+	name, args := b.name, b.args
+	if name == "" {
+		name = "name"
+	}
+	if args == "" {
+		args = "arguments"
+	}
+	call, err := g.eachTool(tools, func(t chat.Tool) (constrain.Expr, error) {
+		e, err := g.args(t)
+		if b.keyed {
+			return constrain.Seq{constrain.Lit("{" + jsonString(t.Name) + ": "), e, constrain.Lit("}")}, err
+		}
+		head := fmt.Sprintf(`{%s: %s, %s: `, jsonString(name), jsonString(t.Name), jsonString(args))
+		return constrain.Seq{constrain.Lit(head), e, constrain.Lit("}")}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if b.array {
+		return fm.span(constrain.Seq{constrain.Lit("["), g.several(call, ", "), constrain.Lit("]")}), nil
+	}
+	return g.several(fm.span(call), fm.join), nil
 }

@@ -239,6 +239,19 @@ func (c testCase) test(t *testing.T, f *Family) {
 		}
 	}
 	c.testPrefixes(t, f)
+	if c.opts.Grammar {
+		g, err := f.Grammar(GrammarOptions{Tools: testTools, ReasoningOpen: c.opts.ReasoningOpen})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !g.Match(c.raw) {
+			text, _ := g.GBNF()
+			t.Errorf("the grammar does not take the text; it is\n%s", text)
+		}
+		if _, err := g.GBNF(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // testPrefixes ends the output at every place: nothing panics, and what came out before the end is a
