@@ -41,8 +41,9 @@ type Engine struct {
 	ServedModelName    []string `placeholder:"NAME" help:"Name of the model in the API; may be given more than once. The name \"default\" always works."`
 	ContinuousBatching bool     `help:"Serve several requests in one batch, up to --max-num-seqs. Without it requests wait for each other."`
 	MaxNumSeqs         int      `default:"8" help:"Most requests in one batch, with --continuous-batching."`
-	ContextSize        int      `default:"0" help:"Tokens of context, shared by all running requests. 0 takes the model's own, at most 8192 for each request of the batch."`
-	Threads            int      `default:"0" help:"CPU threads for the model; 0 takes the number of cores."`
+	ContextSize        int      `default:"0" help:"Most tokens of one request, prompt and answer together; 0 takes what the model was trained with, at most 8192."`
+	CacheSize          int      `default:"0" help:"Tokens that all requests together may hold, those kept for reuse included; 0 takes --context-size for each request, at most 16384 in all."`
+	Threads            int      `default:"0" help:"CPU threads for the model; 0 takes the number of physical cores."`
 	GPULayers          int      `name:"gpu-layers" default:"-1" help:"Layers to put on the GPU, for an engine variant that has one; -1 puts all."`
 	EngineDir          string   `type:"path" help:"Folder with llama.cpp libraries of your own, instead of the pinned ones." env:"TOOLSERVE_ENGINE_DIR"`
 	EngineVariant      string   `default:"cpu" enum:"cpu,cuda,vulkan,metal" help:"Build of llama.cpp to use: cpu, cuda, vulkan or metal. Only cpu has been tested by us."`
@@ -93,8 +94,8 @@ func (s *Serve) Validate() error {
 		return fmt.Errorf("--timeout %v: give 0 for no limit, or a positive duration", s.Network.Timeout)
 	case s.Engine.MaxNumSeqs < 1 || s.Engine.MaxNumSeqs > maxSeqs:
 		return fmt.Errorf("--max-num-seqs %d: give a number between 1 and %d", s.Engine.MaxNumSeqs, maxSeqs)
-	case s.Engine.ContextSize < 0 || s.Engine.Threads < 0:
-		return fmt.Errorf("--context-size and --threads: give 0 for the default, or a positive number")
+	case min(s.Engine.ContextSize, s.Engine.CacheSize, s.Engine.Threads) < 0:
+		return fmt.Errorf("--context-size, --cache-size and --threads: give 0 for the default, or a positive number")
 	case s.Generation.MaxTokens < 0:
 		return fmt.Errorf("--max-tokens %d: give 0 for no limit, or a positive number", s.Generation.MaxTokens)
 	case s.Tools.MaxCallsPerMinute < 0:
