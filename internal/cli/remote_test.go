@@ -2,45 +2,21 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"strings"
 	"testing"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/toolserve/toolserve/internal/client"
 	"github.com/toolserve/toolserve/internal/client/clienttest"
 )
-
-// remoteCommands are the commands against a running server.
-type remoteCommands struct {
-	Chat ChatCmd `cmd:""`
-	MCP  struct {
-		Status MCPStatusCmd `cmd:""`
-		Tools  MCPToolsCmd  `cmd:""`
-		Call   MCPCallCmd   `cmd:""`
-		Audit  MCPAuditCmd  `cmd:""`
-	} `cmd:"" name:"mcp"`
-}
 
 // runRemote runs one command line against the server and returns its exit status and outputs.
 func runRemote(t *testing.T, url, stdin string, args ...string) (status int, out, stderr string) {
 	t.Helper()
 	var o, e bytes.Buffer
 	streams := IO{In: strings.NewReader(stdin), Out: &o, Err: &e, Env: os.Getenv}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	parser, err := kong.New(&remoteCommands{}, kong.Exit(func(int) {}), kong.Writers(&o, &e),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(streams))
-	if err != nil {
-		t.Fatal(err)
-	}
-	command, err := parser.Parse(append(args, "--url", url))
-	if err != nil {
-		return usageStatus, o.String(), err.Error()
-	}
-	return exitStatus(command.Run(), &e), o.String(), e.String()
+	status = Run(t.Context(), append(args, "--url", url), streams)
+	return status, o.String(), e.String()
 }
 
 const fsTools = `{"tools":[
