@@ -42,6 +42,7 @@ type Context struct {
 	c       batch
 	outputs int     // the most rows with logits
 	cells   int     // in all sequences
+	threads int     // as made with
 	lens    []int32 // tokens in each sequence
 
 	// What llama.cpp looks at to learn whether to stop, at the address that it was given. See abortFlag.
@@ -78,7 +79,7 @@ func (m *Model) NewContext(opts ContextOptions) (*Context, error) {
 	if m.closed {
 		return nil, errors.New("llama: new context: the model is closed")
 	}
-	c := &Context{m: m, outputs: min(opts.Sequences, opts.Batch), lens: make([]int32, opts.Sequences)}
+	c := &Context{m: m, outputs: min(opts.Sequences, opts.Batch), lens: make([]int32, opts.Sequences), threads: opts.Threads}
 	params := m.lib.contextDefaultParams().params
 	params.nCtx, params.nBatch, params.nUBatch = uint32(opts.Cells), uint32(opts.Batch), uint32(opts.MicroBatch)
 	params.nSeqMax, params.nOutputsMax = uint32(opts.Sequences), uint32(c.outputs)
@@ -184,6 +185,13 @@ func (c *Context) Cells() int { return c.cells }
 
 // Batch is the most rows of a Decode.
 func (c *Context) Batch() int { return len(c.logits) }
+
+// SetThreads changes how many threads compute from the next Decode on, at most as many as the context was made
+// with.
+func (c *Context) SetThreads(n int) {
+	n = max(1, min(n, c.threads))
+	c.m.lib.setNThreads(c.ctx, int32(n), int32(n))
+}
 
 // Len is the number of tokens in a sequence.
 func (c *Context) Len(seq int) int { return int(c.lens[seq]) }

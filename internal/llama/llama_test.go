@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // testLibrary opens the libraries that the environment names, or skips the test.
@@ -416,8 +417,15 @@ func crash(t *testing.T, what string) {
 	go func() {
 		switch what {
 		case "assertion":
-			lib.tokenToPiece(m.vocab, -5, nil, 0, 0, true)
-			lib.memorySeqCp(0, 0, 0, 0, 0)
+			c, _ := m.NewContext(ContextOptions{Cells: 256, Batch: 16})
+			long := lib.batchInit(32, 0, 1)
+			for i := range 32 {
+				unsafe.Slice(long.token, 32)[i], unsafe.Slice(long.pos, 32)[i] = 1, int32(i)
+				unsafe.Slice(long.nSeqID, 32)[i], *unsafe.Slice(long.seqID, 32)[i] = 1, 0
+				unsafe.Slice(long.logits, 32)[i] = 0
+			}
+			long.nTokens = 32
+			lib.decode(c.ctx, long)
 		case "exception":
 			g, _ := m.NewGrammar(`root ::= "a"`, "root")
 			lib.samplerAccept(g.sampler, token(t, m, "x"))

@@ -116,11 +116,12 @@ func (m *Model) Close() error {
 	if m.closed {
 		return nil
 	}
-	if m.contexts > 0 {
+	dead := m.lib.Err() != nil // its locks may be held for good, so that nothing is freed any more
+	if m.contexts > 0 && !dead {
 		return fmt.Errorf("llama: close model: %d contexts are still open", m.contexts)
 	}
 	m.closed = true
-	if m.lib.Err() == nil { // the locks of a dead library may be held for good
+	if !dead {
 		m.lib.modelFree(m.model)
 	}
 	return nil

@@ -123,6 +123,8 @@ type functions struct {
 	decode func(ctx contextHandle, b batch) int32
 	// float * llama_get_logits_ith(struct llama_context * ctx, int32_t i);
 	getLogitsIth func(ctx contextHandle, i int32) *float32
+	// void llama_set_n_threads(struct llama_context * ctx, int32_t n_threads, int32_t n_threads_batch);
+	setNThreads func(ctx contextHandle, nThreads, nThreadsBatch int32)
 	// void llama_attach_threadpool(struct llama_context * ctx, ggml_threadpool_t threadpool, ggml_threadpool_t threadpool_batch);
 	attachThreadpool func(ctx contextHandle, pool, poolBatch threadpoolHandle)
 
@@ -214,6 +216,7 @@ func (f *functions) llama() []symbol {
 		{"llama_batch_free", &f.batchFree},
 		{"llama_decode", &f.decode},
 		{"llama_get_logits_ith", &f.getLogitsIth},
+		{"llama_set_n_threads", &f.setNThreads},
 		{"llama_attach_threadpool", &f.attachThreadpool},
 		{"llama_memory_seq_rm", &f.memorySeqRm},
 		{"llama_memory_seq_cp", &f.memorySeqCp},
