@@ -1,32 +1,27 @@
 package eval
 
 import (
+	"github.com/toolserve/toolserve/jinja/internal/builtin"
 	"github.com/toolserve/toolserve/jinja/internal/syntax"
 	"github.com/toolserve/toolserve/jinja/internal/value"
 )
 
-type (
-	// function is a callable of the library.
-	function struct {
-		name string
-		fn   func(in *interp, pos []value.Value, kw *value.Dict) value.Value
-	}
-	// macro is a macro with the scope that it was defined in.
-	macro struct {
-		def   *syntax.Macro
-		scope *scope
-	}
-	// bound is a method taken from its object and not called yet.
-	bound struct {
-		recv value.Value
-		name string
-	}
-)
+// macro is a macro with the scope that it was defined in.
+type macro struct {
+	def   *syntax.Macro
+	scope *scope
+}
 
 // Type implements [value.Value].
-func (*function) Type() string { return "function" }
-func (*macro) Type() string    { return "Macro" }
-func (*bound) Type() string    { return "builtin_function_or_method" }
+func (*macro) Type() string { return "Macro" }
+
+// Attr implements [builtin.Object].
+func (m *macro) Attr(name string) value.Value {
+	if name == "name" {
+		return value.String(m.def.Name)
+	}
+	return nil
+}
 
 // args evaluates the arguments of a call. The dict is nil where there are no keywords.
 func (in *interp) args(a *syntax.Args, sc *scope) (pos []value.Value, kw *value.Dict) {
@@ -37,7 +32,7 @@ func (in *interp) args(a *syntax.Args, sc *scope) (pos []value.Value, kw *value.
 		}
 	}
 	if a.Star != nil {
-		pos = append(pos, value.Collect(in.eval(a.Star, sc), &in.budget)...)
+		pos = append(pos, value.Collect(in.eval(a.Star, sc), &in.Budget)...)
 	}
 	if len(a.Kw) == 0 && a.Kws == nil {
 		return pos, nil
@@ -61,7 +56,7 @@ func (in *interp) spread(v value.Value, kw *value.Dict) {
 	if !ok {
 		value.Fail("argument after ** must be a mapping, not %s", v.Type())
 	}
-	in.budget.AllocItems(3 * d.Len())
+	in.Budget.AllocItems(3 * d.Len())
 	for i := range d.Len() {
 		k, v := d.At(i)
 		name, ok := value.Text(k)
@@ -82,11 +77,11 @@ func (in *interp) call(fn value.Value, pos []value.Value, kw *value.Dict) value.
 		start := in.out.Len()
 		in.runMacro(f, pos, kw)
 		return value.String(in.out.Cut(start))
-	case *function:
-		in.budget.Spend(2)
-		return f.fn(in, pos, kw)
-	case *bound:
-		return in.callMethod(f.recv, f.name, pos, kw)
+	case *builtin.Function:
+		in.Budget.Spend(2)
+		return f.Fn(&in.Env, pos, kw)
+	case *builtin.Bound:
+		return in.CallMethod(f.Recv, f.Name, pos, kw)
 	case *loop:
 		if f.again == nil {
 			value.Fail("The loop must have the 'recursive' marker to be called recursively.")
@@ -109,7 +104,7 @@ func (in *interp) runMacro(m *macro, pos []value.Value, kw *value.Dict) {
 	used := in.bindParams(m, pos, kw, sc)
 	if m.def.UsesCaller && !hasParam(m.def, "caller") {
 		var caller value.Value = &value.Undefined{Name: "caller", Hint: "No caller defined"}
-		if v, ok := lookupKw(kw, "caller"); ok {
+		if v, ok := builtin.Keyword(kw, "caller"); ok {
 			caller = v
 			used++
 		}
@@ -138,7 +133,7 @@ func (in *interp) runMacro(m *macro, pos []value.Value, kw *value.Dict) {
 func (in *interp) bindParams(m *macro, pos []value.Value, kw *value.Dict, sc *scope) (used int) {
 	for i := range m.def.Params {
 		p := &m.def.Params[i]
-		v, named := lookupKw(kw, p.Name)
+		v, named := builtin.Keyword(kw, p.Name)
 		switch {
 		case i < len(pos):
 			v = pos[i] // a keyword of the same name is then one too many
@@ -152,13 +147,6 @@ func (in *interp) bindParams(m *macro, pos []value.Value, kw *value.Dict, sc *sc
 		in.set(p.ID, v, sc)
 	}
 	return used
-}
-
-func lookupKw(kw *value.Dict, name string) (value.Value, bool) {
-	if kw == nil {
-		return nil, false
-	}
-	return kw.Lookup(name)
 }
 
 func hasParam(def *syntax.Macro, name string) bool {
@@ -198,5 +186,5 @@ func (in *interp) callBlock(n *syntax.CallBlock, sc *scope) {
 		in.runMacro(m, pos, kw)
 		return
 	}
-	in.out.WriteString(in.str(in.call(fn, pos, kw)))
+	in.out.WriteString(in.Str(in.call(fn, pos, kw)))
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func (in *interp) eval(x syntax.Expr, sc *scope) value.Value {
-	in.budget.Spend(1)
+	in.Budget.Spend(1)
 	switch n := x.(type) {
 	case *syntax.Literal:
 		return n.Value
@@ -18,11 +18,11 @@ func (in *interp) eval(x syntax.Expr, sc *scope) value.Value {
 	case *syntax.Attr:
 		v := in.eval(n.X, sc)
 		in.at = n.Offset()
-		return in.attr(v, n.Name)
+		return in.Attr(v, n.Name)
 	case *syntax.Index:
 		v, key := in.eval(n.X, sc), in.eval(n.Key, sc)
 		in.at = n.Offset()
-		return in.item(v, key)
+		return in.Item(v, key)
 	case *syntax.Call:
 		return in.evalCall(n, sc)
 	case *syntax.Filter:
@@ -44,7 +44,7 @@ func (in *interp) eval(x syntax.Expr, sc *scope) value.Value {
 	case *syntax.Not:
 		return value.Bool(!value.Truth(in.eval(n.X, sc)))
 	case *syntax.Compare:
-		return value.Bool(in.compare(n, sc))
+		return value.Bool(in.comparison(n, sc))
 	case *syntax.Cond:
 		return in.evalCond(n, sc)
 	}
@@ -57,16 +57,16 @@ func (in *interp) evalRare(x syntax.Expr, sc *scope) value.Value {
 	case *syntax.Concat:
 		return in.concat(n, sc)
 	case *syntax.Slice:
-		return in.evalSlice(n, sc)
+		return in.slice(n, sc)
 	case *syntax.Sign:
 		v := in.eval(n.X, sc)
 		in.at = n.Offset()
 		if n.Minus {
-			return value.Negate(v, &in.budget)
+			return value.Negate(v, &in.Budget)
 		}
 		return value.Positive(v)
 	case *syntax.List:
-		in.budget.AllocItems(len(n.Items))
+		in.Budget.AllocItems(len(n.Items))
 		l := &value.List{Items: make([]value.Value, len(n.Items)), Local: true}
 		if n.Tuple {
 			l.Kind = value.Tuple
@@ -76,7 +76,7 @@ func (in *interp) evalRare(x syntax.Expr, sc *scope) value.Value {
 		}
 		return l
 	case *syntax.Dict:
-		in.budget.AllocItems(3 * len(n.Keys))
+		in.Budget.AllocItems(3 * len(n.Keys))
 		d := value.NewDict(len(n.Keys))
 		for i := range n.Keys {
 			k := in.eval(n.Keys[i], sc)
@@ -94,15 +94,15 @@ func (in *interp) evalCall(n *syntax.Call, sc *scope) value.Value {
 		if u, ok := recv.(*value.Undefined); ok {
 			value.FailUndefined(u)
 		}
-		if !in.hasMethod(recv, a.Name) {
-			fn := in.attr(recv, a.Name)
+		if !in.HasMethod(recv, a.Name) {
+			fn := in.Attr(recv, a.Name)
 			pos, kw := in.args(&n.Args, sc)
 			in.at = n.Offset()
 			return in.call(fn, pos, kw)
 		}
 		pos, kw := in.args(&n.Args, sc)
 		in.at = a.Offset()
-		return in.callMethod(recv, a.Name, pos, kw)
+		return in.CallMethod(recv, a.Name, pos, kw)
 	}
 	fn := in.eval(n.Fn, sc)
 	pos, kw := in.args(&n.Args, sc)
@@ -115,37 +115,23 @@ func (in *interp) binary(n *syntax.Binary, sc *scope) value.Value {
 	in.at = n.Offset()
 	if n.Op == value.Mod {
 		if s, ok := value.Text(a); ok {
-			return sameText(a, in.printf(a, s, b))
+			return in.Percent(a, s, b)
 		}
 	}
-	return value.Arith(n.Op, a, b, &in.budget)
+	return value.Arith(n.Op, a, b, &in.Budget)
 }
 
-func (in *interp) compare(n *syntax.Compare, sc *scope) bool {
+func (in *interp) comparison(n *syntax.Compare, sc *scope) bool {
 	a := in.eval(n.X, sc)
 	for i, op := range n.Ops {
 		b := in.eval(n.Rest[i], sc)
 		in.at = n.Offset()
-		if !in.compareOne(op, a, b) {
+		if !in.Compare(op, a, b) {
 			return false
 		}
 		a = b
 	}
 	return true
-}
-
-func (in *interp) compareOne(op string, a, b value.Value) bool {
-	switch op {
-	case "==":
-		return value.Equal(a, b, &in.budget)
-	case "!=":
-		return !value.Equal(a, b, &in.budget)
-	case "in":
-		return value.Contains(b, a, &in.budget)
-	case "not in":
-		return !value.Contains(b, a, &in.budget)
-	}
-	return value.Compare(op, a, b, &in.budget)
 }
 
 func (in *interp) evalCond(n *syntax.Cond, sc *scope) value.Value {
@@ -163,12 +149,12 @@ func (in *interp) concat(n *syntax.Concat, sc *scope) value.Value {
 	parts := make([]string, len(n.Parts))
 	total := 0
 	for i, x := range n.Parts {
-		parts[i] = in.str(in.eval(x, sc))
+		parts[i] = in.Str(in.eval(x, sc))
 		total += len(parts[i])
 	}
 	in.at = n.Offset()
-	in.budget.CheckText(total)
-	in.budget.Alloc(total)
+	in.Budget.CheckText(total)
+	in.Budget.Alloc(total)
 	return value.String(strings.Join(parts, ""))
 }
 
@@ -180,7 +166,7 @@ func (in *interp) applyFilter(n *syntax.Filter, v value.Value, sc *scope) value.
 	}
 	pos, kw := in.args(&n.Args, sc)
 	in.at = n.Offset()
-	return in.filter(f, v, pos, kw)
+	return in.Filter(f, v, pos, kw)
 }
 
 func (in *interp) filterAll(filters []*syntax.Filter, v value.Value, sc *scope) value.Value {
@@ -197,20 +183,26 @@ func (in *interp) evalTest(n *syntax.Test, sc *scope) value.Value {
 		in.at = n.Offset()
 		value.Fail("No test named '%s' found.", in.t.tree.Tests[n.ID])
 	}
-	if t.args == 0 && len(n.Args.Pos) == 0 && n.Args.Star == nil {
-		return value.Bool(t.fn(in, v, nil) != n.Negate)
+	if len(n.Args.Pos) == 0 && n.Args.Star == nil {
+		in.at = n.Offset()
+		return value.Bool(in.Test(t, v, nil) != n.Negate)
 	}
 	pos, kw := in.args(&n.Args, sc)
 	in.at = n.Offset()
 	if kw != nil && kw.Len() > 0 {
-		value.Fail("test '%s' takes no keyword arguments", t.name)
+		value.Fail("test '%s' takes no keyword arguments", in.t.tree.Tests[n.ID])
 	}
-	return value.Bool(in.test(t, v, pos) != n.Negate)
+	return value.Bool(in.Test(t, v, pos) != n.Negate)
 }
 
-func (in *interp) test(t *test, v value.Value, pos []value.Value) bool {
-	if len(pos) != t.args {
-		value.Fail("test '%s' takes %d argument(s), not %d", t.name, t.args, len(pos))
+func (in *interp) slice(n *syntax.Slice, sc *scope) value.Value {
+	v := in.eval(n.X, sc)
+	var bounds [3]value.Value
+	for i, x := range [...]syntax.Expr{n.From, n.To, n.Step} {
+		if x != nil {
+			bounds[i] = in.eval(x, sc)
+		}
 	}
-	return t.fn(in, v, pos)
+	in.at = n.Offset()
+	return in.Slice(v, bounds)
 }

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"github.com/toolserve/toolserve/jinja/internal/builtin"
 	"github.com/toolserve/toolserve/jinja/internal/syntax"
 	"github.com/toolserve/toolserve/jinja/internal/value"
 )
@@ -39,7 +40,7 @@ func (in *interp) forLoop(n *syntax.For, v value.Value, sc *scope, depth int) {
 	}
 	body := newScope(sc)
 	for l.advance() {
-		in.budget.Spend(2)
+		in.Budget.Spend(2)
 		if l.index > 0 {
 			if n.Closures {
 				body = newScope(sc)
@@ -68,7 +69,7 @@ func (in *interp) loopFilter(n *syntax.For, it value.Iter, sc *scope) value.Iter
 			if !ok {
 				return nil, false
 			}
-			in.budget.Spend(2)
+			in.Budget.Spend(2)
 			test := newScope(sc)
 			in.assign(&n.Target, v, test)
 			if value.Truth(in.eval(n.Filter, test)) {
@@ -100,14 +101,15 @@ func (l *loop) peek() value.Value {
 	return l.after
 }
 
-func (l *loop) size() int {
+// Len is loop.length.
+func (l *loop) Len() int {
 	if l.length >= 0 {
 		return l.length
 	}
 	if l.length = l.iter.Size(); l.length >= 0 {
 		return l.length
 	}
-	rest := l.iter.Rest(&l.in.budget)
+	rest := l.iter.Rest(&l.in.Budget)
 	l.iter = value.SliceIter(rest)
 	l.length = l.index + 1 + len(rest)
 	if l.after != nil {
@@ -116,22 +118,23 @@ func (l *loop) size() int {
 	return l.length
 }
 
-func (l *loop) attr(name string) value.Value {
+// Attr implements [builtin.Object].
+func (l *loop) Attr(name string) value.Value {
 	switch name {
 	case "index":
 		return value.Int(l.index + 1)
 	case "index0":
 		return value.Int(l.index)
 	case "revindex":
-		return value.Int(l.size() - l.index)
+		return value.Int(l.Len() - l.index)
 	case "revindex0":
-		return value.Int(l.size() - l.index - 1)
+		return value.Int(l.Len() - l.index - 1)
 	case "first":
 		return value.Bool(l.index == 0)
 	case "last":
 		return value.Bool(l.peek() == nil)
 	case "length":
-		return value.Int(l.size())
+		return value.Int(l.Len())
 	case "depth":
 		return value.Int(l.depth + 1)
 	case "depth0":
@@ -147,22 +150,22 @@ func (l *loop) attr(name string) value.Value {
 		}
 		return &value.Undefined{Hint: "there is no next item"}
 	case "cycle":
-		return &function{name: name, fn: l.cycle}
+		return &builtin.Function{Name: name, Fn: l.cycle}
 	case "changed":
-		return &function{name: name, fn: l.hasChanged}
+		return &builtin.Function{Name: name, Fn: l.hasChanged}
 	}
 	return nil
 }
 
-func (l *loop) cycle(_ *interp, pos []value.Value, _ *value.Dict) value.Value {
+func (l *loop) cycle(_ *builtin.Env, pos []value.Value, _ *value.Dict) value.Value {
 	if len(pos) == 0 {
 		value.Fail("no items for cycling given")
 	}
 	return pos[l.index%len(pos)]
 }
 
-func (l *loop) hasChanged(in *interp, pos []value.Value, _ *value.Dict) value.Value {
-	if l.changed != nil && value.Equal(value.NewList(l.changed...), value.NewList(pos...), &in.budget) {
+func (l *loop) hasChanged(env *builtin.Env, pos []value.Value, _ *value.Dict) value.Value {
+	if l.changed != nil && value.Equal(value.NewList(l.changed...), value.NewList(pos...), &env.Budget) {
 		return value.Bool(false)
 	}
 	l.changed = append([]value.Value{}, pos...)

@@ -18,7 +18,7 @@ const (
 
 func (in *interp) exec(body []syntax.Stmt, sc *scope) jump {
 	for _, stmt := range body {
-		in.budget.Spend(1)
+		in.Budget.Spend(1)
 		switch n := stmt.(type) {
 		case *syntax.Text:
 			in.out.WriteString(n.Text)
@@ -59,7 +59,7 @@ func (in *interp) execRare(stmt syntax.Stmt, sc *scope) jump {
 		if j != jumpNone {
 			return j
 		}
-		in.out.WriteString(in.str(in.filterAll(n.Filters, text, sc)))
+		in.out.WriteString(in.Str(in.filterAll(n.Filters, text, sc)))
 	case *syntax.CallBlock:
 		in.callBlock(n, sc)
 	case *syntax.With:
@@ -102,7 +102,7 @@ func (in *interp) output(n *syntax.Output, sc *scope) {
 		in.out.WriteString(string(v))
 	default:
 		in.at = n.Offset()
-		in.out.WriteString(in.str(v))
+		in.out.WriteString(in.Str(v))
 	}
 }
 
@@ -138,7 +138,7 @@ func (in *interp) assign(t *syntax.Target, v value.Value, sc *scope) {
 }
 
 func (in *interp) unpack(targets []syntax.Target, v value.Value, sc *scope) {
-	values := value.Collect(v, &in.budget)
+	values := value.Collect(v, &in.Budget)
 	if len(values) > len(targets) {
 		value.Fail("too many values to unpack (expected %d)", len(targets))
 	}

@@ -1,10 +1,10 @@
-// Package eval runs parsed templates: it holds the evaluator, the filters, tests, methods and global
-// functions of the language, and its limits.
+// Package eval runs parsed templates.
 package eval
 
 import (
 	"time"
 
+	"github.com/toolserve/toolserve/jinja/internal/builtin"
 	"github.com/toolserve/toolserve/jinja/internal/syntax"
 	"github.com/toolserve/toolserve/jinja/internal/value"
 )
@@ -12,11 +12,11 @@ import (
 // Template is a parsed template with its names resolved. It is safe for concurrent use.
 type Template struct {
 	tree    *syntax.Tree
-	filters []*filter
-	tests   []*test
+	filters []*builtin.Filter
+	tests   []*builtin.Test
 	// Indexes of the names with a meaning of their own, -1 where the template does not use them.
 	loopID, callerID, varargsID, kwargsID int
-	lib                                   *library
+	lib                                   *builtin.Library
 }
 
 // Options are the clock and the limits of a render.
@@ -32,23 +32,23 @@ type Position int
 // Compile parses a normalised source. Lenient templates may call from_json, and change the lists that
 // they made. The error is a [*syntax.Error].
 func Compile(source string, lenient bool) (*Template, error) {
-	lib := strictLibrary()
+	lib := builtin.Strict()
 	if lenient {
-		lib = lenientLibrary()
+		lib = builtin.Lenient()
 	}
 	tree, err := syntax.Parse(source, syntax.Options{
-		Filter: func(name string) bool { return lib.filters[name] != nil },
-		Test:   func(name string) bool { return lib.tests[name] != nil },
+		Filter: func(name string) bool { return lib.Filters[name] != nil },
+		Test:   func(name string) bool { return lib.Tests[name] != nil },
 	})
 	if err != nil {
 		return nil, err
 	}
 	t := &Template{tree: tree, lib: lib}
 	for _, name := range tree.Filters {
-		t.filters = append(t.filters, lib.filters[name])
+		t.filters = append(t.filters, lib.Filters[name])
 	}
 	for _, name := range tree.Tests {
-		t.tests = append(t.tests, lib.tests[name])
+		t.tests = append(t.tests, lib.Tests[name])
 	}
 	t.loopID, t.callerID = t.nameID("loop"), t.nameID("caller")
 	t.varargsID, t.kwargsID = t.nameID("varargs"), t.nameID("kwargs")
@@ -66,13 +66,14 @@ func (t *Template) nameID(name string) int {
 
 // Render runs the template. A failure is returned with the place where it happened.
 func (t *Template) Render(vars *value.Dict, opts Options) (text string, at Position, failure *value.Failure) {
-	in := &interp{t: t, opts: opts, budget: opts.Budget}
-	in.out = value.NewBuffer(&in.budget)
+	in := &interp{t: t, maxDepth: opts.MaxDepth}
+	in.Env = builtin.Env{Budget: opts.Budget, Now: opts.Now, Lib: t.lib}
+	in.out = value.NewBuffer(&in.Budget)
 	in.globals = make([]value.Value, len(t.tree.Names))
 	for i, name := range t.tree.Names {
 		if v, ok := vars.Lookup(name); ok {
 			in.globals[i] = v
-		} else if f, ok := t.lib.globals[name]; ok {
+		} else if f, ok := t.lib.Globals[name]; ok {
 			in.globals[i] = f
 		}
 	}
@@ -91,14 +92,13 @@ func (t *Template) Render(vars *value.Dict, opts Options) (text string, at Posit
 
 // interp is one render.
 type interp struct {
-	t      *Template
-	opts   Options
-	budget value.Budget
-	out    *value.Buffer
+	builtin.Env
+	t   *Template
+	out *value.Buffer
 	// globals are the variables outside every scope, by name index; nil is undefined.
 	globals []value.Value
 	// depth counts the macros and recursive loops that are running.
-	depth int
+	depth, maxDepth int
 	// at is the offset of what is being evaluated, for errors.
 	at int
 }
@@ -153,12 +153,10 @@ func (in *interp) set(id int, v value.Value, sc *scope) {
 	sc.vars = append(sc.vars, binding{id, v})
 }
 
-func (in *interp) str(v value.Value) string { return value.Str(v, &in.budget) }
-
 // enter counts a macro or recursive loop that starts to run.
 func (in *interp) enter() {
-	if in.depth++; in.depth > in.opts.MaxDepth {
-		value.FailLimit("macros or loops call themselves more than %d deep", in.opts.MaxDepth)
+	if in.depth++; in.depth > in.maxDepth {
+		value.FailLimit("macros or loops call themselves more than %d deep", in.maxDepth)
 	}
-	in.budget.Spend(8)
+	in.Budget.Spend(8)
 }

@@ -1,18 +1,17 @@
-package eval
+package builtin
 
 import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/toolserve/toolserve/jinja/internal/syntax"
 	"github.com/toolserve/toolserve/jinja/internal/value"
 )
 
-// attr is v.name: an attribute or method of the object, else its item of that name.
-func (in *interp) attr(v value.Value, name string) value.Value {
+// Attr is v.name: an attribute or method of the object, else its item of that name.
+func (env *Env) Attr(v value.Value, name string) value.Value {
 	switch x := v.(type) {
 	case *value.Dict:
-		if !in.hasMethod(v, name) {
+		if !env.HasMethod(v, name) {
 			if item, ok := x.Lookup(name); ok {
 				return item
 			}
@@ -31,30 +30,22 @@ func (in *interp) attr(v value.Value, name string) value.Value {
 			}
 			return x.Items[1]
 		}
-	case *loop:
-		if a := x.attr(name); a != nil {
+	case Object:
+		if a := x.Attr(name); a != nil {
 			return a
-		}
-	case *cycler:
-		if a := x.attr(name); a != nil {
-			return a
-		}
-	case *macro:
-		if name == "name" {
-			return value.String(x.def.Name)
 		}
 	}
-	if in.hasMethod(v, name) {
-		if reason := in.refused(v, name); reason != "" {
+	if env.HasMethod(v, name) {
+		if reason := env.refused(v, name); reason != "" {
 			return &value.Undefined{Name: name, Owner: v, Hint: reason}
 		}
-		return &bound{recv: v, name: name}
+		return &Bound{Recv: v, Name: name}
 	}
 	return &value.Undefined{Name: name, Owner: v}
 }
 
-// item is v[key]: an item of the container, else the attribute of that name.
-func (in *interp) item(v, key value.Value) value.Value {
+// Item is v[key]: an item of the container, else the attribute of that name.
+func (env *Env) Item(v, key value.Value) value.Value {
 	switch x := v.(type) {
 	case *value.Undefined:
 		value.FailUndefined(x)
@@ -66,26 +57,26 @@ func (in *interp) item(v, key value.Value) value.Value {
 		}
 	case *value.List, *value.Range, value.String, value.Safe:
 		if i, ok := value.Int64(key); ok {
-			if item := in.element(v, i); item != nil {
+			if item := env.element(v, i); item != nil {
 				return item
 			}
 		}
 	}
 	if s, ok := value.Text(key); ok {
-		if d, ok := v.(*value.Dict); ok && !in.hasMethod(d, s) {
+		if d, ok := v.(*value.Dict); ok && !env.HasMethod(d, s) {
 			return &value.Undefined{Name: s, Owner: v}
 		}
-		return in.attr(v, s)
+		return env.Attr(v, s)
 	}
 	owner := v.Type() + " object"
 	if _, ok := v.(value.None); ok {
 		owner = "None"
 	}
-	return &value.Undefined{Owner: v, Hint: owner + " has no element " + value.Repr(key, &in.budget)}
+	return &value.Undefined{Owner: v, Hint: owner + " has no element " + value.Repr(key, &env.Budget)}
 }
 
 // element is the i-th element of a sequence, counted from the end if i is negative; nil if there is none.
-func (in *interp) element(v value.Value, i int64) value.Value {
+func (env *Env) element(v value.Value, i int64) value.Value {
 	switch x := v.(type) {
 	case *value.List:
 		n := int64(len(x.Items))
@@ -104,17 +95,17 @@ func (in *interp) element(v value.Value, i int64) value.Value {
 			return value.Int(x.Start + i*x.Step)
 		}
 	case value.String:
-		return in.character(string(x), i)
+		return env.character(string(x), i)
 	case value.Safe:
-		if c, ok := in.character(string(x), i).(value.String); ok {
+		if c, ok := env.character(string(x), i).(value.String); ok {
 			return value.Safe(c)
 		}
 	}
 	return nil
 }
 
-func (in *interp) character(s string, i int64) value.Value {
-	in.budget.Spend(len(s) >> 7)
+func (env *Env) character(s string, i int64) value.Value {
+	env.Budget.Spend(len(s) >> 7)
 	if i < 0 {
 		i += int64(utf8.RuneCountInString(s))
 	}
@@ -130,24 +121,17 @@ func (in *interp) character(s string, i int64) value.Value {
 	return nil
 }
 
-func (in *interp) evalSlice(n *syntax.Slice, sc *scope) value.Value {
-	v := in.eval(n.X, sc)
-	var bounds [3]value.Value
-	for i, x := range [...]syntax.Expr{n.From, n.To, n.Step} {
-		if x != nil {
-			bounds[i] = in.eval(x, sc)
-		}
-	}
-	in.at = n.Offset()
+// Slice is v[from:to:step], with nil for the bounds that are left out.
+func (env *Env) Slice(v value.Value, bounds [3]value.Value) value.Value {
 	switch x := v.(type) {
 	case *value.List:
 		if x.Kind <= value.Group {
-			return in.sliceList(x, bounds)
+			return env.sliceList(x, bounds)
 		}
 	case value.String:
-		return value.String(in.sliceText(string(x), bounds))
+		return value.String(env.sliceText(string(x), bounds))
 	case value.Safe:
-		return value.Safe(in.sliceText(string(x), bounds))
+		return value.Safe(env.sliceText(string(x), bounds))
 	case *value.Range:
 		from, to, step := sliceBounds(int(x.Len()), bounds)
 		return &value.Range{
@@ -160,7 +144,7 @@ func (in *interp) evalSlice(n *syntax.Slice, sc *scope) value.Value {
 	return nil
 }
 
-func (in *interp) sliceList(x *value.List, bounds [3]value.Value) value.Value {
+func (env *Env) sliceList(x *value.List, bounds [3]value.Value) value.Value {
 	from, to, step := sliceBounds(len(x.Items), bounds)
 	out := &value.List{Kind: min(x.Kind, value.Tuple)}
 	if step == 1 && !x.Local {
@@ -170,7 +154,7 @@ func (in *interp) sliceList(x *value.List, bounds [3]value.Value) value.Value {
 		return out
 	}
 	n := (&value.Range{Start: int64(from), Stop: int64(to), Step: int64(step)}).Len()
-	in.budget.AllocItems(int(n))
+	env.Budget.AllocItems(int(n))
 	out.Local = true
 	out.Items = make([]value.Value, 0, n)
 	for i := from; step > 0 && i < to || step < 0 && i > to; i += step {
@@ -179,9 +163,9 @@ func (in *interp) sliceList(x *value.List, bounds [3]value.Value) value.Value {
 	return out
 }
 
-func (in *interp) sliceText(s string, bounds [3]value.Value) string {
+func (env *Env) sliceText(s string, bounds [3]value.Value) string {
 	runes := utf8.RuneCountInString(s)
-	in.budget.Spend(len(s) >> 5)
+	env.Budget.Spend(len(s) >> 5)
 	from, to, step := sliceBounds(runes, bounds)
 	if step == 1 {
 		if from >= to {
@@ -190,7 +174,7 @@ func (in *interp) sliceText(s string, bounds [3]value.Value) string {
 		start := runeOffset(s, from, runes)
 		return s[start : start+runeOffset(s[start:], to-from, runes-from)]
 	}
-	in.budget.Alloc(4 * len(s))
+	env.Budget.Alloc(4 * len(s))
 	chars := []rune(s)
 	var b strings.Builder
 	for i := from; step > 0 && i < to || step < 0 && i > to; i += step {

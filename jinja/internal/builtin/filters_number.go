@@ -1,16 +1,16 @@
-package eval
+package builtin
 
 import (
 	"math"
-	"math/big"
 	"strconv"
 	"strings"
 
+	"github.com/toolserve/toolserve/jinja/internal/pytext"
 	"github.com/toolserve/toolserve/jinja/internal/value"
 )
 
-func numberFilters() []filter {
-	return []filter{
+func numberFilters() []Filter {
+	return []Filter{
 		{name: "int", params: names("default base"), fn: intFilter},
 		{name: "float", params: names("default"), fn: floatFilter},
 		{name: "abs", fn: absFilter},
@@ -19,7 +19,7 @@ func numberFilters() []filter {
 	}
 }
 
-func intFilter(_ *interp, v value.Value, a []value.Value) value.Value {
+func intFilter(_ *Env, v value.Value, a []value.Value) value.Value {
 	otherwise := arg(a, 0, value.Int(0))
 	switch x := v.(type) {
 	case value.Int, value.Big:
@@ -28,7 +28,7 @@ func intFilter(_ *interp, v value.Value, a []value.Value) value.Value {
 		n, _ := value.Int64(x)
 		return value.Int(n)
 	case value.Float:
-		return wholeFloat(float64(x), otherwise)
+		return pytext.WholeFloat(float64(x), otherwise)
 	case *value.Undefined:
 		value.FailUndefined(x)
 	}
@@ -36,73 +36,22 @@ func intFilter(_ *interp, v value.Value, a []value.Value) value.Value {
 	if !ok {
 		return otherwise
 	}
-	if n := parseInt(s, argInt(a, 1, 10)); n != nil {
+	if n := pytext.ParseInt(s, argInt(a, 1, 10)); n != nil {
 		return value.NewInt(n)
 	}
-	f, ok := parseFloat(s)
+	f, ok := pytext.ParseFloat(s)
 	if !ok {
 		return otherwise
 	}
-	return wholeFloat(f, otherwise)
+	return pytext.WholeFloat(f, otherwise)
 }
 
-// wholeFloat cuts off the fraction.
-func wholeFloat(f float64, otherwise value.Value) value.Value {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return otherwise
-	}
-	n, _ := big.NewFloat(f).Int(nil)
-	return value.NewInt(n)
-}
-
-// parseInt reads an integer as Python's int() does, or returns nil.
-func parseInt(s string, base int) *big.Int {
-	s = value.Trim(s, nil, true, true)
-	if len(s) > 4300 || strings.Contains(s, "__") || strings.HasSuffix(s, "_") {
-		return nil
-	}
-	sign := ""
-	if s != "" && (s[0] == '-' || s[0] == '+') {
-		sign, s = s[:1], s[1:]
-	}
-	if len(s) > 2 && s[0] == '0' {
-		prefixed := map[byte]int{'x': 16, 'o': 8, 'b': 2}[s[1]|0x20]
-		if prefixed != 0 && (prefixed == base || base == 0) {
-			s, base = strings.TrimPrefix(s[2:], "_"), prefixed
-		}
-	}
-	if s == "" || s[0] == '_' || s[0] == '-' || s[0] == '+' || base != 0 && (base < 2 || base > 36) {
-		return nil
-	}
-	if base == 0 {
-		base = 10
-	}
-	n, ok := new(big.Int).SetString(sign+strings.ReplaceAll(s, "_", ""), base)
-	if !ok {
-		return nil
-	}
-	return n
-}
-
-// parseFloat reads a number as Python's float() does.
-func parseFloat(s string) (float64, bool) {
-	s = value.Trim(s, nil, true, true)
-	if strings.ContainsAny(s, "xXpP") || strings.Contains(s, "__") || strings.HasPrefix(s, "_") || strings.HasSuffix(s, "_") {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64)
-	if err != nil && !math.IsInf(f, 0) {
-		return 0, false
-	}
-	return f, true
-}
-
-func floatFilter(_ *interp, v value.Value, a []value.Value) value.Value {
+func floatFilter(_ *Env, v value.Value, a []value.Value) value.Value {
 	if u, ok := v.(*value.Undefined); ok {
 		value.FailUndefined(u)
 	}
 	if s, ok := value.Text(v); ok {
-		if f, ok := parseFloat(s); ok {
+		if f, ok := pytext.ParseFloat(s); ok {
 			return value.Float(f)
 		}
 		return arg(a, 0, value.Float(0))
@@ -114,13 +63,13 @@ func floatFilter(_ *interp, v value.Value, a []value.Value) value.Value {
 	return arg(a, 0, value.Float(0))
 }
 
-func absFilter(in *interp, v value.Value, _ []value.Value) value.Value {
+func absFilter(env *Env, v value.Value, _ []value.Value) value.Value {
 	switch x := v.(type) {
 	case value.Float:
 		return value.Float(math.Abs(float64(x)))
 	case value.Int, value.Bool, value.Big:
-		if value.Less(v, value.Int(0), &in.budget) {
-			return value.Negate(v, &in.budget)
+		if value.Less(v, value.Int(0), &env.Budget) {
+			return value.Negate(v, &env.Budget)
 		}
 		return value.Positive(v)
 	case *value.Undefined:
@@ -130,9 +79,9 @@ func absFilter(in *interp, v value.Value, _ []value.Value) value.Value {
 	return nil
 }
 
-func roundFilter(in *interp, v value.Value, a []value.Value) value.Value {
+func roundFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	precision := argInt(a, 0, 0)
-	method := in.str(arg(a, 1, value.String("common")))
+	method := env.Str(arg(a, 1, value.String("common")))
 	if u, ok := v.(*value.Undefined); ok {
 		value.FailUndefined(u)
 	}
@@ -172,10 +121,10 @@ func roundFilter(in *interp, v value.Value, a []value.Value) value.Value {
 }
 
 // fileSize prints a number of bytes with a unit.
-func fileSize(_ *interp, v value.Value, a []value.Value) value.Value {
+func fileSize(_ *Env, v value.Value, a []value.Value) value.Value {
 	size, ok := 0.0, true
 	if s, isText := value.Text(v); isText {
-		if size, ok = parseFloat(s); !ok {
+		if size, ok = pytext.ParseFloat(s); !ok {
 			value.Fail("could not convert string to float: '%s'", s)
 		}
 	} else {

@@ -1,4 +1,4 @@
-package eval
+package pytext
 
 import (
 	"strconv"
@@ -8,26 +8,26 @@ import (
 	"github.com/toolserve/toolserve/jinja/internal/value"
 )
 
-// formatter runs str.format.
-type formatter struct {
-	in  *interp
+// fields is one run of str.format.
+type fields struct {
+	f   *Formatter
 	pos []value.Value
 	kw  *value.Dict
 	// auto is the number of the next {}; -1 once numbers were given.
 	auto int
 }
 
-// format is str.format.
-func (in *interp) format(s string, pos []value.Value, kw *value.Dict) value.Value {
-	f := formatter{in: in, pos: pos, kw: kw}
-	return value.String(f.run(s, 0))
+// Format is str.format; kw may be nil.
+func (f *Formatter) Format(s string, pos []value.Value, kw *value.Dict) string {
+	run := fields{f: f, pos: pos, kw: kw}
+	return run.run(s, 0)
 }
 
-func (f *formatter) run(s string, depth int) string {
+func (r *fields) run(s string, depth int) string {
 	if depth > 1 {
 		value.Fail("Max string recursion exceeded")
 	}
-	b := value.NewBuffer(&f.in.budget)
+	b := value.NewBuffer(r.f.budget)
 	for {
 		i := strings.IndexAny(s, "{}")
 		if i < 0 {
@@ -44,7 +44,7 @@ func (f *formatter) run(s string, depth int) string {
 			value.Fail("Single '}' encountered in format string")
 		}
 		end := fieldEnd(s, i+1)
-		b.WriteString(f.field(s[i+1:end], depth))
+		b.WriteString(r.field(s[i+1:end], depth))
 		s = s[end+1:]
 	}
 }
@@ -66,42 +66,42 @@ func fieldEnd(s string, from int) int {
 }
 
 // field formats one {name!conversion:spec}.
-func (f *formatter) field(field string, depth int) string {
+func (r *fields) field(field string, depth int) string {
 	name, spec, _ := strings.Cut(field, ":")
 	name, conversion, _ := strings.Cut(name, "!")
-	v := f.lookup(name)
+	v := r.lookup(name)
 	switch conversion {
 	case "":
 	case "s":
-		v = value.String(f.in.str(v))
+		v = value.String(r.f.str(v))
 	case "r", "a":
-		v = value.String(value.Repr(v, &f.in.budget))
+		v = value.String(value.Repr(v, r.f.budget))
 	default:
 		value.Fail("Unknown conversion specifier '%s'", conversion)
 	}
 	if strings.Contains(spec, "{") {
-		spec = f.run(spec, depth+1)
+		spec = r.run(spec, depth+1)
 	}
 	if spec == "" {
-		return f.in.str(v)
+		return r.f.str(v)
 	}
-	return f.in.formatValue(v, spec)
+	return r.f.formatValue(v, spec)
 }
 
 // lookup resolves a name such as 0.role or user[name].
-func (f *formatter) lookup(path string) value.Value {
+func (r *fields) lookup(path string) value.Value {
 	end := strings.IndexAny(path, ".[")
 	if end < 0 {
 		end = len(path)
 	}
-	v := f.argument(path[:end])
+	v := r.argument(path[:end])
 	for path = path[end:]; path != ""; {
 		if path[0] == '.' {
 			end := strings.IndexAny(path[1:], ".[") + 1
 			if end == 0 {
 				end = len(path)
 			}
-			v = f.in.attr(v, path[1:end])
+			v = r.f.lookup.Attr(v, path[1:end])
 			path = path[end:]
 			continue
 		}
@@ -110,61 +110,63 @@ func (f *formatter) lookup(path string) value.Value {
 			value.Fail("Missing ']' in format string")
 		}
 		if n, err := strconv.Atoi(path[1:end]); err == nil {
-			v = f.in.item(v, value.Int(n))
+			v = r.f.lookup.Item(v, value.Int(n))
 		} else {
-			v = f.in.item(v, value.String(path[1:end]))
+			v = r.f.lookup.Item(v, value.String(path[1:end]))
 		}
 		path = path[end+1:]
 	}
 	return v
 }
 
-func (f *formatter) argument(name string) value.Value {
+func (r *fields) argument(name string) value.Value {
 	index, err := strconv.Atoi(name)
 	if name == "" {
-		if f.auto < 0 {
+		if r.auto < 0 {
 			value.Fail("cannot switch from manual field specification to automatic field numbering")
 		}
-		index, err = f.auto, nil
-		f.auto++
+		index, err = r.auto, nil
+		r.auto++
 	} else if err == nil {
-		f.auto = -1
+		r.auto = -1
 	}
 	if err == nil {
-		if index < 0 || index >= len(f.pos) {
+		if index < 0 || index >= len(r.pos) {
 			value.Fail("Replacement index %d out of range for positional args tuple", index)
 		}
-		return f.pos[index]
+		return r.pos[index]
 	}
-	v, ok := lookupKw(f.kw, name)
-	if !ok {
-		value.Fail("KeyError: '%s'", name)
+	if r.kw != nil {
+		if v, ok := r.kw.Lookup(name); ok {
+			return v
+		}
 	}
-	return v
+	value.Fail("KeyError: '%s'", name)
+	return nil
 }
 
 // formatValue applies a format specification such as >10 or ,.2f.
-func (in *interp) formatValue(v value.Value, text string) string {
+func (f *Formatter) formatValue(v value.Value, text string) string {
 	spec := parseSpec(text)
 	switch x := v.(type) {
 	case value.String, value.Safe, *value.Undefined:
 		if spec.verb != 0 && spec.verb != 's' {
 			value.Fail("Unknown format code '%c' for object of type 'str'", spec.verb)
 		}
-		return in.formatText(&spec, in.str(v))
+		return f.formatText(&spec, f.str(v))
 	case value.Float:
 		switch {
 		case spec.verb == 0 && spec.precision < 0:
-			return in.padNumber(&spec, signOf(&spec, float64(x) < 0), strings.TrimPrefix(value.FormatFloat(float64(x)), "-"))
+			return f.padNumber(&spec, signOf(&spec, float64(x) < 0), strings.TrimPrefix(value.FormatFloat(float64(x)), "-"))
 		case spec.verb == 0:
 			spec.verb = 'g'
 		}
-		return in.formatFloat(&spec, float64(x))
+		return f.formatFloat(&spec, float64(x))
 	case value.Int, value.Big, value.Bool:
 		if spec.verb != 0 && strings.IndexByte("eEfFgG%", spec.verb) >= 0 {
-			return in.formatFloat(&spec, value.ToFloat(v))
+			return f.formatFloat(&spec, value.ToFloat(v))
 		}
-		return in.formatInt(&spec, v)
+		return f.formatInt(&spec, v)
 	}
 	value.Fail("unsupported format string passed to %s.__format__", v.Type())
 	return ""

@@ -1,4 +1,4 @@
-package eval
+package builtin
 
 import (
 	"strings"
@@ -9,62 +9,62 @@ import (
 
 // filter is a filter or a method: fn gets the value and the arguments by position, nil for what was not
 // given.
-type filter struct {
+type Filter struct {
 	name string
 	// params are the names of the arguments; the first need of them must be given.
 	params []string
 	need   int
-	fn     func(in *interp, v value.Value, a []value.Value) value.Value
+	fn     func(env *Env, v value.Value, a []value.Value) value.Value
 	// raw is set instead of fn for what takes any arguments.
-	raw func(in *interp, v value.Value, pos []value.Value, kw *value.Dict) value.Value
+	raw func(env *Env, v value.Value, pos []value.Value, kw *value.Dict) value.Value
 }
 
 // test is a test with its number of arguments.
-type test struct {
+type Test struct {
 	name string
 	args int
-	fn   func(in *interp, v value.Value, a []value.Value) bool
+	fn   func(env *Env, v value.Value, a []value.Value) bool
 }
 
 // library is everything that a template can call. It never changes once made.
-type library struct {
-	filters     map[string]*filter
-	tests       map[string]*test
-	textMethods map[string]*filter
-	listMethods map[string]*filter
-	dictMethods map[string]*filter
-	globals     map[string]*function
+type Library struct {
+	Filters     map[string]*Filter
+	Tests       map[string]*Test
+	textMethods map[string]*Filter
+	listMethods map[string]*Filter
+	dictMethods map[string]*Filter
+	Globals     map[string]*Function
 	// mutable allows the methods that change a list which the template made.
 	mutable bool
 }
 
-// strictLibrary is what transformers gives to a chat template, and lenientLibrary a little more.
+// Strict is what transformers gives to a chat template, and Lenient a little more.
 var (
-	strictLibrary  = sync.OnceValue(func() *library { return newLibrary(false) })
-	lenientLibrary = sync.OnceValue(func() *library { return newLibrary(true) })
+	Strict  = sync.OnceValue(func() *Library { return newLibrary(false) })
+	Lenient = sync.OnceValue(func() *Library { return newLibrary(true) })
 )
 
-func newLibrary(lenient bool) *library {
-	lib := &library{
-		filters:     index(textFilters(), listFilters(), numberFilters()),
+func newLibrary(lenient bool) *Library {
+	lib := &Library{
+		Filters:     index(textFilters(), listFilters(), numberFilters()),
 		textMethods: index(textMethods(), splitMethods(), classMethods()),
 		listMethods: index(listMethods()),
 		dictMethods: index(dictMethods()),
-		tests:       allTests(),
-		globals:     globals(),
+		Tests:       allTests(),
+		Globals:     globals(),
 		mutable:     lenient,
 	}
 	for alias, name := range map[string]string{"count": "length", "d": "default", "e": "escape"} {
-		lib.filters[alias] = lib.filters[name]
+		lib.Filters[alias] = lib.Filters[name]
 	}
 	if lenient {
-		lib.filters["from_json"] = &filter{name: "from_json", fn: fromJSON}
+		lib.Filters["from_json"] = &Filter{name: "from_json", fn: fromJSON}
 	}
 	return lib
 }
 
-func index(tables ...[]filter) map[string]*filter {
-	m := map[string]*filter{}
+func index(tables ...[]Filter) map[string]*Filter {
+	m := map[string]*Filter{}
 	for _, table := range tables {
 		for i := range table {
 			m[table[i].name] = &table[i]
@@ -77,10 +77,10 @@ func index(tables ...[]filter) map[string]*filter {
 func names(s string) []string { return strings.Fields(s) }
 
 // filter calls f with its arguments in place.
-func (in *interp) filter(f *filter, v value.Value, pos []value.Value, kw *value.Dict) value.Value {
-	in.budget.Spend(2)
+func (env *Env) Filter(f *Filter, v value.Value, pos []value.Value, kw *value.Dict) value.Value {
+	env.Budget.Spend(2)
 	if f.raw != nil {
-		return f.raw(in, v, pos, kw)
+		return f.raw(env, v, pos, kw)
 	}
 	if len(pos) > len(f.params) {
 		value.Fail("%s() takes at most %d argument(s), not %d", f.name, len(f.params), len(pos))
@@ -93,10 +93,10 @@ func (in *interp) filter(f *filter, v value.Value, pos []value.Value, kw *value.
 			value.Fail("%s() missing its argument '%s'", f.name, f.params[i])
 		}
 	}
-	return f.fn(in, v, pos)
+	return f.fn(env, v, pos)
 }
 
-func (f *filter) bind(pos []value.Value, kw *value.Dict) []value.Value {
+func (f *Filter) bind(pos []value.Value, kw *value.Dict) []value.Value {
 	slots := make([]value.Value, len(f.params))
 	copy(slots, pos)
 	for i := range kw.Len() {
@@ -168,9 +168,9 @@ func argText(a []value.Value, i int) string {
 }
 
 // text counts the memory of a text that was made, and returns it as a value.
-func (in *interp) text(s string) value.Value {
-	in.budget.CheckText(len(s))
-	in.budget.Alloc(len(s))
+func (env *Env) text(s string) value.Value {
+	env.Budget.CheckText(len(s))
+	env.Budget.Alloc(len(s))
 	return value.String(s)
 }
 

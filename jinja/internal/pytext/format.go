@@ -1,6 +1,7 @@
-package eval
+package pytext
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -19,14 +20,31 @@ type formatSpec struct {
 	verb      byte // 0 where there is none
 }
 
-// printf is the % operator of str: args is a tuple, a dict for %(name)s, or the only argument.
-func (in *interp) printf(like value.Value, format string, args value.Value) string {
+// Lookup resolves the attributes and items that a field of str.format names.
+type Lookup interface {
+	Attr(v value.Value, name string) value.Value
+	Item(v, key value.Value) value.Value
+}
+
+// Formatter formats values as Python does.
+type Formatter struct {
+	budget *value.Budget
+	lookup Lookup
+}
+
+// NewFormatter returns a formatter that pays from budget.
+func NewFormatter(budget *value.Budget, lookup Lookup) *Formatter { return &Formatter{budget, lookup} }
+
+func (f *Formatter) str(v value.Value) string { return value.Str(v, f.budget) }
+
+// Percent is the % operator of str: args is a tuple, a dict for %(name)s, or the only argument.
+func (f *Formatter) Percent(like value.Value, format string, args value.Value) string {
 	rest := []value.Value{args}
 	if l, ok := args.(*value.List); ok && (l.Kind == value.Tuple || l.Kind == value.Group) {
 		rest = l.Items
 	}
 	dict, _ := args.(*value.Dict)
-	b := value.NewBuffer(&in.budget)
+	b := value.NewBuffer(f.budget)
 	named := false
 	next := func() value.Value {
 		if len(rest) == 0 {
@@ -55,7 +73,7 @@ func (in *interp) printf(like value.Value, format string, args value.Value) stri
 		if v == nil {
 			v = next()
 		}
-		b.WriteString(in.convert(like, &p.spec, v))
+		b.WriteString(f.convert(like, &p.spec, v))
 	}
 	if len(rest) > 0 && !named && dict == nil {
 		value.Fail("not all arguments converted during string formatting")
@@ -124,7 +142,7 @@ func (p *percent) parse() {
 // number reads digits or a * from c on, and returns what follows them.
 func (p *percent) number(c byte) (n int, after byte) {
 	if c == '*' {
-		return argInt([]value.Value{p.next()}, 0, 0), p.take()
+		return starWidth(p.next()), p.take()
 	}
 	for ; c >= '0' && c <= '9'; c = p.take() {
 		n = min(n*10+int(c-'0'), 1<<40)
@@ -133,61 +151,61 @@ func (p *percent) number(c byte) (n int, after byte) {
 }
 
 // convert formats one argument of the % operator.
-func (in *interp) convert(like value.Value, spec *formatSpec, v value.Value) string {
+func (f *Formatter) convert(like value.Value, spec *formatSpec, v value.Value) string {
 	switch spec.verb {
 	case 's', 'r', 'a':
 		s := ""
 		switch _, safe := v.(value.Safe); {
 		case spec.verb != 's':
-			s = value.Repr(v, &in.budget)
+			s = value.Repr(v, f.budget)
 		case like.Type() == "Markup" && !safe:
-			s = value.Escape(in.str(v))
+			s = value.Escape(f.str(v))
 		default:
-			s = in.str(v)
+			s = f.str(v)
 		}
 		text := *spec
 		text.sign = 0
 		if text.fill, text.align = " ", '>'; spec.align == '<' {
 			text.align = '<'
 		}
-		return in.formatText(&text, s)
+		return f.formatText(&text, s)
 	case 'c':
 		if s, ok := value.Text(v); ok {
-			return in.formatText(spec, s)
+			return f.formatText(spec, s)
 		}
-		return in.formatText(spec, string(rune(argInt([]value.Value{v}, 0, 0))))
+		return f.formatText(spec, string(rune(starWidth(v))))
 	case 'd', 'i', 'u', 'x', 'X', 'o':
 		whole := v
 		if f, ok := v.(value.Float); ok && strings.IndexByte("diu", spec.verb) >= 0 {
-			whole = wholeFloat(float64(f), value.Int(0))
+			whole = WholeFloat(float64(f), value.Int(0))
 		}
 		number := *spec
 		if strings.IndexByte("iu", spec.verb) >= 0 {
 			number.verb = 'd'
 		}
-		return in.formatInt(&number, whole)
+		return f.formatInt(&number, whole)
 	case 'e', 'E', 'f', 'F', 'g', 'G':
 		if v.Type() != "float" && v.Type() != "int" && v.Type() != "bool" {
 			value.Fail("must be real number, not %s", v.Type())
 		}
-		return in.formatFloat(spec, value.ToFloat(v))
+		return f.formatFloat(spec, value.ToFloat(v))
 	}
 	value.Fail("unsupported format character '%c'", spec.verb)
 	return ""
 }
 
-func (in *interp) formatText(spec *formatSpec, s string) string {
+func (f *Formatter) formatText(spec *formatSpec, s string) string {
 	if spec.precision >= 0 {
-		s = in.sliceText(s, [3]value.Value{nil, value.Int(spec.precision)})
+		s = firstRunes(s, spec.precision)
 	}
 	align := spec.align
 	if align == 0 {
 		align = '<'
 	}
-	return in.pad(s, spec.width, spec.fill, align)
+	return Pad(f.budget, s, spec.width, spec.fill, align)
 }
 
-func (in *interp) formatInt(spec *formatSpec, v value.Value) string {
+func (f *Formatter) formatInt(spec *formatSpec, v value.Value) string {
 	if v.Type() != "int" && v.Type() != "bool" {
 		value.Fail("%%%c format: an integer is required, not %s", spec.verb, v.Type())
 	}
@@ -208,7 +226,7 @@ func (in *interp) formatInt(spec *formatSpec, v value.Value) string {
 		sign = string(spec.sign)
 	}
 	if spec.precision > len(digits) {
-		digits = in.pad(digits, spec.precision, "0", '>')
+		digits = Pad(f.budget, digits, spec.precision, "0", '>')
 	}
 	if !spec.alt {
 		prefix = ""
@@ -216,16 +234,16 @@ func (in *interp) formatInt(spec *formatSpec, v value.Value) string {
 	if spec.verb == 'X' {
 		digits, prefix = strings.ToUpper(digits), strings.ToUpper(prefix)
 	}
-	return in.padNumber(spec, sign+prefix, grouped(digits, spec.group, base))
+	return f.padNumber(spec, sign+prefix, grouped(digits, spec.group, base))
 }
 
-func (in *interp) formatFloat(spec *formatSpec, f float64) string {
+func (f *Formatter) formatFloat(spec *formatSpec, x float64) string {
 	verb, precision := spec.verb|0x20, spec.precision
 	if precision < 0 {
 		precision = 6
 	}
 	if spec.verb == '%' {
-		verb, f = 'f', f*100
+		verb, x = 'f', x*100
 	}
 	if precision > 1000 {
 		value.Fail("the precision of a number format is too large")
@@ -233,11 +251,11 @@ func (in *interp) formatFloat(spec *formatSpec, f float64) string {
 	if verb == 'g' && precision == 0 {
 		precision = 1
 	}
-	s := value.FormatFloat(f)
+	s := value.FormatFloat(x)
 	if !strings.Contains("inf-infnan", s) {
-		s = strconv.FormatFloat(f, verb, precision, 64)
+		s = strconv.FormatFloat(x, verb, precision, 64)
 		if verb == 'g' {
-			s = fixGeneral(s, f, precision)
+			s = general(x, precision)
 		}
 	}
 	if spec.verb >= 'A' && spec.verb <= 'Z' {
@@ -256,11 +274,11 @@ func (in *interp) formatFloat(spec *formatSpec, f float64) string {
 	if spec.verb == '%' {
 		s += "%"
 	}
-	return in.padNumber(spec, sign, s)
+	return f.padNumber(spec, sign, s)
 }
 
-// fixGeneral makes Go's %g of Python's: the exponent begins where the precision ends.
-func fixGeneral(s string, f float64, precision int) string {
+// general is the format g: an exponent only where the precision ends before the point or far behind it.
+func general(f float64, precision int) string {
 	e := strconv.FormatFloat(f, 'e', precision-1, 64)
 	exponent, _ := strconv.Atoi(e[strings.IndexByte(e, 'e')+1:])
 	if exponent < -4 || exponent >= precision {
@@ -270,7 +288,7 @@ func fixGeneral(s string, f float64, precision int) string {
 		}
 		return mantissa + "e" + exp
 	}
-	s = strconv.FormatFloat(f, 'f', max(precision-1-exponent, 0), 64)
+	s := strconv.FormatFloat(f, 'f', max(precision-1-exponent, 0), 64)
 	if strings.Contains(s, ".") {
 		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
 	}
@@ -278,14 +296,34 @@ func fixGeneral(s string, f float64, precision int) string {
 }
 
 // padNumber pads; '=' puts the fill between the sign and the digits.
-func (in *interp) padNumber(spec *formatSpec, sign, digits string) string {
+func (f *Formatter) padNumber(spec *formatSpec, sign, digits string) string {
 	switch spec.align {
 	case '=':
-		return sign + in.pad(digits, spec.width-len(sign), spec.fill, '>')
+		return sign + Pad(f.budget, digits, spec.width-len(sign), spec.fill, '>')
 	case 0:
-		return in.pad(sign+digits, spec.width, spec.fill, '>')
+		return Pad(f.budget, sign+digits, spec.width, spec.fill, '>')
 	}
-	return in.pad(sign+digits, spec.width, spec.fill, spec.align)
+	return Pad(f.budget, sign+digits, spec.width, spec.fill, spec.align)
+}
+
+// starWidth is a width or character given as an argument.
+func starWidth(v value.Value) int {
+	n, ok := value.Int64(v)
+	if !ok {
+		value.Fail("* wants int")
+	}
+	return int(max(-1<<40, min(n, 1<<40)))
+}
+
+// firstRunes cuts s after n characters.
+func firstRunes(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
 }
 
 // grouped puts a separator between thousands, or between fours of a base other than ten.
@@ -301,4 +339,30 @@ func grouped(digits string, separator byte, base int) string {
 		digits = digits[:i] + string(separator) + digits[i:]
 	}
 	return digits
+}
+
+// Pad fills s to width characters; align is '<', '>' or '^' as in a format specification, or 'c' for
+// str.center, which puts the odd character elsewhere.
+func Pad(b *value.Budget, s string, width int, fill string, align byte) string {
+	missing := width - len([]rune(s))
+	if missing <= 0 {
+		return s
+	}
+	if width > math.MaxInt32 {
+		b.CheckText(math.MaxInt)
+	}
+	left := 0
+	switch align {
+	case '>':
+		left = missing
+	case '^':
+		left = missing / 2
+	case 'c':
+		left = missing/2 + missing&width&1
+	}
+	buf := value.NewBuffer(b)
+	buf.Pad(fill, left)
+	buf.WriteString(s)
+	buf.Pad(fill, missing-left)
+	return buf.Cut(0)
 }

@@ -1,4 +1,4 @@
-package eval
+package pytext
 
 import (
 	"fmt"
@@ -9,22 +9,13 @@ import (
 	"github.com/toolserve/toolserve/jinja/internal/value"
 )
 
-// strftimeNow prints the render's time, in the format of C's strftime.
-func strftimeNow(in *interp, pos []value.Value, kw *value.Dict) value.Value {
-	if len(pos) != 1 || kw != nil {
-		value.Fail("strftime_now takes one argument, the format")
-	}
-	format, ok := value.Text(pos[0])
-	if !ok {
-		value.Fail("strftime() argument 1 must be str, not %s", pos[0].Type())
-	}
-	b := value.NewBuffer(&in.budget)
-	now := in.opts.Now()
+// Strftime prints a time in the format of C's strftime.
+func Strftime(b *value.Buffer, t time.Time, format string) {
 	for {
 		i := strings.IndexByte(format, '%')
 		if i < 0 || i+1 >= len(format) {
 			b.WriteString(format)
-			return value.String(b.Cut(0))
+			return
 		}
 		b.WriteString(format[:i])
 		flag := byte(0)
@@ -32,7 +23,7 @@ func strftimeNow(in *interp, pos []value.Value, kw *value.Dict) value.Value {
 			flag = format[i]
 			i++
 		}
-		b.WriteString(timeField(now, format[i], flag))
+		b.WriteString(timeField(t, format[i], flag))
 		format = format[i+1:]
 	}
 }

@@ -1,10 +1,11 @@
-package eval
+package builtin
 
 import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/toolserve/toolserve/jinja/internal/pytext"
 	"github.com/toolserve/toolserve/jinja/internal/value"
 )
 
@@ -14,38 +15,38 @@ func textOf(v value.Value) string {
 }
 
 // textMethods are the methods of str. Parameters without a name can only be given by position.
-func textMethods() []filter {
-	return []filter{
+func textMethods() []Filter {
+	return []Filter{
 		{name: "strip", params: []string{""}, fn: stripMethod(true, true)},
 		{name: "lstrip", params: []string{""}, fn: stripMethod(true, false)},
 		{name: "rstrip", params: []string{""}, fn: stripMethod(false, true)},
-		{name: "upper", fn: mapText(upper)},
-		{name: "lower", fn: mapText(lower)},
-		{name: "casefold", fn: mapText(func(s string) string { return lower(strings.ReplaceAll(s, "ß", "ss")) })},
-		{name: "title", fn: mapText(titleMethod)},
-		{name: "capitalize", fn: mapText(capitalize)},
-		{name: "swapcase", fn: mapText(swapCase)},
+		{name: "upper", fn: mapText(pytext.Upper)},
+		{name: "lower", fn: mapText(pytext.Lower)},
+		{name: "casefold", fn: mapText(func(s string) string { return pytext.Lower(strings.ReplaceAll(s, "ß", "ss")) })},
+		{name: "title", fn: mapText(pytext.Title)},
+		{name: "capitalize", fn: mapText(pytext.Capitalize)},
+		{name: "swapcase", fn: mapText(pytext.SwapCase)},
 		{name: "startswith", params: []string{"", "", ""}, need: 1, fn: affixMethod("startswith", strings.HasPrefix)},
 		{name: "endswith", params: []string{"", "", ""}, need: 1, fn: affixMethod("endswith", strings.HasSuffix)},
-		{name: "removeprefix", params: []string{""}, need: 1, fn: func(_ *interp, v value.Value, a []value.Value) value.Value {
+		{name: "removeprefix", params: []string{""}, need: 1, fn: func(_ *Env, v value.Value, a []value.Value) value.Value {
 			return value.String(strings.TrimPrefix(textOf(v), argText(a, 0)))
 		}},
-		{name: "removesuffix", params: []string{""}, need: 1, fn: func(_ *interp, v value.Value, a []value.Value) value.Value {
+		{name: "removesuffix", params: []string{""}, need: 1, fn: func(_ *Env, v value.Value, a []value.Value) value.Value {
 			return value.String(strings.TrimSuffix(textOf(v), argText(a, 0)))
 		}},
-		{name: "replace", params: []string{"", "", "count"}, need: 2, fn: func(in *interp, v value.Value, a []value.Value) value.Value {
-			return value.String(in.replace(textOf(v), argText(a, 0), argText(a, 1), argInt(a, 2, -1)))
+		{name: "replace", params: []string{"", "", "count"}, need: 2, fn: func(env *Env, v value.Value, a []value.Value) value.Value {
+			return value.String(env.replace(textOf(v), argText(a, 0), argText(a, 1), argInt(a, 2, -1)))
 		}},
 		{name: "find", params: []string{"", "", ""}, need: 1, fn: findMethod(strings.Index, false)},
 		{name: "rfind", params: []string{"", "", ""}, need: 1, fn: findMethod(strings.LastIndex, false)},
 		{name: "index", params: []string{"", "", ""}, need: 1, fn: findMethod(strings.Index, true)},
 		{name: "rindex", params: []string{"", "", ""}, need: 1, fn: findMethod(strings.LastIndex, true)},
-		{name: "count", params: []string{"", "", ""}, need: 1, fn: func(in *interp, v value.Value, a []value.Value) value.Value {
-			return value.Int(strings.Count(in.within(textOf(v), a), argText(a, 0)))
+		{name: "count", params: []string{"", "", ""}, need: 1, fn: func(env *Env, v value.Value, a []value.Value) value.Value {
+			return value.Int(strings.Count(env.within(textOf(v), a), argText(a, 0)))
 		}},
 		{name: "join", params: []string{""}, need: 1, fn: joinMethod},
-		{name: "format", raw: func(in *interp, v value.Value, pos []value.Value, kw *value.Dict) value.Value {
-			return in.format(textOf(v), pos, kw)
+		{name: "format", raw: func(env *Env, v value.Value, pos []value.Value, kw *value.Dict) value.Value {
+			return value.String(pytext.NewFormatter(&env.Budget, env).Format(textOf(v), pos, kw))
 		}},
 		{name: "center", params: []string{"", ""}, need: 1, fn: padMethod('c')},
 		{name: "ljust", params: []string{"", ""}, need: 1, fn: padMethod('<')},
@@ -55,23 +56,23 @@ func textMethods() []filter {
 	}
 }
 
-func stripMethod(left, right bool) func(*interp, value.Value, []value.Value) value.Value {
-	return func(_ *interp, v value.Value, a []value.Value) value.Value {
+func stripMethod(left, right bool) func(*Env, value.Value, []value.Value) value.Value {
+	return func(_ *Env, v value.Value, a []value.Value) value.Value {
 		return value.String(value.Trim(textOf(v), optionalText(a, 0), left, right))
 	}
 }
 
 // within is the part of s that the arguments start and end of a search leave.
-func (in *interp) within(s string, a []value.Value) string {
+func (env *Env) within(s string, a []value.Value) string {
 	if given(a, 1) == nil && given(a, 2) == nil {
 		return s
 	}
-	return in.sliceText(s, [3]value.Value{arg(a, 1, nil), arg(a, 2, nil)})
+	return env.sliceText(s, [3]value.Value{arg(a, 1, nil), arg(a, 2, nil)})
 }
 
-func affixMethod(name string, has func(s, affix string) bool) func(*interp, value.Value, []value.Value) value.Value {
-	return func(in *interp, v value.Value, a []value.Value) value.Value {
-		s := in.within(textOf(v), a)
+func affixMethod(name string, has func(s, affix string) bool) func(*Env, value.Value, []value.Value) value.Value {
+	return func(env *Env, v value.Value, a []value.Value) value.Value {
+		s := env.within(textOf(v), a)
 		affixes := a[:1]
 		if l, ok := a[0].(*value.List); ok && l.Kind == value.Tuple {
 			affixes = l.Items
@@ -89,10 +90,10 @@ func affixMethod(name string, has func(s, affix string) bool) func(*interp, valu
 	}
 }
 
-func findMethod(find func(s, sub string) int, must bool) func(*interp, value.Value, []value.Value) value.Value {
-	return func(in *interp, v value.Value, a []value.Value) value.Value {
+func findMethod(find func(s, sub string) int, must bool) func(*Env, value.Value, []value.Value) value.Value {
+	return func(env *Env, v value.Value, a []value.Value) value.Value {
 		s := textOf(v)
-		part := in.within(s, a)
+		part := env.within(s, a)
 		i := find(part, argText(a, 0))
 		if i < 0 {
 			if must {
@@ -105,8 +106,8 @@ func findMethod(find func(s, sub string) int, must bool) func(*interp, value.Val
 	}
 }
 
-func joinMethod(in *interp, v value.Value, a []value.Value) value.Value {
-	b := value.NewBuffer(&in.budget)
+func joinMethod(env *Env, v value.Value, a []value.Value) value.Value {
+	b := value.NewBuffer(&env.Budget)
 	it := value.Iterate(a[0])
 	for n := 0; ; n++ {
 		item, ok := it.Next()
@@ -121,32 +122,32 @@ func joinMethod(in *interp, v value.Value, a []value.Value) value.Value {
 			b.WriteString(textOf(v))
 		}
 		b.WriteString(s)
-		in.budget.Spend(1)
+		env.Budget.Spend(1)
 	}
 }
 
-func padMethod(align byte) func(*interp, value.Value, []value.Value) value.Value {
-	return func(in *interp, v value.Value, a []value.Value) value.Value {
+func padMethod(align byte) func(*Env, value.Value, []value.Value) value.Value {
+	return func(env *Env, v value.Value, a []value.Value) value.Value {
 		fill, _ := value.Text(arg(a, 1, value.String(" ")))
 		if utf8.RuneCountInString(fill) != 1 {
 			value.Fail("The fill character must be exactly one character long")
 		}
-		return value.String(in.pad(textOf(v), argInt(a, 0, 0), fill, align))
+		return value.String(pytext.Pad(&env.Budget, textOf(v), argInt(a, 0, 0), fill, align))
 	}
 }
 
-func zeroFill(in *interp, v value.Value, a []value.Value) value.Value {
+func zeroFill(env *Env, v value.Value, a []value.Value) value.Value {
 	s := textOf(v)
 	sign := ""
 	if s != "" && (s[0] == '-' || s[0] == '+') {
 		sign = s[:1]
 	}
-	return value.String(sign + in.pad(s[len(sign):], argInt(a, 0, 0)-len(sign), "0", '>'))
+	return value.String(sign + pytext.Pad(&env.Budget, s[len(sign):], argInt(a, 0, 0)-len(sign), "0", '>'))
 }
 
-func expandTabs(in *interp, v value.Value, a []value.Value) value.Value {
+func expandTabs(env *Env, v value.Value, a []value.Value) value.Value {
 	size := argInt(a, 0, 8)
-	b := value.NewBuffer(&in.budget)
+	b := value.NewBuffer(&env.Budget)
 	column := 0
 	for _, r := range textOf(v) {
 		switch r {
@@ -166,29 +167,20 @@ func expandTabs(in *interp, v value.Value, a []value.Value) value.Value {
 	return value.String(b.Cut(0))
 }
 
-func swapCase(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsUpper(r) {
-			return unicode.ToLower(r)
-		}
-		return unicode.ToUpper(r)
-	}, s)
-}
-
 // classMethods are the methods that ask what characters a text is made of.
-func classMethods() []filter {
-	class := func(name string, is func(rune) bool) filter {
-		return filter{name: name, fn: func(_ *interp, v value.Value, _ []value.Value) value.Value {
+func classMethods() []Filter {
+	class := func(name string, is func(rune) bool) Filter {
+		return Filter{name: name, fn: func(_ *Env, v value.Value, _ []value.Value) value.Value {
 			s := textOf(v)
 			return value.Bool(s != "" && strings.IndexFunc(s, func(r rune) bool { return !is(r) }) < 0)
 		}}
 	}
-	whole := func(name string, is func(string) bool) filter {
-		return filter{name: name, fn: func(_ *interp, v value.Value, _ []value.Value) value.Value {
+	whole := func(name string, is func(string) bool) Filter {
+		return Filter{name: name, fn: func(_ *Env, v value.Value, _ []value.Value) value.Value {
 			return value.Bool(is(textOf(v)))
 		}}
 	}
-	return []filter{
+	return []Filter{
 		class("isalpha", unicode.IsLetter),
 		class("isdigit", unicode.IsDigit),
 		class("isdecimal", unicode.IsDigit),
@@ -201,9 +193,9 @@ func classMethods() []filter {
 		whole("isprintable", func(s string) bool {
 			return strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 		}),
-		whole("islower", func(s string) bool { return hasCase(s, unicode.IsLower, unicode.IsUpper) }),
-		whole("isupper", func(s string) bool { return hasCase(s, unicode.IsUpper, unicode.IsLower) }),
-		whole("istitle", func(s string) bool { return hasCase(s, unicode.IsLetter, noRune) && s == titleMethod(s) }),
+		whole("islower", func(s string) bool { return pytext.HasCase(s, unicode.IsLower, unicode.IsUpper) }),
+		whole("isupper", func(s string) bool { return pytext.HasCase(s, unicode.IsUpper, unicode.IsLower) }),
+		whole("istitle", func(s string) bool { return pytext.HasCase(s, unicode.IsLetter, noRune) && s == pytext.Title(s) }),
 		whole("isidentifier", func(s string) bool {
 			return s != "" && !unicode.IsDigit(rune(s[0])) && strings.IndexFunc(s, func(r rune) bool {
 				return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r)

@@ -1,4 +1,4 @@
-package eval
+package builtin
 
 import (
 	"slices"
@@ -7,7 +7,7 @@ import (
 )
 
 // hasMethod reports whether Python's type of v has a method of that name.
-func (in *interp) hasMethod(v value.Value, name string) bool {
+func (env *Env) HasMethod(v value.Value, name string) bool {
 	switch x := v.(type) {
 	case *value.Dict:
 		switch name {
@@ -16,11 +16,11 @@ func (in *interp) hasMethod(v value.Value, name string) bool {
 		}
 		return isDictMutator(name)
 	case value.String, value.Safe:
-		return in.t.lib.textMethods[name] != nil
+		return env.Lib.textMethods[name] != nil
 	case *value.List:
 		switch x.Kind {
 		case value.Plain:
-			return in.t.lib.listMethods[name] != nil || isListMutator(name)
+			return env.Lib.listMethods[name] != nil || isListMutator(name)
 		case value.Tuple, value.Group:
 			return name == "index" || name == "count"
 		}
@@ -47,14 +47,14 @@ func isListMutator(name string) bool {
 }
 
 // refused says why a method may not be called, or returns "".
-func (in *interp) refused(v value.Value, name string) string {
+func (env *Env) refused(v value.Value, name string) string {
 	switch x := v.(type) {
 	case *value.Dict:
 		if isDictMutator(name) {
 			return "access to attribute '" + name + "' of 'dict' object is unsafe."
 		}
 	case *value.List:
-		if isListMutator(name) && !(in.t.lib.mutable && x.Local && in.t.lib.listMethods[name] != nil) {
+		if isListMutator(name) && !(env.Lib.mutable && x.Local && env.Lib.listMethods[name] != nil) {
 			return "access to attribute '" + name + "' of 'list' object is unsafe."
 		}
 	}
@@ -62,36 +62,36 @@ func (in *interp) refused(v value.Value, name string) string {
 }
 
 // callMethod calls a method that hasMethod found.
-func (in *interp) callMethod(recv value.Value, name string, pos []value.Value, kw *value.Dict) value.Value {
-	if reason := in.refused(recv, name); reason != "" {
+func (env *Env) CallMethod(recv value.Value, name string, pos []value.Value, kw *value.Dict) value.Value {
+	if reason := env.refused(recv, name); reason != "" {
 		value.Fail("%s", reason)
 	}
 	switch x := recv.(type) {
 	case *value.Dict:
 		if name == "get" && kw == nil && len(pos) > 0 && len(pos) < 3 { // the one that matters for speed
-			return getMethod(in, x, pos)
+			return getMethod(env, x, pos)
 		}
-		return in.filter(in.t.lib.dictMethods[name], recv, pos, kw)
+		return env.Filter(env.Lib.dictMethods[name], recv, pos, kw)
 	case value.String:
-		in.budget.Spend(len(x) >> 9)
-		return in.filter(in.t.lib.textMethods[name], recv, pos, kw)
+		env.Budget.Spend(len(x) >> 9)
+		return env.Filter(env.Lib.textMethods[name], recv, pos, kw)
 	case value.Safe:
-		return in.markupMethod(x, name, pos, kw)
+		return env.markupMethod(x, name, pos, kw)
 	}
-	return in.filter(in.t.lib.listMethods[name], recv, pos, kw)
+	return env.Filter(env.Lib.listMethods[name], recv, pos, kw)
 }
 
 // markupMethod calls a method of str on markup: what comes out is markup, and plain texts that go in
 // are escaped first.
-func (in *interp) markupMethod(s value.Safe, name string, pos []value.Value, kw *value.Dict) value.Value {
-	in.budget.Spend(len(s) >> 9)
+func (env *Env) markupMethod(s value.Safe, name string, pos []value.Value, kw *value.Dict) value.Value {
+	env.Budget.Spend(len(s) >> 9)
 	escaped := slices.Clone(pos)
 	for i, v := range pos {
 		if text, ok := v.(value.String); ok && (name == "replace" || name == "format") {
 			escaped[i] = value.String(value.Escape(string(text)))
 		}
 	}
-	switch v := in.filter(in.t.lib.textMethods[name], value.String(s), escaped, kw).(type) {
+	switch v := env.Filter(env.Lib.textMethods[name], value.String(s), escaped, kw).(type) {
 	case value.String:
 		return value.Safe(v)
 	case *value.List:
@@ -106,52 +106,52 @@ func (in *interp) markupMethod(s value.Safe, name string, pos []value.Value, kw 
 	}
 }
 
-func dictMethods() []filter {
-	view := func(kind value.ListKind, items func(*value.Dict) []value.Value) func(*interp, value.Value, []value.Value) value.Value {
-		return func(in *interp, v value.Value, _ []value.Value) value.Value {
+func dictMethods() []Filter {
+	view := func(kind value.ListKind, items func(*value.Dict) []value.Value) func(*Env, value.Value, []value.Value) value.Value {
+		return func(env *Env, v value.Value, _ []value.Value) value.Value {
 			d := v.(*value.Dict)
-			in.budget.AllocItems(d.Len())
+			env.Budget.AllocItems(d.Len())
 			return &value.List{Items: items(d), Kind: kind}
 		}
 	}
-	return []filter{
+	return []Filter{
 		{name: "items", fn: view(value.DictItems, (*value.Dict).Items)},
 		{name: "keys", fn: view(value.DictKeys, (*value.Dict).Keys)},
 		{name: "values", fn: view(value.DictVals, (*value.Dict).Values)},
 		// get takes no keywords in Python: the empty names cannot be given as such.
 		{name: "get", params: []string{"", ""}, need: 1, fn: getMethod},
-		{name: "copy", fn: func(in *interp, v value.Value, _ []value.Value) value.Value {
+		{name: "copy", fn: func(env *Env, v value.Value, _ []value.Value) value.Value {
 			d := v.(*value.Dict)
-			in.budget.AllocItems(3 * d.Len())
+			env.Budget.AllocItems(3 * d.Len())
 			return d.Copy()
 		}},
 	}
 }
 
-func getMethod(_ *interp, v value.Value, a []value.Value) value.Value {
+func getMethod(_ *Env, v value.Value, a []value.Value) value.Value {
 	if item, ok := v.(*value.Dict).Get(a[0]); ok {
 		return item
 	}
 	return arg(a, 1, value.None{})
 }
 
-func listMethods() []filter {
-	return []filter{
+func listMethods() []Filter {
+	return []Filter{
 		{name: "index", params: []string{"", "", ""}, need: 1, fn: indexMethod},
 		{name: "count", params: []string{""}, need: 1, fn: countMethod},
-		{name: "copy", fn: func(in *interp, v value.Value, _ []value.Value) value.Value { return in.list(v) }},
-		{name: "append", params: []string{""}, need: 1, fn: changing(func(_ *interp, l *value.List, a []value.Value) value.Value {
+		{name: "copy", fn: func(env *Env, v value.Value, _ []value.Value) value.Value { return env.list(v) }},
+		{name: "append", params: []string{""}, need: 1, fn: changing(func(_ *Env, l *value.List, a []value.Value) value.Value {
 			l.Items = append(l.Items, a[0])
 			return value.None{}
 		})},
-		{name: "extend", params: []string{""}, need: 1, fn: changing(func(in *interp, l *value.List, a []value.Value) value.Value {
-			more := value.Collect(a[0], &in.budget)
-			in.budget.AllocItems(len(more))
+		{name: "extend", params: []string{""}, need: 1, fn: changing(func(env *Env, l *value.List, a []value.Value) value.Value {
+			more := value.Collect(a[0], &env.Budget)
+			env.Budget.AllocItems(len(more))
 			l.Items = append(l.Items, more...)
 			return value.None{}
 		})},
-		{name: "insert", params: []string{"", ""}, need: 2, fn: changing(func(in *interp, l *value.List, a []value.Value) value.Value {
-			in.budget.AllocItems(len(l.Items))
+		{name: "insert", params: []string{"", ""}, need: 2, fn: changing(func(env *Env, l *value.List, a []value.Value) value.Value {
+			env.Budget.AllocItems(len(l.Items))
 			at, _, _ := sliceBounds(len(l.Items), [3]value.Value{a[0]})
 			l.Items = slices.Insert(slices.Clone(l.Items), at, a[1])
 			return value.None{}
@@ -161,14 +161,14 @@ func listMethods() []filter {
 }
 
 // changing wraps a method that changes its list.
-func changing(fn func(*interp, *value.List, []value.Value) value.Value) func(*interp, value.Value, []value.Value) value.Value {
-	return func(in *interp, v value.Value, a []value.Value) value.Value {
-		in.budget.AllocItems(1)
-		return fn(in, v.(*value.List), a)
+func changing(fn func(*Env, *value.List, []value.Value) value.Value) func(*Env, value.Value, []value.Value) value.Value {
+	return func(env *Env, v value.Value, a []value.Value) value.Value {
+		env.Budget.AllocItems(1)
+		return fn(env, v.(*value.List), a)
 	}
 }
 
-func popMethod(in *interp, l *value.List, a []value.Value) value.Value {
+func popMethod(env *Env, l *value.List, a []value.Value) value.Value {
 	at, n := argInt(a, 0, -1), len(l.Items)
 	if at < 0 {
 		at += n
@@ -177,27 +177,27 @@ func popMethod(in *interp, l *value.List, a []value.Value) value.Value {
 		value.Fail("pop from an empty list or index out of range")
 	}
 	item := l.Items[at]
-	in.budget.AllocItems(n)
+	env.Budget.AllocItems(n)
 	l.Items = slices.Delete(slices.Clone(l.Items), at, at+1)
 	return item
 }
 
-func indexMethod(in *interp, v value.Value, a []value.Value) value.Value {
+func indexMethod(env *Env, v value.Value, a []value.Value) value.Value {
 	items := v.(*value.List).Items
 	from, to, _ := sliceBounds(len(items), [3]value.Value{arg(a, 1, nil), arg(a, 2, nil)})
 	for i := from; i < to; i++ {
-		if value.Equal(items[i], a[0], &in.budget) {
+		if value.Equal(items[i], a[0], &env.Budget) {
 			return value.Int(i)
 		}
 	}
-	value.Fail("%s is not in list", value.Repr(a[0], &in.budget))
+	value.Fail("%s is not in list", value.Repr(a[0], &env.Budget))
 	return nil
 }
 
-func countMethod(in *interp, v value.Value, a []value.Value) value.Value {
+func countMethod(env *Env, v value.Value, a []value.Value) value.Value {
 	n := 0
 	for _, item := range v.(*value.List).Items {
-		if value.Equal(item, a[0], &in.budget) {
+		if value.Equal(item, a[0], &env.Budget) {
 			n++
 		}
 	}

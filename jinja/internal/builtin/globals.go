@@ -1,13 +1,14 @@
-package eval
+package builtin
 
 import (
+	"github.com/toolserve/toolserve/jinja/internal/pytext"
 	"github.com/toolserve/toolserve/jinja/internal/value"
 )
 
 // globals returns the functions that every template can call.
-func globals() map[string]*function {
-	m := map[string]*function{}
-	for name, fn := range map[string]func(*interp, []value.Value, *value.Dict) value.Value{
+func globals() map[string]*Function {
+	m := map[string]*Function{}
+	for name, fn := range map[string]func(*Env, []value.Value, *value.Dict) value.Value{
 		"range":           rangeGlobal,
 		"dict":            dictGlobal,
 		"namespace":       namespaceGlobal,
@@ -16,7 +17,7 @@ func globals() map[string]*function {
 		"raise_exception": raiseGlobal,
 		"strftime_now":    strftimeNow,
 	} {
-		m[name] = &function{name: name, fn: fn}
+		m[name] = &Function{Name: name, Fn: fn}
 	}
 	return m
 }
@@ -24,7 +25,7 @@ func globals() map[string]*function {
 // maxRange is how long a range may be, as in jinja2's sandbox.
 const maxRange = 100_000
 
-func rangeGlobal(_ *interp, pos []value.Value, kw *value.Dict) value.Value {
+func rangeGlobal(_ *Env, pos []value.Value, kw *value.Dict) value.Value {
 	if kw != nil || len(pos) == 0 || len(pos) > 3 {
 		value.Fail("range expects one to three positional arguments")
 	}
@@ -54,22 +55,22 @@ func rangeGlobal(_ *interp, pos []value.Value, kw *value.Dict) value.Value {
 }
 
 // makeDict is the dict() of Python: from a mapping or pairs, and keywords.
-func makeDict(in *interp, pos []value.Value, kw *value.Dict) *value.Dict {
+func makeDict(env *Env, pos []value.Value, kw *value.Dict) *value.Dict {
 	d := value.NewDict(0)
 	if len(pos) > 1 {
 		value.Fail("dict expected at most 1 argument, got %d", len(pos))
 	}
 	if len(pos) == 1 {
 		if from, ok := pos[0].(*value.Dict); ok {
-			in.budget.AllocItems(3 * from.Len())
+			env.Budget.AllocItems(3 * from.Len())
 			d.Merge(from)
 		} else {
-			for _, pair := range value.Collect(pos[0], &in.budget) {
-				kv := value.Collect(pair, &in.budget)
+			for _, pair := range value.Collect(pos[0], &env.Budget) {
+				kv := value.Collect(pair, &env.Budget)
 				if len(kv) != 2 {
 					value.Fail("dictionary update sequence element has length %d; 2 is required", len(kv))
 				}
-				in.budget.AllocItems(3)
+				env.Budget.AllocItems(3)
 				d.Put(kv[0], kv[1])
 			}
 		}
@@ -80,21 +81,21 @@ func makeDict(in *interp, pos []value.Value, kw *value.Dict) *value.Dict {
 	return d
 }
 
-func dictGlobal(in *interp, pos []value.Value, kw *value.Dict) value.Value {
-	return makeDict(in, pos, kw)
+func dictGlobal(env *Env, pos []value.Value, kw *value.Dict) value.Value {
+	return makeDict(env, pos, kw)
 }
 
-func namespaceGlobal(in *interp, pos []value.Value, kw *value.Dict) value.Value {
-	return &value.Namespace{Attrs: makeDict(in, pos, kw)}
+func namespaceGlobal(env *Env, pos []value.Value, kw *value.Dict) value.Value {
+	return &value.Namespace{Attrs: makeDict(env, pos, kw)}
 }
 
-func joinerGlobal(in *interp, pos []value.Value, kw *value.Dict) value.Value {
+func joinerGlobal(env *Env, pos []value.Value, kw *value.Dict) value.Value {
 	separator := arg(pos, 0, value.String(", "))
-	if v, ok := lookupKw(kw, "sep"); ok {
+	if v, ok := Keyword(kw, "sep"); ok {
 		separator = v
 	}
 	used := false
-	return &function{name: "joiner", fn: func(*interp, []value.Value, *value.Dict) value.Value {
+	return &Function{Name: "joiner", Fn: func(*Env, []value.Value, *value.Dict) value.Value {
 		if used {
 			return separator
 		}
@@ -112,25 +113,26 @@ type cycler struct {
 // Type implements [value.Value].
 func (*cycler) Type() string { return "Cycler" }
 
-func cyclerGlobal(_ *interp, pos []value.Value, kw *value.Dict) value.Value {
+func cyclerGlobal(_ *Env, pos []value.Value, kw *value.Dict) value.Value {
 	if len(pos) == 0 || kw != nil {
 		value.Fail("at least one item has to be provided")
 	}
 	return &cycler{items: pos}
 }
 
-func (c *cycler) attr(name string) value.Value {
+// Attr implements [Object].
+func (c *cycler) Attr(name string) value.Value {
 	switch name {
 	case "current":
 		return c.items[c.at]
 	case "next":
-		return &function{name: name, fn: func(*interp, []value.Value, *value.Dict) value.Value {
+		return &Function{Name: name, Fn: func(*Env, []value.Value, *value.Dict) value.Value {
 			v := c.items[c.at]
 			c.at = (c.at + 1) % len(c.items)
 			return v
 		}}
 	case "reset":
-		return &function{name: name, fn: func(*interp, []value.Value, *value.Dict) value.Value {
+		return &Function{Name: name, Fn: func(*Env, []value.Value, *value.Dict) value.Value {
 			c.at = 0
 			return value.None{}
 		}}
@@ -138,9 +140,23 @@ func (c *cycler) attr(name string) value.Value {
 	return nil
 }
 
-func raiseGlobal(in *interp, pos []value.Value, _ *value.Dict) value.Value {
+func raiseGlobal(env *Env, pos []value.Value, _ *value.Dict) value.Value {
 	if len(pos) != 1 {
 		value.Fail("raise_exception takes one argument, the message")
 	}
-	panic(&value.Failure{Kind: value.Raised, Message: in.str(pos[0])})
+	panic(&value.Failure{Kind: value.Raised, Message: env.Str(pos[0])})
+}
+
+// strftimeNow prints the render's time, in the format of C's strftime.
+func strftimeNow(env *Env, pos []value.Value, kw *value.Dict) value.Value {
+	if len(pos) != 1 || kw != nil {
+		value.Fail("strftime_now takes one argument, the format")
+	}
+	format, ok := value.Text(pos[0])
+	if !ok {
+		value.Fail("strftime() argument 1 must be str, not %s", pos[0].Type())
+	}
+	b := value.NewBuffer(&env.Budget)
+	pytext.Strftime(b, env.Now(), format)
+	return value.String(b.Cut(0))
 }
