@@ -1,27 +1,130 @@
 package audit
 
+import (
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unicode/utf8"
+)
+
+const (
+	// Redacted stands where a secret was.
+	Redacted = "[REDACTED]"
+	// longText is how many characters a value may have; of a longer one, keptText are kept.
+	longText, keptText = 1000, 100
+	// maxJSON bounds the arguments in a record, in bytes.
+	maxJSON = 64 << 10
+	// maxScan bounds how much of a long text is looked at.
+	maxScan = 8 << 10
+	// minSecret is the length from which a literal secret is hidden: a shorter one stands in ordinary
+	// text by chance.
+	minSecret = 4
+)
+
 // RedactorOptions configure a Redactor.
 type RedactorOptions struct {
 	// Secrets are literal values that must never be shown, such as those of the config's environment.
+	// Values of fewer than 4 bytes are not hidden.
 	Secrets []string
-	// Keys are further words that mark a field as secret.
+	// Keys are further words that mark a field as secret. A word matches a whole word of the field's
+	// name, whatever its case.
 	Keys []string
+	// NoRedaction keeps everything and only shortens long values.
+	NoRedaction bool
 }
 
-// Redactor replaces secrets by "[REDACTED]" and shortens long values. It is safe for concurrent use.
-type Redactor struct{}
+// Redactor replaces secrets by "[REDACTED]" and shortens long values. It finds them by the name of
+// the field, by the shape of the value and by their literal text. It is safe for concurrent use.
+type Redactor struct {
+	keys     map[string]bool
+	off      bool
+	literals atomic.Pointer[strings.Replacer] // nil while there is none
+
+	mu      sync.Mutex // guards secrets
+	secrets []string
+}
 
 // NewRedactor returns a redactor.
-func NewRedactor(opts RedactorOptions) *Redactor { return &Redactor{} }
+func NewRedactor(opts RedactorOptions) *Redactor {
+	r := &Redactor{keys: make(map[string]bool), off: opts.NoRedaction}
+	for _, k := range opts.Keys {
+		r.keys[strings.ToLower(k)] = true
+	}
+	r.AddSecrets(opts.Secrets...)
+	return r
+}
 
-// AddSecrets adds literal values to hide.
-func (r *Redactor) AddSecrets(secrets ...string) {}
+// AddSecrets adds literal values to hide, as they are and as they look in a URL and in base64.
+func (r *Redactor) AddSecrets(secrets ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range secrets {
+		if len(s) < minSecret {
+			continue
+		}
+		quoted := strconv.Quote(s)
+		r.secrets = append(r.secrets, s, url.QueryEscape(s), url.PathEscape(s), quoted[1:len(quoted)-1],
+			base64.StdEncoding.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s)))
+	}
+	if len(r.secrets) == 0 {
+		return
+	}
+	slices.SortFunc(r.secrets, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a) // the longest match wins
+		}
+		return strings.Compare(a, b)
+	})
+	r.secrets = slices.Compact(r.secrets)
+	pairs := make([]string, 0, 2*len(r.secrets))
+	for _, s := range r.secrets {
+		pairs = append(pairs, s, Redacted)
+	}
+	r.literals.Store(strings.NewReplacer(pairs...))
+}
 
-// Text returns s without secrets, shortened when it is long.
-func (r *Redactor) Text(s string) string { return s }
+// Text returns s without secrets and, when it has more than 1000 characters, as its first 100 and a
+// note of its length.
+func (r *Redactor) Text(s string) string {
+	if len(s) <= longText {
+		return r.Hide(s)
+	}
+	total := utf8.RuneCountInString(s)
+	if total <= longText {
+		return r.Hide(s)
+	}
+	head := s
+	if len(head) > maxScan {
+		head = strings.ToValidUTF8(head[:maxScan], "")
+	}
+	head = r.Hide(head)
+	chars := 0
+	for i := range head {
+		if chars == keptText {
+			head = head[:i]
+			break
+		}
+		chars++
+	}
+	return head + "... [truncated, " + strconv.Itoa(total) + " chars total]"
+}
 
-// JSON returns the JSON text of v without secrets. Text that is not JSON comes back as a JSON string.
-func (r *Redactor) JSON(raw []byte) []byte { return raw }
+// Hide returns s without secrets at its full length, for a log line or an error message.
+func (r *Redactor) Hide(s string) string {
+	if r.off || s == "" {
+		return s
+	}
+	if lit := r.literals.Load(); lit != nil {
+		s = lit.Replace(s)
+	}
+	return hidePatterns(s)
+}
 
-// SecretName says whether a field, header or environment variable of this name holds a secret.
-func SecretName(name string) bool { return false }
+// secretKey says whether a field of this name is secret.
+func (r *Redactor) secretKey(name string) bool {
+	return !r.off && (SecretName(name) || len(r.keys) > 0 && hasWord(name, r.keys))
+}
