@@ -120,7 +120,10 @@ func (h *fakeHub) serveCDN(w http.ResponseWriter, r *http.Request) {
 	org, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	repo, name, _ := strings.Cut(rest, "/")
 	content := h.repos[org+"/"+repo][name]
-	if h.file != nil && h.file(w, r, content) {
+	h.mu.Lock()
+	file := h.file
+	h.mu.Unlock()
+	if file != nil && file(w, r, content) {
 		return
 	}
 	h.mu.Lock()

@@ -83,6 +83,7 @@ func programs(t *testing.T, behaviour map[string]string) (calls func() []string)
 	log := filepath.Join(dir, "log.txt")
 	t.Setenv("FAKE_LOG", log)
 	t.Setenv("PATH", dir)
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each call of a test binary with -race takes a second
 	return func() []string {
 		data, err := os.ReadFile(log)
 		if err != nil {

@@ -502,6 +502,7 @@ func TestTwoProcessesFetchOnce(t *testing.T) {
 	dir := t.TempDir()
 	half := make(chan struct{})
 	var once sync.Once
+	h.mu.Lock()
 	h.file = func(w http.ResponseWriter, r *http.Request, c []byte) bool {
 		first := false
 		once.Do(func() { first = true })
@@ -515,9 +516,10 @@ func TestTwoProcessesFetchOnce(t *testing.T) {
 		<-r.Context().Done()
 		return true
 	}
+	h.mu.Unlock()
 	child := func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestTwoProcessesFetchOnce$", "-test.v")
-		cmd.Env = append(os.Environ(), "MODELSTORE_TEST_CHILD="+dir, "HF_ENDPOINT="+h.hub.URL)
+		cmd.Env = append(os.Environ(), "MODELSTORE_TEST_CHILD="+dir, "HF_ENDPOINT="+h.hub.URL, "GORACE=atexit_sleep_ms=0")
 		return cmd
 	}
 	killed := child()
