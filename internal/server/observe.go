@@ -135,8 +135,9 @@ func (b *pacedBody) hurry() {
 func (b *pacedBody) Read(p []byte) (int, error) {
 	b.hurry()
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
+	if err == io.EOF {
 		// From now on the connection is watched for the client's leaving, which has all the time it wants.
+		// After any other end the deadline stays: net/http reads on to keep the connection.
 		_ = b.rc.SetReadDeadline(time.Time{})
 	}
 	return n, err
