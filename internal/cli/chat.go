@@ -12,8 +12,12 @@ import (
 	"github.com/toolserve/toolserve/policy"
 )
 
-// unreachableStatus is the exit status of a command whose server does not answer.
-const unreachableStatus = 3
+// The exit statuses of a command whose server does not answer, and of a chat that a Ctrl-C ended, as
+// shells count it.
+const (
+	unreachableStatus = 3
+	interruptedStatus = 130
+)
 
 // Remote names the running server that a command speaks to.
 type Remote struct {
@@ -72,8 +76,13 @@ func (c *ChatCmd) Run(ctx context.Context, streams IO) error {
 		return err
 	}
 	defer server.Close()
-	if _, err := server.Models(ctx); err != nil { // a wrong address or key is told before anything is typed
+	models, err := server.Models(ctx) // a wrong address or key is told before anything is typed
+	if err != nil {
 		return remoteError(err)
+	}
+	title := c.Model
+	if title == "default" && len(models) > 0 {
+		title = models[0].ID
 	}
 	// The signals are the chat's own: Ctrl-C stops an answer before it ends the program.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -83,7 +92,10 @@ func (c *ChatCmd) Run(ctx context.Context, streams IO) error {
 	defer signal.Stop(interrupts)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer stop()
-	return c.talk(ctx, server, streams, interrupts)
+	return c.talk(ctx, streams, repl.Options{
+		Client: server, Interrupts: interrupts, Model: c.Model, Title: title, System: c.System,
+		NoTools: c.NoTools, Yes: c.Yes, MaxRounds: c.MaxRounds,
+	})
 }
 
 // highRisk returns the policy's judgement of tool names. The server may have no rule for them: what a
@@ -96,34 +108,29 @@ func highRisk() (func(name string) bool, error) {
 	return func(name string) bool { return gate.Preview(policy.Call{Tool: name}).Action != policy.Allow }, nil
 }
 
-func (c *ChatCmd) talk(ctx context.Context, server *client.Client, streams IO, interrupts <-chan os.Signal) error {
+// talk connects the session to the streams and runs it.
+func (c *ChatCmd) talk(ctx context.Context, streams IO, opts repl.Options) error {
 	risky, err := highRisk()
 	if err != nil {
 		return err
 	}
-	input, interactive := repl.OpenInput(ctx, streams.In, streams.Out, streams.Err)
-	onTerminal := repl.IsTerminal(streams.Out)
-	notes := streams.Err
-	if onTerminal {
-		notes = streams.Out
+	opts.HighRisk = risky
+	opts.Input, opts.Interactive = repl.OpenInput(ctx, streams.In, streams.Out, streams.Err)
+	opts.Out, opts.Notes = streams.Out, streams.Err
+	if repl.IsTerminal(streams.Out) {
+		opts.Notes, opts.Reasoning, opts.Colour = streams.Out, true, repl.ColourWanted(streams.Env)
 	}
-	session := repl.New(repl.Options{
-		Client: server, Input: input, Out: streams.Out, Notes: notes,
-		Interactive: interactive, Reasoning: onTerminal,
-		Colour:     onTerminal && repl.ColourWanted(streams.Env),
-		Interrupts: interrupts, HighRisk: risky,
-		Model: c.Model, System: c.System, NoTools: c.NoTools, Yes: c.Yes, MaxRounds: c.MaxRounds,
-	})
-	run := session.Run
+	session := repl.New(opts)
 	if c.Message != "" {
-		run = func(ctx context.Context) error { return session.Once(ctx, c.Message) }
+		err = session.Once(ctx, c.Message)
+	} else {
+		err = session.Run(ctx)
 	}
-	err = run(ctx)
 	switch {
 	case errors.Is(err, repl.ErrFailed): // it was shown when it failed
 		return &ExitError{Code: 1}
 	case errors.Is(err, repl.ErrInterrupted):
-		return &ExitError{Code: 130}
+		return &ExitError{Code: interruptedStatus}
 	}
 	return remoteError(err)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -94,4 +95,21 @@ func runExample(t *testing.T, url, needs, input string, args ...string) string {
 		t.Fatalf("%v: %v\n%s", args, err, output)
 	}
 	return string(output)
+}
+
+// TestExampleConfigs judges the configurations of the folder examples.
+func TestExampleConfigs(t *testing.T) {
+	for _, name := range []string{"GITHUB_TOKEN", "BRAVE_API_KEY"} {
+		t.Setenv(name, "x")
+	}
+	t.Setenv("DATABASE_URL", "postgresql://user:pass@localhost/db")
+	files, err := filepath.Glob("../../examples/mcp/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no configurations: %v", err)
+	}
+	for _, file := range files {
+		if out, status := run(t, "", "mcp", "check", file); status != 0 {
+			t.Errorf("%s: status %d\n%s", file, status, out)
+		}
+	}
 }

@@ -37,8 +37,9 @@ type Options struct {
 	Interrupts <-chan os.Signal
 	// HighRisk says whether the name of a tool counts as dangerous.
 	HighRisk func(name string) bool
-	// Model is the model's name, System the system prompt or "".
-	Model, System string
+	// Model is the name that requests carry, Title the one that a person is shown, and System the system
+	// prompt or "".
+	Model, Title, System string
 	// NoTools leaves the server's tools alone; Yes approves every call.
 	NoTools, Yes bool
 	// MaxRounds bounds the rounds of calls in one turn; 0 is the loop's default.
@@ -135,7 +136,7 @@ func (s *Session) result() error {
 func (s *Session) banner(ctx context.Context) {
 	s.refreshTools(ctx)
 	s.print.note(dim, "%s at %s, %d tools. /help lists the commands, Ctrl-C stops an answer.",
-		cleanLine(s.opts.Model), s.opts.Client.URL(), len(s.request.Tools))
+		cleanLine(s.opts.Title), s.opts.Client.URL(), len(s.request.Tools))
 }
 
 // turn sends one message. Its failure is shown and counted; the error is only that of a server that is
