@@ -69,6 +69,26 @@ func (h *fakeHub) count(text string) (n int) {
 	return n
 }
 
+// setFile changes file while the servers run.
+func (h *fakeHub) setFile(file func(w http.ResponseWriter, r *http.Request, content []byte) bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.file = file
+}
+
+// sent returns how many bytes of files were sent.
+func (h *fakeHub) sent() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.served
+}
+
+func (h *fakeHub) resetSent() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.served = 0
+}
+
 func (h *fakeHub) serveHub(w http.ResponseWriter, r *http.Request) {
 	h.note(r)
 	if h.api != nil && h.api(w, r) {

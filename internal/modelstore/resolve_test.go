@@ -160,8 +160,8 @@ func TestCutConnectionsAreContinued(t *testing.T) {
 			h.cuts = append(h.cuts, 0, 0)
 			s := testStore(t, h)
 			checkContent(t, mustResolve(t, s, "org/m").Path, content)
-			if h.served != int64(len(content)) {
-				t.Errorf("%d bytes were sent for a file of %d", h.served, len(content))
+			if h.sent() != int64(len(content)) {
+				t.Errorf("%d bytes were sent for a file of %d", h.sent(), len(content))
 			}
 		})
 	}
@@ -196,15 +196,16 @@ func TestInterruptedDownloadIsContinuedLater(t *testing.T) {
 	if err != nil || kept.Size() == 0 {
 		t.Fatalf("kept %v, %v", kept.Size(), err)
 	}
-	h.file = nil
+	h.setFile(nil)
+	h.resetSent()
 	var phases []Phase
 	m, err := s.Resolve(t.Context(), "org/m", func(p Progress) { phases = append(phases, p.Phase) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkContent(t, m.Path, content)
-	if want := int64(len(content)) - kept.Size(); h.served != want {
-		t.Errorf("%d bytes were sent, %d were missing", h.served, want)
+	if want := int64(len(content)) - kept.Size(); h.sent() != want {
+		t.Errorf("%d bytes were sent, %d were missing", h.sent(), want)
 	}
 	if !slices.Contains(phases, PhaseVerify) {
 		t.Errorf("phases %v", phases)
@@ -288,7 +289,7 @@ func TestHostileDownloads(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(s.repoDir("org/m"), "m.gguf")); err == nil {
 				t.Error("a bad file got the good name")
 			}
-			h.file = nil // and the next try, with a good server, works
+			h.setFile(nil) // and the next try, with a good server, works
 			checkContent(t, mustResolve(t, s, "org/m").Path, content)
 		})
 	}
@@ -481,8 +482,8 @@ func TestTwoStoresFetchOnce(t *testing.T) {
 		}()
 	}
 	group.Wait()
-	if h.served != int64(len(content)) {
-		t.Errorf("%d bytes were sent for a file of %d", h.served, len(content))
+	if h.sent() != int64(len(content)) {
+		t.Errorf("%d bytes were sent for a file of %d", h.sent(), len(content))
 	}
 }
 
@@ -502,8 +503,7 @@ func TestTwoProcessesFetchOnce(t *testing.T) {
 	dir := t.TempDir()
 	half := make(chan struct{})
 	var once sync.Once
-	h.mu.Lock()
-	h.file = func(w http.ResponseWriter, r *http.Request, c []byte) bool {
+	h.setFile(func(w http.ResponseWriter, r *http.Request, c []byte) bool {
 		first := false
 		once.Do(func() { first = true })
 		if !first {
@@ -515,8 +515,7 @@ func TestTwoProcessesFetchOnce(t *testing.T) {
 		close(half)
 		<-r.Context().Done()
 		return true
-	}
-	h.mu.Unlock()
+	})
 	child := func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestTwoProcessesFetchOnce$", "-test.v")
 		cmd.Env = append(os.Environ(), "MODELSTORE_TEST_CHILD="+dir, "HF_ENDPOINT="+h.hub.URL, "GORACE=atexit_sleep_ms=0")
