@@ -5,9 +5,21 @@ import "math"
 // argmax returns the first of the largest logits. NaN is never the largest.
 func argmax(logits []float32) int32 {
 	best, at := float32(math.Inf(-1)), 0
-	for i, l := range logits {
-		if l > best {
-			best, at = l, i
+	i := 0
+	for ; i+8 <= len(logits); i += 8 {
+		l := (*[8]float32)(logits[i:])
+		// New maxima are rare: one look at eight is nearly always enough.
+		if l[0] > best || l[1] > best || l[2] > best || l[3] > best || l[4] > best || l[5] > best || l[6] > best || l[7] > best {
+			for j, x := range l {
+				if x > best {
+					best, at = x, i+j
+				}
+			}
+		}
+	}
+	for ; i < len(logits); i++ {
+		if logits[i] > best {
+			best, at = logits[i], i
 		}
 	}
 	return int32(at)
@@ -25,6 +37,13 @@ func topK(logits []float32, k int, scratch []candidate) []candidate {
 	}
 	least := h[0].logit
 	for i := k; i < len(logits); i++ {
+		if i+8 <= len(logits) {
+			l := (*[8]float32)(logits[i:])
+			if !(l[0] > least || l[1] > least || l[2] > least || l[3] > least || l[4] > least || l[5] > least || l[6] > least || l[7] > least) {
+				i += 7
+				continue
+			}
+		}
 		if l := logits[i]; l > least {
 			h[0] = candidate{int32(i), l}
 			sinkMin(h, 0)
@@ -73,24 +92,60 @@ func above(logits []float32, cutoff float32, scratch []candidate) []candidate {
 }
 
 // nucleus moves the heaviest candidates whose weights together reach mass to the front and returns how many
-// they are and what they weigh.
+// they are and what they weigh. The heaviest weight must be 1.
 func nucleus(cands []candidate, weights []float64, mass float64) (n int, total float64) {
-	h := weighted{cands, weights}
-	for i := len(cands)/2 - 1; i >= 0; i-- {
-		h.sink(i, len(cands))
+	// Only the candidates around the border need an order, so they are sorted into buckets first: one for each
+	// power of two that weights lie between.
+	var buckets [64]float64
+	for _, w := range weights {
+		buckets[magnitude(w)] += w
 	}
-	// Popping the best swaps it to the end of the shrinking heap; the loop below turns the popped tail
-	// around to the front.
-	rest := len(cands)
+	border := 0
+	for border < len(buckets)-1 && total+buckets[border] < mass {
+		total += buckets[border]
+		border++
+	}
+	h := weighted{cands, weights}
+	end := 0 // of the border's bucket, which follows what is certain
+	for i, w := range weights {
+		switch m := magnitude(w); {
+		case m < border:
+			h.swap(i, end)
+			h.swap(end, n)
+			n++
+			end++
+		case m == border:
+			h.swap(i, end)
+			end++
+		}
+	}
+	rest := weighted{cands[n:end], weights[n:end]}
+	more, weight := rest.heaviest(mass - total)
+	return n + more, total + weight
+}
+
+// magnitude returns how many times a weight of at most 1 can be doubled below 1, at most 63.
+func magnitude(w float64) int {
+	return min(max(0, 1022-int(math.Float64bits(w)>>52)), 63)
+}
+
+// heaviest moves the heaviest to the front until they reach mass, and returns how many and what they weigh.
+func (h weighted) heaviest(mass float64) (n int, total float64) {
+	for i := len(h.cands)/2 - 1; i >= 0; i-- {
+		h.sink(i, len(h.cands))
+	}
+	// Popping the heaviest swaps it to the end of the shrinking heap; the loop below turns the popped tail around
+	// to the front.
+	rest := len(h.cands)
 	for rest > 0 && total < mass {
 		rest--
-		total += weights[0]
+		total += h.weights[0]
 		h.swap(0, rest)
 		h.sink(0, rest)
 	}
-	n = len(cands) - rest
+	n = len(h.cands) - rest
 	for i := range min(n, rest) {
-		h.swap(i, len(cands)-1-i)
+		h.swap(i, len(h.cands)-1-i)
 	}
 	return n, total
 }
