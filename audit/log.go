@@ -135,8 +135,8 @@ func (l *Log) append(r Record) error {
 // write puts a record into the file, into a new one where the current one is full.
 func (l *Log) write(r *Record, now time.Time) error {
 	if limit := l.opts.MaxBytes; limit > 0 && l.file.size >= limit {
-		if err := l.file.rotate(now); err != nil {
-			return err
+		if err := l.file.rotate(now); err != nil { // the old file goes on where it can
+			l.opts.Logger.Error("audit log was not rotated", "path", l.opts.Path, "error", err)
 		}
 	}
 	r.Seq = l.file.seq + 1

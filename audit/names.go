@@ -65,7 +65,11 @@ func wordAt(words []byte, ends []int, i int) []byte {
 	if i > 0 {
 		start = ends[i-1]
 	}
-	return words[start:ends[i]]
+	w := words[start:ends[i]]
+	for len(w) > 1 && w[len(w)-1] >= '0' && w[len(w)-1] <= '9' { // key1, token2
+		w = w[:len(w)-1]
+	}
+	return w
 }
 
 // split writes the words of a name in lower case into words, and where each ends into ends. It

@@ -131,12 +131,13 @@ func jwtEnd(s string, dot int) int {
 // userinfo finds the credentials of a URL whose authority begins at i. They end at the last '@' in
 // front of the query; a path without a ':' in front of it ends the search.
 func userinfo(s string, i int) (start, end int) {
-	at, colon := -1, false
+	at, colon, digits := -1, false, false // digits: only digits stand behind the last ':'
 	for n := i; n < len(s) && n < i+maxUserinfo; n++ {
 		c := s[n]
-		if c <= ' ' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '?' || c == '#' || c == '/' && !colon {
+		if c <= ' ' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '?' || c == '#' || c == '/' && (!colon || digits) {
 			break
 		}
+		digits = c == ':' || digits && c >= '0' && c <= '9'
 		colon = colon || c == ':'
 		if c == '@' {
 			at = n

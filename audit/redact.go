@@ -42,7 +42,7 @@ type RedactorOptions struct {
 type Redactor struct {
 	keys     map[string]bool
 	off      bool
-	literals atomic.Pointer[strings.Replacer] // nil while there is none
+	literals atomic.Pointer[literals] // nil while there is none
 
 	mu      sync.Mutex // guards secrets
 	secrets []string
@@ -80,11 +80,7 @@ func (r *Redactor) AddSecrets(secrets ...string) {
 		return strings.Compare(a, b)
 	})
 	r.secrets = slices.Compact(r.secrets)
-	pairs := make([]string, 0, 2*len(r.secrets))
-	for _, s := range r.secrets {
-		pairs = append(pairs, s, Redacted)
-	}
-	r.literals.Store(strings.NewReplacer(pairs...))
+	r.literals.Store(newLiterals(r.secrets))
 }
 
 // Text returns s without secrets and, when it has more than 1000 characters, as its first 100 and a
@@ -119,7 +115,7 @@ func (r *Redactor) Hide(s string) string {
 		return s
 	}
 	if lit := r.literals.Load(); lit != nil {
-		s = lit.Replace(s)
+		s = lit.hide(s)
 	}
 	return hidePatterns(s)
 }

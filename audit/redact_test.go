@@ -1,0 +1,136 @@
+package audit
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestSecretName(t *testing.T) {
+	secret := `password passwd pwd db_password token access_token accessToken API_KEY apiKey APIKey api-key key secret client_secret
+		credential credentials auth Authorization X-Auth-Token GITHUB_TOKEN private_key cookie Set-Cookie oauth_token session_token
+		passphrase jwt AWS_SECRET_ACCESS_KEY OPENAI_API_KEY authToken aws_access_key_id key1 Proxy-Authorization`
+	for name := range strings.FieldsSeq(secret) {
+		if !SecretName(name) {
+			t.Errorf("%q is not taken for a secret", name)
+		}
+	}
+	harmless := `author authors monkey keyboard turkey tokens_per_second max_tokens tokenizer keyword keywords primary_key
+		foreign_key token_count authority path query url name secretary passage compass tokens donkey hockey authored key_count
+		max_token_count auth_method auth_type cache_key total_tokens keyframes keynote`
+	for name := range strings.FieldsSeq(harmless) {
+		if SecretName(name) {
+			t.Errorf("%q is taken for a secret", name)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	jwt := "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+	red := NewRedactor(RedactorOptions{Secrets: []string{"hunter2", "p@ss w/rd", "abc"}})
+	for in, want := range map[string]string{
+		"":                      "",
+		"list of files in /tmp": "list of files in /tmp",
+		"Authorization: Bearer sk-abcdefghijklmnop1234":           "Authorization: Bearer [REDACTED]",
+		"bearer ghp_0123456789abcdef0123456789abcdef0123":         "bearer [REDACTED]",
+		"the bearer of news":                                      "the bearer of news",
+		"use ghp_0123456789abcdef0123456789abcdef0123 here":       "use [REDACTED] here",
+		"key sk-proj-abcdefghijklmnopqrstuv":                      "key [REDACTED]",
+		"AKIAIOSFODNN7EXAMPLE":                                    "[REDACTED]",
+		"t=" + jwt + ".":                                          "t=[REDACTED].",
+		"https://u:p@h/?token=abc123&x=1":                         "https://[REDACTED]@h/?token=[REDACTED]&x=1",
+		"postgres://user:pa/ss@host/db":                           "postgres://[REDACTED]@host/db",
+		"https://host/@scope/pkg":                                 "https://host/@scope/pkg",
+		"https://host:8080/a@b":                                   "https://host:8080/a@b",
+		"password=hunter3 next":                                   "password=[REDACTED] next",
+		`{\"api_key\":\"xyz\"}`:                                   `{\"api_key\":\"[REDACTED]\"}`,
+		"token: x1y2z3w4":                                         "token: [REDACTED]",
+		"the key: a way of life":                                  "the key: a way of life",
+		"if token == null":                                        "if token == null",
+		"tokens_per_second=12":                                    "tokens_per_second=12",
+		"author=me":                                               "author=me",
+		"my hunter2!":                                             "my [REDACTED]!",
+		"p%40ss+w%2Frd":                                           "[REDACTED]",
+		"x aHVudGVyMg== y":                                        "x [REDACTED] y",
+		"abc stays: it is too short":                              "abc stays: it is too short",
+		"Zx8Qm2Lp9Rt4Vw7Ky3Nb6Hc1Jd5":                             "[REDACTED]",
+		"getUserAccountInformationForCustomer2Again":              "getUserAccountInformationForCustomer2Again",
+		"123e4567-e89b-12d3-a456-426614174000":                    "123e4567-e89b-12d3-a456-426614174000",
+		"9c56cc51b374c3ba189210d5b6d4bf57790d351c96c47c02190ecf1": "9c56cc51b374c3ba189210d5b6d4bf57790d351c96c47c02190ecf1",
+		"a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nb": "a\n[REDACTED]\nb",
+		"-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----":               "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
+	} {
+		if got := red.Text(in); got != want {
+			t.Errorf("Text(%q)\n got %q\nwant %q", in, got, want)
+		}
+		if got := red.Text(want); got != want {
+			t.Errorf("Text is not stable: %q became %q", want, got)
+		}
+	}
+}
+
+func TestTruncation(t *testing.T) {
+	red := NewRedactor(RedactorOptions{})
+	if got := red.Text(strings.Repeat("ä", 1000)); got != strings.Repeat("ä", 1000) {
+		t.Errorf("1000 characters were shortened to %d bytes", len(got))
+	}
+	want := strings.Repeat("ä", 100) + "... [truncated, 1001 chars total]"
+	if got := red.Text(strings.Repeat("ä", 1001)); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	// A secret across the cut is hidden before the cut is made.
+	long := strings.Repeat("x ", 45) + "ghp_0123456789abcdef0123456789abcdef0123 " + strings.Repeat("y ", 600)
+	if got := red.Text(long); strings.Contains(got, "ghp_") {
+		t.Errorf("half a token is shown: %q", got)
+	}
+}
+
+func TestRedactJSON(t *testing.T) {
+	red := NewRedactor(RedactorOptions{Secrets: []string{"hunter2"}, Keys: []string{"plate"}})
+	for in, want := range map[string]string{
+		`{"path":"/tmp/x","n":1.5e3,"ok":true,"none":null}`:            `{"path":"/tmp/x","n":1.5e3,"ok":true,"none":null}`,
+		` { "api_key" : "x", "a" : [ {"token" : "y"} , {} , [] ] } `:   `{"api_key":"[REDACTED]","a":[{"token":"[REDACTED]"},{},[]]}`,
+		`{"password":1234,"auth":{"user":"u"},"secret":["a","b"]}`:     `{"password":"[REDACTED]","auth":"[REDACTED]","secret":"[REDACTED]"}`,
+		`{"secret":null,"auth":false}`:                                 `{"secret":null,"auth":false}`,
+		`{"headers":[{"name":"Authorization","value":"abc"}]}`:         `{"headers":[{"name":"Authorization","value":"[REDACTED]"}]}`,
+		`{"tokens_per_second":3,"author":"me","url":"https://h/?x=1"}`: `{"tokens_per_second":3,"author":"me","url":"https://h/?x=1"}`,
+		`{"licence_plate":"B-AB 12","x":"hunter\u0032"}`:               `{"licence_plate":"[REDACTED]","x":"[REDACTED]"}`,
+		`{"hunter2":1}`:                    `{"[REDACTED]":1}`,
+		`{"x":"\ud83d\ude00\u0001\n\"\\"}`: `{"x":"😀\u0001\n\"\\"}`,
+		`{"x":`:                            `"{\"x\":"`,
+		`not json, password=x`:             `"not json, password=[REDACTED]"`,
+		`{"x":1} `:                         `{"x":1}`,
+		`[1,2`:                             `"[1,2"`,
+	} {
+		if got := string(red.JSON([]byte(in))); got != want {
+			t.Errorf("JSON(%s)\n got %s\nwant %s", in, got, want)
+		}
+	}
+	if got := string(red.JSON([]byte(`{"a":"` + strings.Repeat("x", 70000) + `"}`))); got != `"[truncated, 70008 bytes total]"` {
+		t.Errorf("long arguments: %.100s", got)
+	}
+}
+
+func FuzzRedactJSON(f *testing.F) {
+	f.Add(`{"token":"x","a":[1,{"b":"Bearer abcdefg123"}]}`)
+	f.Add(`{"x":"\ud800"}`)
+	f.Add("-----BEGIN PRIVATE KEY-----://a:b@c")
+	red := NewRedactor(RedactorOptions{Secrets: []string{"topsecretvalue"}})
+	f.Fuzz(func(t *testing.T, in string) {
+		out := red.JSON([]byte(in))
+		if !json.Valid(out) {
+			t.Fatalf("JSON(%q) is not JSON: %q", in, out)
+		}
+		if strings.Contains(string(out), "topsecretvalue") {
+			t.Fatalf("JSON(%q) shows a literal secret: %q", in, out)
+		}
+		text := red.Text(in)
+		if strings.Contains(text, "topsecretvalue") {
+			t.Fatalf("Text(%q) shows a literal secret: %q", in, text)
+		}
+		if utf8.ValidString(in) && !utf8.ValidString(text) {
+			t.Fatalf("Text(%q) is not UTF-8: %q", in, text)
+		}
+	})
+}
