@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/json"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -88,19 +89,9 @@ func (w *rewriter) value(depth int, secret bool) bool {
 	return ok
 }
 
+// isNumber says whether a word is a JSON number.
 func isNumber(s string) bool {
-	if s == "" || s[0] != '-' && (s[0] < '0' || s[0] > '9') {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9', c == '+', c == '-', c == '.', c == 'e', c == 'E':
-		default:
-			return false
-		}
-	}
-	last := s[len(s)-1]
-	return last >= '0' && last <= '9'
+	return s != "" && (s[0] == '-' || s[0] >= '0' && s[0] <= '9') && json.Valid([]byte(s))
 }
 
 func (w *rewriter) object(depth int) bool {
