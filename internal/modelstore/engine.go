@@ -109,7 +109,7 @@ func (s *Store) enginePackage(variant string) (enginePackage, error) {
 // that does not match its manifest is refused with [ErrTampered]. Errors wrap an *[Error].
 func (s *Store) EngineLibraries(ctx context.Context, variant string, progress func(Progress)) (Engine, error) {
 	e, err := s.EngineInstalled(variant)
-	if !errors.Is(err, fs.ErrNotExist) {
+	if s.offline || !errors.Is(err, fs.ErrNotExist) {
 		return e, err
 	}
 	return s.installEngine(ctx, variant, progress, false)

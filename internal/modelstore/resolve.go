@@ -17,11 +17,11 @@ import (
 func (s *Store) resolveHub(ctx context.Context, ref hubRef, progress func(Progress), refresh bool) (Model, error) {
 	dir := s.repoDir(ref.id())
 	if !refresh {
-		if m, ok, err := s.cached(dir, ref, s.offline); ok || err != nil {
+		if m, ok, err := s.cached(dir, ref, s.hubOff); ok || err != nil {
 			return m, err
 		}
 	}
-	if s.offline {
+	if s.hubOff {
 		return Model{}, s.offlineError(dir, ref)
 	}
 	unlock, err := s.lock(ctx, dir, ref.String(), progress)
@@ -61,7 +61,7 @@ func (s *Store) resolveHub(ctx context.Context, ref hubRef, progress func(Progre
 
 func (s *Store) offlineError(dir string, ref hubRef) error {
 	e := &Error{
-		What: "model " + ref.String(), Kind: ErrNetwork, Reason: "it is not in the cache, and HF_HUB_OFFLINE forbids asking the hub",
+		What: "model " + ref.String(), Kind: ErrNetwork, Reason: "it is not in the cache, and the hub may not be asked (HF_HUB_OFFLINE)",
 		Mend: "unset HF_HUB_OFFLINE, or name a .gguf file",
 	}
 	if have := variants(s.readIndex(dir).onDisk(dir)); len(have) > 0 {

@@ -73,6 +73,9 @@ func TestCachedModelsNeedNoNetwork(t *testing.T) {
 	if !errors.Is(err, ErrNetwork) || !strings.Contains(err.Error(), "HF_HUB_OFFLINE") || !strings.Contains(err.Error(), "m-Q4_K_M.gguf") {
 		t.Errorf("offline: %v", err)
 	}
+	if _, err := New(Options{Dir: s.Dir(), Offline: true}).Resolve(t.Context(), "org/m:Q8_0", nil); !errors.Is(err, ErrNetwork) {
+		t.Errorf("Offline: %v", err)
+	}
 	list, err := s.List(t.Context())
 	if err != nil || len(list) != 1 || list[0].Quant != "Q4_K_M" || list[0].Size != int64(len(content)) {
 		t.Errorf("List = %+v, %v", list, err)

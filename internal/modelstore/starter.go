@@ -57,6 +57,12 @@ func (s *Store) resolveStarter(ctx context.Context, progress func(Progress)) (Mo
 	if m, ok := s.cachedStarter(dir); ok {
 		return m, nil
 	}
+	if s.offline {
+		return Model{}, &Error{
+			What: "starter model " + StarterName, Kind: ErrNetwork, Reason: "it is not in the cache, and nothing may be fetched",
+			Mend: "fetch it with 'toolserve pull'",
+		}
+	}
 	unlock, err := s.lock(ctx, dir, StarterName, progress)
 	if err != nil {
 		return Model{}, err
@@ -109,7 +115,7 @@ func (s *Store) cachedStarter(dir string) (Model, bool) {
 // starterFromHub downloads the pinned file. A hub that cannot be reached is given up within seconds,
 // because another way is open.
 func (s *Store) starterFromHub(ctx context.Context, dir string, ix *index, progress func(Progress)) error {
-	if s.offline {
+	if s.hubOff {
 		return errors.New("HF_HUB_OFFLINE is set")
 	}
 	progress(Progress{Phase: PhaseResolve, Name: StarterName, Source: s.endpoint.Host})

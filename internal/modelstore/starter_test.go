@@ -2,6 +2,7 @@ package modelstore
 
 import (
 	"errors"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -150,6 +151,24 @@ func brokenWheel(t *testing.T) string {
 	return path
 }
 
+func TestOfflineFetchesNothing(t *testing.T) {
+	calls := programs(t, map[string]string{"pip3": "", "npm": "", "uv": ""})
+	s := New(Options{Dir: filepath.Join(t.TempDir(), "cache"), Offline: true})
+	if _, err := s.Resolve(t.Context(), "", nil); !errors.Is(err, ErrNetwork) || !strings.Contains(err.Error(), "toolserve pull") {
+		t.Errorf("starter: %v", err)
+	}
+	s.goos, s.goarch = "linux", "amd64"
+	if _, err := s.EngineLibraries(t.Context(), "cpu", nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("engine: %v", err)
+	}
+	if calls() != nil {
+		t.Errorf("programs were called: %v", calls())
+	}
+	if _, err := os.Stat(s.Dir()); err == nil {
+		t.Error("a cache folder was made")
+	}
+}
+
 func TestSilentHubIsGivenUp(t *testing.T) {
 	content := model(t, 3, 5000)
 	h := newFakeHub(t, nil)
@@ -170,7 +189,12 @@ func TestRealPackage(t *testing.T) {
 	if os.Getenv("TOOLSERVE_TEST_PIP") != "1" {
 		t.Skip("TOOLSERVE_TEST_PIP=1 is not set: pip may not be used")
 	}
-	s := New(Options{Dir: t.TempDir(), Offline: true, Getenv: func(string) string { return "" }})
+	s := New(Options{Dir: t.TempDir(), Getenv: func(k string) string {
+		if k == "HF_HUB_OFFLINE" {
+			return "1"
+		}
+		return ""
+	}})
 	m := mustResolve(t, s, "")
 	if m.Source != SourcePyPI || m.Quant != "Q4_1" || m.Size != 98362432 {
 		t.Errorf("model %+v", m)

@@ -38,7 +38,8 @@ type Options struct {
 	Endpoint string
 	// Token authorises against Endpoint, and is sent nowhere else. Default: $HF_TOKEN.
 	Token string
-	// Offline forbids asking the hub. Default: whether $HF_HUB_OFFLINE is 1 or true.
+	// Offline forbids fetching anything from anywhere: what is in the cache is all there is. Beside it,
+	// $HF_HUB_OFFLINE=1 forbids asking the hub, but not npm, pip and uv.
 	Offline bool
 	// Logger receives warnings and what is fetched from where. Default: silent.
 	Logger *slog.Logger
@@ -52,7 +53,8 @@ type Store struct {
 	dir      string
 	endpoint *url.URL
 	token    string
-	offline  bool
+	offline  bool // fetch nothing
+	hubOff   bool // do not ask the hub
 	log      *slog.Logger
 	client   *http.Client
 	dirErr   error // why there is no cache directory
@@ -83,7 +85,8 @@ func New(opts Options) *Store {
 	s := &Store{
 		dir:      firstOf(opts.Dir, getenv("TOOLSERVE_CACHE")),
 		token:    strings.TrimSpace(firstOf(opts.Token, getenv("HF_TOKEN"))),
-		offline:  opts.Offline || isTrue(getenv("HF_HUB_OFFLINE")),
+		offline:  opts.Offline,
+		hubOff:   opts.Offline || isTrue(getenv("HF_HUB_OFFLINE")),
 		log:      opts.Logger,
 		goos:     runtime.GOOS,
 		goarch:   runtime.GOARCH,
