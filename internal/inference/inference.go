@@ -93,7 +93,10 @@ func (m *Model) Generate(ctx context.Context, req *chat.Request) iter.Seq2[chat.
 			return
 		}
 		r := newRun(m, p, yield)
-		if err := r.generate(ctx, m.opts.Engine); err != nil && !r.left {
+		err = r.generate(ctx, m.opts.Engine)
+		m.log.DebugContext(ctx, "generation", "prompt", r.usage.PromptTokens, "cached", r.usage.CachedTokens,
+			"completion", r.usage.CompletionTokens, "calls", p.parser.Calls(), "left", r.left, "error", err)
+		if err != nil && !r.left {
 			yield(chat.Event{}, translate(err))
 		}
 	}

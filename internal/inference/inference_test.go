@@ -458,6 +458,48 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// naiveStop is what the stop texts mean: the output ends before the one that is complete first, and before
+// the longest of those that are complete at the same place.
+func naiveStop(text string, stops []string) string {
+	for end := range len(text) + 1 {
+		longest := ""
+		for _, stop := range stops {
+			if stop != "" && strings.HasSuffix(text[:end], stop) && len(stop) > len(longest) {
+				longest = stop
+			}
+		}
+		if longest != "" {
+			return text[:end-len(longest)]
+		}
+	}
+	return text
+}
+
+// FuzzStop checks the filter against the definition, whatever the pieces are.
+func FuzzStop(f *testing.F) {
+	f.Add("aabaabaaab", "aab", "abaaa", uint8(3))
+	f.Add("one STOP", "STOP", "", uint8(1))
+	f.Fuzz(func(t *testing.T, text, stop1, stop2 string, size uint8) {
+		stops := []string{stop1, stop2}
+		filter := newStopFilter(stops)
+		var got string
+		for rest := text; rest != ""; {
+			n := min(len(rest), int(size%7)+1)
+			got += filter.write(rest[:n])
+			rest = rest[n:]
+			if !strings.HasPrefix(text, got) {
+				t.Fatalf("%q shown of %q", got, text)
+			}
+		}
+		if !filter.hit {
+			got += filter.flush()
+		}
+		if want := naiveStop(text, stops); got != want {
+			t.Errorf("%q with the stops %q gives %q, want %q", text, stops, got, want)
+		}
+	})
+}
+
 func BenchmarkStop(b *testing.B) {
 	f := newStopFilter([]string{"\nUser:", "<|endoftext|>", "###", strings.Repeat("a", 1000) + "b"})
 	b.ReportAllocs()

@@ -226,3 +226,28 @@ func TestWriteErrorIsJSON(t *testing.T) {
 		t.Errorf("%d %+v", w.Code, e)
 	}
 }
+
+// BenchmarkStream is one token's way from the generator to the client of a stream over TCP.
+func BenchmarkStream(b *testing.B) {
+	tokens := make(chan struct{}) // one for each token, sent by the benchmark, which closes it
+	server := httptest.NewServer(http.HandlerFunc(testHandler(events(func(context.Context, int) error {
+		if _, ok := <-tokens; !ok {
+			return io.EOF
+		}
+		return nil
+	})).ChatCompletions))
+	defer server.Close()
+	go func() {
+		resp, err := http.Post(server.URL, "application/json", strings.NewReader(streamBody))
+		if err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+	}()
+	tokens <- struct{}{}
+	b.ReportAllocs()
+	for b.Loop() {
+		tokens <- struct{}{}
+	}
+	close(tokens)
+}
