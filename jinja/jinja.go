@@ -153,3 +153,21 @@ func (t *Template) errorAt(offset int, kind ErrorKind, message string) *Error {
 		Message:  message,
 	}
 }
+
+// EncodeJSON is the filter tojson without arguments: the JSON text that json.dumps writes with
+// ensure_ascii off. It fails for a value that JSON cannot say.
+func EncodeJSON(v Value) (text string, err error) {
+	budget := value.Budget{Steps: DefaultMaxSteps, Memory: DefaultMaxMemory, MaxText: DefaultMaxOutput}
+	defer func() {
+		if r := recover(); r != nil {
+			f, ok := r.(*value.Failure)
+			if !ok {
+				panic(r)
+			}
+			err = f
+		}
+	}()
+	b := value.NewBuffer(&budget)
+	value.EncodeJSON(b, v, &value.JSONStyle{Item: ", ", Key: ": "})
+	return b.String(), nil
+}

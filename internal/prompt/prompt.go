@@ -1,14 +1,20 @@
 // Package prompt turns a [chat.Request] into the text that a model reads, with the model's own chat
 // template.
+//
+// Templates differ in what they can say: some know no system turn, some want arguments as text, some
+// want one call a turn. [New] finds that out by rendering small probes, and [Template.Render] brings
+// each request into the form that the template takes. A template that knows no tools still gets them,
+// described in the system turn in Hermes form.
 package prompt
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/toolserve/toolserve/chat"
+	"github.com/toolserve/toolserve/jinja"
 )
 
 // Options configure a [Template]. The zero value works.
@@ -26,48 +32,68 @@ type Options struct {
 
 // Template is a compiled chat template. It is safe for concurrent use.
 type Template struct {
-	source string
-	opts   Options
-	caps   Caps
+	source   string
+	opts     Options
+	compiled *jinja.Template
+	caps     Caps
+	// shape is how requests are brought into the form that the template takes.
+	shape shape
 }
 
 // Prompt is a rendered request.
 type Prompt struct {
+	// Text is the prompt. It begins with the text of the BOS token where the template writes one.
 	Text string
 	// ReasoningOpen says that Text ends inside an opened reasoning block.
 	ReasoningOpen bool
 	// ToolsInPrompt says that the request's tools are in Text.
 	ToolsInPrompt bool
-	// HermesTools says that the tools were described by toolserve in Hermes form, because the template
-	// knows none: the output is then to be read as that family's.
+	// HermesTools says that toolserve described the tools in Hermes form, because the template knows
+	// none: the output is then to be read as that family's.
 	HermesTools bool
-}
-
-// Caps says what a template can do, as found by rendering probes.
-type Caps struct {
-	Tools          bool
-	ToolCalls      bool
-	ToolRole       bool
-	System         bool
-	Developer      bool
-	ParallelCalls  bool
-	Parts          bool
-	OpensReasoning bool
-	PrefixStable   bool
 }
 
 // RequestError is a request that the template refuses: the client's fault.
 type RequestError struct {
-	// Param is the request's field, such as "messages".
+	// Param is the request's field, such as "messages[2].content".
 	Param   string
 	Message string
+	// Err is the template's error where one is the cause.
+	Err error
 }
 
-func (e *RequestError) Error() string { return fmt.Sprintf("%s: %s", e.Param, e.Message) }
+func (e *RequestError) Error() string { return e.Param + ": " + e.Message }
 
-// New compiles a chat template and probes what it can do.
+// Unwrap returns the cause.
+func (e *RequestError) Unwrap() error { return e.Err }
+
+func badRequest(param, format string, args ...any) error {
+	return &RequestError{Param: param, Message: fmt.Sprintf(format, args...)}
+}
+
+// New compiles a chat template and probes what it can do. An empty source is [DefaultTemplate]. The
+// error wraps a [*jinja.Error].
 func New(source string, opts Options) (*Template, error) {
-	return &Template{source: source, opts: opts}, nil
+	if source == "" {
+		source = DefaultTemplate
+	}
+	if opts.Name == "" {
+		opts.Name = "chat template"
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	compiled, err := jinja.CompileWith(opts.Name, source, jinja.CompileOptions{Lenient: true})
+	if err != nil {
+		return nil, fmt.Errorf("the chat template cannot be read: %w", err)
+	}
+	t := &Template{source: source, opts: opts, compiled: compiled}
+	t.probe()
+	opts.Logger.Debug("probed the chat template", "name", opts.Name, "caps", t.caps)
+	return t, nil
 }
 
 // Caps returns what the template can do.
@@ -76,12 +102,81 @@ func (t *Template) Caps() Caps { return t.caps }
 // Source returns the template's text.
 func (t *Template) Source() string { return t.source }
 
-// Render renders the request.
+// Render makes the prompt of a request. A request that the template refuses is a [*RequestError].
 func (t *Template) Render(req *chat.Request) (Prompt, error) {
-	var b strings.Builder
-	for _, m := range req.Messages {
-		fmt.Fprintf(&b, "<|im_start|>%s\n%s<|im_end|>\n", m.Role, m.Text())
+	if len(req.Messages) == 0 {
+		return Prompt{}, badRequest("messages", "there is no message")
 	}
-	b.WriteString("<|im_start|>assistant\n")
-	return Prompt{Text: b.String()}, nil
+	c, err := t.conversation(req)
+	if err != nil {
+		return Prompt{}, err
+	}
+	text, err := t.renderRepaired(c)
+	if err != nil {
+		return Prompt{}, requestError(err)
+	}
+	if req.ContinueFinalMessage {
+		if text, err = cutAfterFinal(text, req.Messages); err != nil {
+			return Prompt{}, err
+		}
+	}
+	return Prompt{
+		Text:          text,
+		ReasoningOpen: c.generate && endsInReasoning(text),
+		ToolsInPrompt: len(c.tools) > 0 || c.hermes,
+		HermesTools:   c.hermes,
+	}, nil
+}
+
+// renderRepaired renders, and where the template refuses, tries again with what it may have missed:
+// first the optional keys of tools, then turns that alternate.
+func (t *Template) renderRepaired(c *conversation) (string, error) {
+	text, err := t.renderOnce(c)
+	if err == nil {
+		return text, nil
+	}
+	if c.fillTools() {
+		if text, again := t.renderOnce(c); again == nil {
+			return text, nil
+		}
+	}
+	if c.mergeTurns() {
+		if text, again := t.renderOnce(c); again == nil {
+			return text, nil
+		}
+	}
+	return "", err // the first error is about the request as it was sent
+}
+
+func (t *Template) renderOnce(c *conversation) (string, error) {
+	vars, size, err := c.variables()
+	if err != nil {
+		return "", err
+	}
+	return t.compiled.Render(vars, limits(t.opts.Now, size, len(c.messages)))
+}
+
+// limits scales the limits of a render with the request: a long conversation may cost more.
+func limits(now func() time.Time, size, messages int) jinja.RenderOptions {
+	return jinja.RenderOptions{
+		Now:       now,
+		MaxOutput: jinja.DefaultMaxOutput + 4*size,
+		MaxMemory: jinja.DefaultMaxMemory + 16*size,
+		MaxSteps:  jinja.DefaultMaxSteps + 10_000*messages + size,
+	}
+}
+
+// requestError blames the request for an error of the template, which did render its probes.
+func requestError(err error) error {
+	var e *jinja.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Kind {
+	case jinja.Raised:
+		return &RequestError{Param: "messages", Message: "the model's chat template refuses the request: " + e.Message, Err: err}
+	case jinja.Limit:
+		return &RequestError{Param: "messages", Message: "the model's chat template takes too much for this request: " + e.Message, Err: err}
+	}
+	return &RequestError{Param: "messages", Message: "the model's chat template cannot show this request: " + err.Error(), Err: err}
 }

@@ -1,0 +1,104 @@
+package prompt
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/toolserve/toolserve/chat"
+	"github.com/toolserve/toolserve/jinja"
+)
+
+var errNotObject = errors.New("not a JSON object")
+
+// toolValues makes the values of tools: {"type":"function","function":...} with the function as it was
+// sent, key order included.
+func toolValues(tools []chat.Tool) ([]jinja.Value, error) {
+	values := make([]jinja.Value, len(tools))
+	for i := range tools {
+		function, err := functionValue(&tools[i], fmt.Sprintf("tools[%d].function", i))
+		if err != nil {
+			return nil, err
+		}
+		wrapper := jinja.NewDict(2)
+		wrapper.Set("type", jinja.String("function"))
+		wrapper.Set("function", function)
+		values[i] = wrapper
+	}
+	return values, nil
+}
+
+func functionValue(tool *chat.Tool, path string) (*jinja.Dict, error) {
+	if tool.Function != nil {
+		return decodeObject(tool.Function, path)
+	}
+	function := jinja.NewDict(3)
+	function.Set("name", jinja.String(tool.Name))
+	if tool.Description != "" {
+		function.Set("description", jinja.String(tool.Description))
+	}
+	if len(tool.Parameters) > 0 {
+		parameters, err := decodeObject(tool.Parameters, path+".parameters")
+		if err != nil {
+			return nil, err
+		}
+		function.Set("parameters", parameters)
+	}
+	return function, nil
+}
+
+func decodeObject(data []byte, path string) (*jinja.Dict, error) {
+	v, err := jinja.DecodeJSON(data)
+	if err != nil {
+		return nil, badRequest(path, "%v", err)
+	}
+	d, ok := v.(*jinja.Dict)
+	if !ok {
+		return nil, badRequest(path, "not a JSON object")
+	}
+	return d, nil
+}
+
+// functionText is the JSON text of a tool's function.
+func functionText(tool *chat.Tool) (string, error) {
+	if tool.Function != nil {
+		return string(tool.Function), nil
+	}
+	object := struct {
+		Name        string          `json:"name"`
+		Description string          `json:"description,omitempty"`
+		Parameters  json.RawMessage `json:"parameters,omitempty"`
+	}{tool.Name, tool.Description, tool.Parameters}
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(object); err != nil {
+		return "", badRequest("tools", "the parameters of %s: %v", tool.Name, err)
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
+}
+
+func toolsSize(tools []chat.Tool) int {
+	n := 0
+	for i := range tools {
+		n += max(len(tools[i].Function), len(tools[i].Parameters)+len(tools[i].Description)) + 64
+	}
+	return n
+}
+
+// functionsText is the JSON text of a list of functions, for templates that take it as the text
+// functions.
+func functionsText(tools []jinja.Value) string {
+	functions := jinja.NewList()
+	for _, tool := range tools {
+		if f, ok := tool.(*jinja.Dict).Lookup("function"); ok {
+			functions.Items = append(functions.Items, f)
+		}
+	}
+	text, err := jinja.EncodeJSON(functions)
+	if err != nil {
+		return "[]"
+	}
+	return text
+}
