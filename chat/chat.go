@@ -155,8 +155,11 @@ type ResponseFormat struct {
 // Request is one generation asked of a model.
 type Request struct {
 	// Model is the name the client used; "default" is the served model.
-	Model      string
-	Messages   []Message
+	Model    string
+	Messages []Message
+	// Prompt, when not empty, is text that the model goes on with as it is, special tokens spelt out and
+	// without a chat template. There are then no messages and no tools.
+	Prompt     string
 	Tools      []Tool
 	ToolChoice ToolChoice
 	// SingleToolCall is parallel_tool_calls:false, at most one call in the answer.

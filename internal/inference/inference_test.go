@@ -317,6 +317,17 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// A text is gone on with as it is: no template, no markers, no tools.
+func TestPrompt(t *testing.T) {
+	const reply = "<think>x</think><tool_call>"
+	w := newWorld(t, reply, func(o *Options, b *enginetest.Options) {
+		o.DefaultToolChoice, b.Specials = chat.ToolRequired, nil
+	})
+	if got := w.run(&chat.Request{Prompt: "Once"}); got.content != reply || w.prompts[0] != "Once" || len(w.grammar) != 0 {
+		t.Errorf("got %+v after %q", got, w.prompts)
+	}
+}
+
 func TestReasoningAsContent(t *testing.T) {
 	w := newWorld(t, "<think>\nhm\n</think>\n\nyes", func(o *Options, _ *enginetest.Options) { o.ReasoningAsContent = true })
 	if got := w.run(ask("hi")); got.reasoning != "" || !strings.Contains(got.content, "hm") || !strings.HasSuffix(got.content, "yes") {
@@ -376,6 +387,7 @@ func TestErrors(t *testing.T) {
 		{"unknown tool", named, nil, chat.KindInvalid, "tool_choice", `"g"`},
 		{"JSON and tools", both, nil, chat.KindInvalid, "response_format", "cannot be combined"},
 		{"too long", ask(strings.Repeat("x", 60)), nil, chat.KindInvalid, "messages", "67 tokens and the context holds 64"},
+		{"text too long", &chat.Request{Prompt: strings.Repeat("x", 64)}, nil, chat.KindInvalid, "prompt", "64 tokens and the context holds 64"},
 		{"template refuses", ask("hi"), &prompt.RequestError{Message: "roles must alternate"}, chat.KindInvalid, "messages", "roles must alternate"},
 	}
 	for _, test := range tests {

@@ -23,29 +23,17 @@ type plan struct {
 
 // plan checks a request and prepares it. req is not changed.
 func (m *Model) plan(req *chat.Request) (*plan, error) {
-	if err := textOnly(req.Messages); err != nil {
-		return nil, err
-	}
 	r := *req // what the template sees
-	if off := false; r.ResponseFormat.JSON && r.EnableThinking == nil {
-		r.EnableThinking = &off // the output is JSON from its first token
-	}
-	if err := m.settleTools(&r); err != nil {
+	if err := m.settle(&r); err != nil {
 		return nil, err
 	}
-	rendered, err := m.opts.Template.Render(&r)
+	rendered, err := m.render(&r)
 	if err != nil {
 		return nil, fmt.Errorf("render the chat template: %w", err)
 	}
-	ids, err := m.opts.Engine.Tokenize(rendered.Text, true)
+	ids, err := m.tokenise(&r, rendered.Text)
 	if err != nil {
-		return nil, fmt.Errorf("tokenise the prompt: %w", err)
-	}
-	if limit := m.opts.Engine.ContextSize(); len(ids) >= limit {
-		return nil, &engine.ContextError{Prompt: len(ids), Limit: limit}
-	}
-	if len(ids) == 0 {
-		return nil, invalid("messages", "empty_prompt", "the chat template makes an empty prompt of these messages; send a message with text")
+		return nil, err
 	}
 	family := m.opts.Family
 	if rendered.HermesTools {
@@ -57,7 +45,7 @@ func (m *Model) plan(req *chat.Request) (*plan, error) {
 	}
 	p := &plan{stop: r.Stop, single: r.SingleToolCall && len(r.Tools) > 0}
 	p.engine = m.engineRequest(&r, ids, grammar)
-	if r.ResponseFormat.JSON {
+	if r.ResponseFormat.JSON || r.Prompt != "" {
 		p.parser = &verbatim{}
 		return p, nil
 	}
@@ -71,6 +59,46 @@ func (m *Model) plan(req *chat.Request) (*plan, error) {
 		NoTools:           len(r.Tools) == 0,
 	})
 	return p, nil
+}
+
+// settle checks a request and decides what it leaves open.
+func (m *Model) settle(r *chat.Request) error {
+	if err := textOnly(r.Messages); err != nil {
+		return err
+	}
+	if off := false; r.ResponseFormat.JSON && r.EnableThinking == nil {
+		r.EnableThinking = &off // the output is JSON from its first token
+	}
+	return m.settleTools(r)
+}
+
+// render returns the prompt: a text of the client's own, or what the template makes of the messages.
+func (m *Model) render(r *chat.Request) (prompt.Prompt, error) {
+	if r.Prompt != "" {
+		return prompt.Prompt{Text: r.Prompt}, nil
+	}
+	return m.opts.Template.Render(r)
+}
+
+// tokenise returns the prompt's tokens, of which there is at least one and at most what leaves room for one
+// more.
+func (m *Model) tokenise(r *chat.Request, text string) ([]int32, error) {
+	ids, err := m.opts.Engine.Tokenize(text, true)
+	if err != nil {
+		return nil, fmt.Errorf("tokenise the prompt: %w", err)
+	}
+	param := "messages"
+	if r.Prompt != "" {
+		param = "prompt"
+	}
+	if limit := m.opts.Engine.ContextSize(); len(ids) >= limit {
+		err := &engine.ContextError{Prompt: len(ids), Limit: limit}
+		return nil, invalid(param, "context_length_exceeded", "%v", err)
+	}
+	if len(ids) == 0 {
+		return nil, invalid(param, "empty_prompt", "nothing is left of %s for the model to go on with; send a text", param)
+	}
+	return ids, nil
 }
 
 // textOnly refuses what no model here can read yet.

@@ -49,12 +49,17 @@ func (a *answer) add(ev *chat.Event) {
 	}
 }
 
-// encode returns the chat completion object. A call that broke off is left out: a client that does not
+// encode returns the completion object. A call that broke off is left out: a client that does not
 // look at the finish reason would execute it.
 func (a *answer) encode(h head, req *wireRequest) []byte {
 	b := h.append(make([]byte, 0, 1024+len(a.content)+len(a.reasoning)))
-	b = append(b, `"choices":[{"index":0,"message":`...)
-	b = a.appendMessage(b, req.legacy)
+	if req.Prompt != "" {
+		b = append(b, `"choices":[{"index":0,"text":`...)
+		b = appendString(b, string(a.content))
+	} else {
+		b = append(b, `"choices":[{"index":0,"message":`...)
+		b = a.appendMessage(b, req.legacy)
+	}
 	b = append(b, `,"logprobs":`...)
 	b = appendLogprobs(b, a.logprobs)
 	b = append(b, `,"finish_reason":`...)

@@ -13,7 +13,14 @@ import (
 var errNoFinish = errors.New("the model's output ended without a reason")
 
 // ChatCompletions serves POST /v1/chat/completions. The caller bounds the body, with http.MaxBytesReader.
-func (h *Handler) ChatCompletions(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) ChatCompletions(w http.ResponseWriter, r *http.Request) { h.answer(w, r, decode) }
+
+// Completions serves POST /v1/completions, which goes on with a text as it is.
+func (h *Handler) Completions(w http.ResponseWriter, r *http.Request) {
+	h.answer(w, r, decodeCompletion)
+}
+
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, decode func([]byte) (*wireRequest, *apiError)) {
 	body, err := readBody(r)
 	if err != nil {
 		h.answerError(w, r, readFailure(r.Context(), err))
@@ -42,11 +49,18 @@ func readBody(r *http.Request) ([]byte, error) {
 }
 
 // head starts an answer to a request.
-func (h *Handler) head(object string) head {
-	return head{
-		id: "chatcmpl-" + h.opts.NewID(), object: object, model: h.opts.Model.ID,
+func (h *Handler) head(req *wireRequest) head {
+	out := head{
+		id: "chatcmpl-" + h.opts.NewID(), object: "chat.completion", model: h.opts.Model.ID,
 		fingerprint: h.opts.Fingerprint, created: h.opts.Now().Unix(),
 	}
+	switch {
+	case req.Prompt != "":
+		out.id, out.object = "cmpl-"+h.opts.NewID(), "text_completion"
+	case req.stream:
+		out.object = "chat.completion.chunk"
+	}
+	return out
 }
 
 // whole answers with one object.
@@ -65,7 +79,7 @@ func (h *Handler) whole(w http.ResponseWriter, r *http.Request, req *wireRequest
 	}
 	h.warn(r.Context(), a.warnings)
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(a.encode(h.head("chat.completion"), req)) // a client that left needs no answer
+	_, _ = w.Write(a.encode(h.head(req), req)) // a client that left needs no answer
 }
 
 // stream answers with chunks as the events come. A failure before the first chunk has its own status; a
@@ -74,7 +88,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, req *wireReques
 	out := sse.NewWriter(w)
 	defer out.Stop()
 	out.KeepAlive(h.opts.KeepAlive)
-	enc := newChunkEncoder(h.head("chat.completion.chunk"), req, func(data []byte) error { return out.Event("", data) })
+	enc := newChunkEncoder(h.head(req), req, func(data []byte) error { return out.Event("", data) })
 	for ev, err := range h.opts.Generator.Generate(r.Context(), &req.Request) {
 		if err != nil {
 			h.streamError(w, r, out, failure(r.Context(), err))

@@ -45,19 +45,17 @@ func DecodeRequest(body []byte) (*chat.Request, error) {
 
 // decode reads the body of a chat completions request. The request shares the body's memory.
 func decode(body []byte) (*wireRequest, *apiError) {
-	if !json.Valid(body) {
-		return nil, syntaxFailure(body)
+	f, err := decodeBody(body)
+	if err != nil {
+		return nil, err
 	}
-	if !utf8.Valid(body) {
-		return nil, invalid("", "invalid_utf8", "the body is not UTF-8 (byte %d); encode it as UTF-8", invalidAt(body))
-	}
-	f := object(bytes.TrimSpace(body), "")
 	req := &wireRequest{}
 	req.Model, _ = f.str("model")
 	decodeMessages(f, req)
 	decodeTools(f, req)
 	decodeSampling(f, &req.Sampling)
 	decodeLimits(f, req)
+	decodeLogprobs(f, req)
 	decodeFormat(f, req)
 	decodeTemplate(f, req)
 	decodeStream(f, req)
@@ -65,6 +63,18 @@ func decode(body []byte) (*wireRequest, *apiError) {
 		return nil, f.err
 	}
 	return req, nil
+}
+
+// decodeBody reads a request up to its members.
+func decodeBody(body []byte) (*fields, *apiError) {
+	if !json.Valid(body) {
+		return nil, syntaxFailure(body)
+	}
+	if !utf8.Valid(body) {
+		return nil, invalid("", "invalid_utf8", "the body is not UTF-8 (byte %d); encode it as UTF-8", invalidAt(body))
+	}
+	f := object(bytes.TrimSpace(body), "")
+	return f, f.err
 }
 
 // invalidAt is the offset of the first byte that is not UTF-8.
@@ -144,18 +154,21 @@ func decodeLimits(f *fields, req *wireRequest) {
 			req.MaxTokens = int(max(n, 0)) // -1 is another way to say no limit
 		}
 	}
-	req.Logprobs = f.on("logprobs")
-	if n, ok := f.integer("top_logprobs", 0, maxTop); ok {
-		req.TopLogprobs = int(n)
-		if n > 0 && !req.Logprobs {
-			f.fail(invalid("top_logprobs", "invalid_value", "top_logprobs needs logprobs: true"))
-		}
-	}
 	decodeStop(f, req)
 	for i, raw := range f.items("modalities") {
 		if string(raw) != `"text"` {
 			path := item("modalities", i)
 			f.fail(invalid(path, "unsupported_value", "%s is %s; this server answers with \"text\" only", path, describe(raw)))
+		}
+	}
+}
+
+func decodeLogprobs(f *fields, req *wireRequest) {
+	req.Logprobs = f.on("logprobs")
+	if n, ok := f.integer("top_logprobs", 0, maxTop); ok {
+		req.TopLogprobs = int(n)
+		if n > 0 && !req.Logprobs {
+			f.fail(invalid("top_logprobs", "invalid_value", "top_logprobs needs logprobs: true"))
 		}
 	}
 }

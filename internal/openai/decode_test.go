@@ -251,6 +251,9 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		if req, bad := decodeCompletion(body); bad == nil && (req.Prompt == "" || req.Messages != nil) {
+			t.Errorf("a text completion of %+v", req)
+		}
 		req, bad := decode(body)
 		if bad != nil {
 			if b := bad.body(); !json.Valid(b) || !utf8.Valid(b) || bad.status != 400 || bad.message == "" {
@@ -325,6 +328,16 @@ func BenchmarkChunkEncoder(b *testing.B) {
 			if err := e.encode(&events[i]); err != nil {
 				b.Fatal(err)
 			}
+		}
+	}
+}
+
+func TestDecodeCompletionLength(t *testing.T) {
+	for body, want := range map[string]int{
+		`{"prompt":"a"}`: 16, `{"prompt":"a","max_tokens":7}`: 7, `{"prompt":"a","max_tokens":-1}`: 0, `{"prompt":"a","max_tokens":null}`: 16,
+	} {
+		if req, bad := decodeCompletion([]byte(body)); bad != nil || req.MaxTokens != want {
+			t.Errorf("%s: %+v, %v; want %d tokens", body, req, bad, want)
 		}
 	}
 }

@@ -24,32 +24,39 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the answers in testdata")
 
-// TestChatCompletions plays testdata/chat: request.json is sent, events is what the generator does, and
-// response is the whole answer, byte for byte.
-func TestChatCompletions(t *testing.T) {
-	each(t, "testdata/chat/*.txtar", func(t *testing.T, files map[string]string) map[string]string {
-		h := testHandler(script(t, files["events"]))
-		return map[string]string{"response": post(h, files["request.json"])}
-	})
+// TestAnswers plays testdata/chat and testdata/text: request.json is sent to the route, events is what the
+// generator does, and response is the whole answer, byte for byte.
+func TestAnswers(t *testing.T) {
+	for dir, route := range routes {
+		each(t, "testdata/"+dir+"/*.txtar", func(t *testing.T, files map[string]string) map[string]string {
+			h := testHandler(script(t, files["events"]))
+			return map[string]string{"response": post(h, route, files["request.json"])}
+		})
+	}
 }
 
-// TestRefused plays testdata/refused, whose files each hold many cases: NAME.json is sent and NAME.response
-// is the answer. The generator must not be asked.
+// TestRefused plays testdata/chat_refused and testdata/text_refused, whose files each hold many cases:
+// NAME.json is sent and NAME.response is the answer. The generator must not be asked.
 func TestRefused(t *testing.T) {
-	each(t, "testdata/refused/*.txtar", func(t *testing.T, files map[string]string) map[string]string {
-		got := map[string]string{}
-		for name, body := range files {
-			if base, ok := strings.CutSuffix(name, ".json"); ok {
-				h := testHandler(func(context.Context, *chat.Request) iter.Seq2[chat.Event, error] {
-					t.Errorf("%s: the generator was asked", base)
-					return func(func(chat.Event, error) bool) {}
-				})
-				got[base+".response"] = post(h, strings.TrimSuffix(body, "\n"))
+	for dir, route := range routes {
+		each(t, "testdata/"+dir+"_refused/*.txtar", func(t *testing.T, files map[string]string) map[string]string {
+			got := map[string]string{}
+			for name, body := range files {
+				if base, ok := strings.CutSuffix(name, ".json"); ok {
+					h := testHandler(func(context.Context, *chat.Request) iter.Seq2[chat.Event, error] {
+						t.Errorf("%s: the generator was asked", base)
+						return func(func(chat.Event, error) bool) {}
+					})
+					got[base+".response"] = post(h, route, strings.TrimSuffix(body, "\n"))
+				}
 			}
-		}
-		return got
-	})
+			return got
+		})
+	}
 }
+
+// routes are the routes by the folder of their cases.
+var routes = map[string]string{"chat": "/v1/chat/completions", "text": "/v1/completions"}
 
 // each runs a test for each archive; the returned files must be the archive's.
 func each(t *testing.T, pattern string, run func(*testing.T, map[string]string) map[string]string) {
@@ -119,10 +126,12 @@ func testHandler(g generatorFunc) *Handler {
 }
 
 // post sends a body and returns status, headers and body of the answer.
-func post(h *Handler, body string) string {
-	r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(body))
+func post(h *Handler, route, body string) string {
+	r := httptest.NewRequest(http.MethodPost, route, strings.NewReader(body))
 	w := httptest.NewRecorder()
-	h.ChatCompletions(w, r)
+	mux := http.NewServeMux()
+	h.Register(mux)
+	mux.ServeHTTP(w, r)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%d\n", w.Code)
 	for _, name := range slices.Sorted(maps.Keys(w.Header())) {

@@ -1,4 +1,4 @@
-// Package openai serves the OpenAI Chat Completions API: it decodes requests into [chat.Request], hands
+// Package openai serves the OpenAI API, chat completions and the older text completions: it decodes requests into [chat.Request], hands
 // them to a generator, and encodes the events that come back, whole or as a stream.
 //
 // Decoding is strict about what it reads (types, ranges, duplicate keys) and silent about fields that it
@@ -87,6 +87,7 @@ type registrar interface {
 // Register adds the API's routes.
 func (h *Handler) Register(mux registrar) {
 	mux.Handle("POST /v1/chat/completions", http.HandlerFunc(h.ChatCompletions))
+	mux.Handle("POST /v1/completions", http.HandlerFunc(h.Completions))
 	mux.Handle("GET /v1/models", http.HandlerFunc(h.ListModels))
 	mux.Handle("GET /v1/models/{id...}", http.HandlerFunc(h.GetModel))
 }

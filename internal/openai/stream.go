@@ -39,6 +39,7 @@ type chunkEncoder struct {
 
 	usage  bool // the client asked for a usage chunk, so all others say "usage":null
 	legacy bool // calls are function_call deltas
+	plain  bool // the answer is text, not a message
 
 	opened   bool // the chunk with the role was sent
 	finished bool
@@ -48,7 +49,7 @@ type chunkEncoder struct {
 func newChunkEncoder(h head, req *wireRequest, send func([]byte) error) *chunkEncoder {
 	return &chunkEncoder{
 		send: send, prefix: h.append(nil), buf: make([]byte, 0, 512),
-		usage: req.includeUsage, legacy: req.legacy,
+		usage: req.includeUsage, legacy: req.legacy, plain: req.Prompt != "",
 	}
 }
 
@@ -60,7 +61,7 @@ func (e *chunkEncoder) encode(ev *chat.Event) error {
 		}
 		return nil
 	}
-	if !e.opened {
+	if !e.opened && !e.plain {
 		e.opened = true
 		if err := e.open(ev.Kind); err != nil {
 			return err
@@ -70,6 +71,9 @@ func (e *chunkEncoder) encode(ev *chat.Event) error {
 	case chat.ReasoningDelta:
 		return e.text(`{"reasoning_content":`, ev)
 	case chat.ContentDelta:
+		if e.plain {
+			return e.end(appendString(e.begin(), ev.Text), nil, "")
+		}
 		return e.text(`{"content":`, ev)
 	case chat.CallStart:
 		return e.callStart(ev)
@@ -136,7 +140,11 @@ func (e *chunkEncoder) callDelta(ev *chat.Event) error {
 
 func (e *chunkEncoder) finish(ev *chat.Event) error {
 	e.finished = true
-	b := append(e.begin(), `{}`...)
+	nothing := `{}`
+	if e.plain {
+		nothing = `""`
+	}
+	b := append(e.begin(), nothing...)
 	if err := e.end(b, nil, finishReason(ev.Reason, e.legacy)); err != nil || !e.usage {
 		return err
 	}
@@ -147,9 +155,12 @@ func (e *chunkEncoder) finish(ev *chat.Event) error {
 	return e.send(e.buf)
 }
 
-// begin starts a chunk, up to its delta.
+// begin starts a chunk, up to its delta or its text.
 func (e *chunkEncoder) begin() []byte {
 	b := append(e.buf[:0], e.prefix...)
+	if e.plain {
+		return append(b, `"choices":[{"index":0,"text":`...)
+	}
 	return append(b, `"choices":[{"index":0,"delta":`...)
 }
 
