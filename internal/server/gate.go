@@ -51,7 +51,7 @@ func isLoopback(host string) bool {
 // header gives one away whose name was made to resolve to 127.0.0.1.
 func (g *gate) screen(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if g.loopback && !g.knowsHost(r.Host) {
+		if g.loopback && r.Host != "" && !g.knowsHost(r.Host) { // browsers always send one
 			openai.WriteError(w, http.StatusForbidden, "host_not_allowed", "",
 				fmt.Sprintf("the host %q is refused: this server listens on loopback only; reach it as localhost or 127.0.0.1", r.Host))
 			return
