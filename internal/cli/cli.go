@@ -36,6 +36,35 @@ func (e *ExitError) Unwrap() error { return e.Err }
 
 // commands is the tree of subcommands. Kong reads names, flags and help from the struct tags.
 type commands struct {
+	Serve  ServeCmd  `cmd:"" help:"Serve a model with the tools of an mcp.json."`
+	Chat   ChatCmd   `cmd:"" help:"Chat with a running server and its MCP tools."`
+	MCP    mcpGroup  `cmd:"" name:"mcp" help:"Look at MCP servers, tools and the audit log; judge an mcp.json."`
+	Pull   PullCmd   `cmd:"" help:"Fetch a model into the cache."`
+	Models models    `cmd:"" help:"List the models in the cache, or show one."`
+	Engine engines   `cmd:"" help:"Fetch the llama.cpp libraries, or show which are used."`
+	Parse  ParseCmd  `cmd:"" help:"Turn raw model output into JSON."`
+	Render RenderCmd `cmd:"" help:"Render a chat template."`
+	Doctor DoctorCmd `cmd:"" help:"Say what works on this machine, and what to do about what does not."`
+
+	Version VersionCmd `cmd:"" help:"Print the version."`
+}
+
+type mcpGroup struct {
+	Status MCPStatusCmd `cmd:"" help:"Show the MCP servers of a running server."`
+	Tools  MCPToolsCmd  `cmd:"" help:"List the tools of a running server."`
+	Call   MCPCallCmd   `cmd:"" help:"Call a tool through a running server."`
+	Audit  MCPAuditCmd  `cmd:"" help:"Show the audit log of a running server."`
+	Check  MCPCheckCmd  `cmd:"" help:"Judge an mcp.json without starting anything."`
+}
+
+type models struct {
+	List ModelsListCmd `cmd:"" default:"1" help:"List the models in the cache."`
+	Show ModelsShowCmd `cmd:"" help:"Show what a model's file says about itself."`
+}
+
+type engines struct {
+	Status  EngineStatusCmd  `cmd:"" default:"1" help:"Show which llama.cpp libraries serve would load."`
+	Install EngineInstallCmd `cmd:"" help:"Fetch the llama.cpp libraries."`
 }
 
 // usageStatus is the exit status of a command line that cannot be read.

@@ -46,7 +46,7 @@ type Engine struct {
 	Threads            int      `default:"0" help:"CPU threads for the model; 0 takes the number of physical cores."`
 	GPULayers          int      `name:"gpu-layers" default:"-1" help:"Layers to put on the GPU, for an engine variant that has one; -1 puts all."`
 	EngineDir          string   `type:"path" help:"Folder with llama.cpp libraries of your own, instead of the pinned ones." env:"TOOLSERVE_ENGINE_DIR"`
-	EngineVariant      string   `default:"cpu" enum:"cpu,cuda,vulkan,metal" help:"Build of llama.cpp to use: cpu, cuda, vulkan or metal. Only cpu has been tested by us."`
+	EngineVariant      string   `default:"cpu" enum:"cpu,cuda,vulkan,metal" help:"Build of llama.cpp to use: cpu, cuda, vulkan or, from an --engine-dir, metal. Only cpu has been tested by us."`
 	ChatTemplate       string   `type:"path" help:"File with a chat template (Jinja) to use instead of the model's own."`
 }
 

@@ -1,0 +1,160 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/toolserve/toolserve/internal/engine"
+	"github.com/toolserve/toolserve/internal/gguf"
+	"github.com/toolserve/toolserve/internal/llama"
+	"github.com/toolserve/toolserve/internal/modelstore"
+	"github.com/toolserve/toolserve/internal/prompt"
+	"github.com/toolserve/toolserve/toolcall"
+)
+
+// model is everything about the loaded model that the routes need.
+type model struct {
+	name        string
+	aliases     []string
+	fingerprint string
+	engine      *engine.Engine
+	template    *prompt.Template
+	family      *toolcall.Family
+}
+
+// loadModel finds the model's file and the engine's libraries, fetching what is missing, and loads them.
+// What can be refused by the file's metadata alone is refused before the libraries are touched.
+func (a *App) loadModel(ctx context.Context) (*model, error) {
+	store := modelstore.New(modelstore.Options{Logger: a.log, Getenv: a.opts.Getenv})
+	found, err := store.Resolve(ctx, a.cfg.Model, a.opts.Progress)
+	if err != nil {
+		a.opts.Fetched()
+		return nil, err
+	}
+	if found.Starter {
+		a.log.Warn("serving the starter model, which is small and only good for trying things out; name a model to serve a better one", "model", found.Name)
+	}
+	m := &model{name: found.Name}
+	if names := a.cfg.Engine.ServedModelName; len(names) > 0 {
+		m.name, m.aliases = names[0], names[1:]
+	}
+	if err := a.readTemplate(m, found.Path); err != nil {
+		a.opts.Fetched()
+		return nil, err
+	}
+	dir, version, err := a.engineDir(ctx, store)
+	a.opts.Fetched()
+	if err != nil {
+		return nil, err
+	}
+	m.fingerprint = "llama.cpp-" + version + "/" + found.Quant
+	return m, a.loadEngine(ctx, m, dir, found)
+}
+
+// readTemplate compiles the chat template and finds the family of tool-call formats that it belongs to.
+func (a *App) readTemplate(m *model, path string) error {
+	file, err := gguf.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	source, err := a.templateSource(file)
+	if err != nil {
+		return err
+	}
+	bos, _ := file.BOSToken()
+	eos, _ := file.EOSToken()
+	m.template, err = prompt.New(source, prompt.Options{Name: "chat template of " + m.name, BOS: bos, EOS: eos, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	m.family, err = a.family(source)
+	return err
+}
+
+// family is the format of the model's tool calls: the one that was asked for or the chat template's, and
+// Hermes where the template knows no tools, because that is how prompt describes them then.
+func (a *App) family(template string) (*toolcall.Family, error) {
+	name := a.cfg.Generation.ToolCallParser
+	if name == "auto" {
+		if f, ok := toolcall.Detect(template); ok {
+			return f, nil
+		}
+		name = "hermes"
+	}
+	f, ok := toolcall.Lookup(name)
+	if !ok {
+		return nil, fmt.Errorf("--tool-call-parser %s: there is no such format; use auto, or one of those in docs/tool-calls.md", name)
+	}
+	return f, nil
+}
+
+// engineDir is the folder of the engine's libraries and their version.
+func (a *App) engineDir(ctx context.Context, store *modelstore.Store) (dir, version string, err error) {
+	if dir := a.cfg.Engine.EngineDir; dir != "" {
+		return dir, "custom", nil
+	}
+	libs, err := store.EngineLibraries(ctx, a.cfg.Engine.EngineVariant, a.opts.Progress)
+	return libs.Dir, libs.Version, err
+}
+
+// loadEngine loads the libraries and the model.
+func (a *App) loadEngine(ctx context.Context, m *model, dir string, found modelstore.Model) error {
+	began := time.Now()
+	lib, err := llama.Open(dir, llama.Options{Variant: a.variant(), Logger: a.log.With("part", "llama.cpp")})
+	if err != nil {
+		return err
+	}
+	a.onClose(lib.Close)
+	e := a.cfg.Engine
+	seqs := 1
+	if e.ContinuousBatching {
+		seqs = e.MaxNumSeqs
+	}
+	backend, err := engine.LoadLlama(ctx, lib, found.Path, engine.LlamaOptions{
+		ContextSize: e.ContextSize, CacheSize: e.CacheSize, MaxSeqs: seqs, Threads: e.Threads, GPULayers: gpuLayers(e.GPULayers),
+	})
+	if err != nil {
+		return err
+	}
+	m.engine = engine.New(backend, engine.Options{MaxSeqs: seqs, Logger: a.log})
+	a.onClose(m.engine.Close)
+	a.log.Info("model loaded", "model", m.name, "quant", found.Quant, "format", m.family.Name(),
+		"context", m.engine.ContextSize(), "at_once", seqs, "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// variant is the build to take from the folder; one of the user's own takes what is there.
+func (a *App) variant() llama.Variant {
+	if a.cfg.Engine.EngineDir != "" && a.cfg.Engine.EngineVariant == string(llama.CPU) {
+		return ""
+	}
+	return llama.Variant(a.cfg.Engine.EngineVariant)
+}
+
+// gpuLayers translates the flag, in which -1 is all and 0 none, to the engine's setting, in which the zero
+// value is all.
+func gpuLayers(flag int) int {
+	switch {
+	case flag < 0:
+		return 0
+	case flag == 0:
+		return -1
+	}
+	return flag
+}
+
+// templateSource is the chat template's text: the file of --chat-template, or the model's own.
+func (a *App) templateSource(file *gguf.File) (string, error) {
+	if path := a.cfg.Engine.ChatTemplate; path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return "", fmt.Errorf("--chat-template: %w", err)
+		}
+		return string(text), nil
+	}
+	source, _ := file.ChatTemplate()
+	return source, nil
+}
