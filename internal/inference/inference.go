@@ -33,6 +33,7 @@ type Options struct {
 	// Family is the format of the model's tool calls and reasoning: Hermes if nil.
 	Family *toolcall.Family
 	// DefaultToolChoice is what a request means that has tools and no tool_choice: chat.ToolAuto if empty.
+	// chat.ToolRequired then forces one call.
 	DefaultToolChoice chat.ToolChoiceMode
 	// MaxTokens is the most tokens of an answer to a request that sets none; 0 is up to the end of the
 	// context.

@@ -270,19 +270,20 @@ func TestToolChoice(t *testing.T) {
 		tools    []string
 		shown    string // what the template sees of the tools
 		forced   bool
+		calls    int // of the two that the model writes
 	}{
-		{"not given", "", chat.ToolChoice{}, []string{"f"}, "[f]", false},
-		{"not given, default none", chat.ToolNone, chat.ToolChoice{}, []string{"f"}, "", false},
-		{"not given, default required", chat.ToolRequired, chat.ToolChoice{}, []string{"f"}, "[f]", true},
-		{"no tools, default required", chat.ToolRequired, chat.ToolChoice{}, nil, "", false},
-		{"auto, default required", chat.ToolRequired, chat.ToolChoice{Mode: chat.ToolAuto}, []string{"f"}, "[f]", false},
-		{"none", "", chat.ToolChoice{Mode: chat.ToolNone}, []string{"f"}, "", false},
-		{"required", "", chat.ToolChoice{Mode: chat.ToolRequired}, []string{"f", "g"}, "[f][g]", true},
-		{"named", "", chat.ToolChoice{Mode: chat.ToolNamed, Name: "g"}, []string{"f", "g"}, "[f][g]", true},
+		{"not given", "", chat.ToolChoice{}, []string{"f"}, "[f]", false, 2},
+		{"not given, default none", chat.ToolNone, chat.ToolChoice{}, []string{"f"}, "", false, 0},
+		{"not given, default required", chat.ToolRequired, chat.ToolChoice{}, []string{"f"}, "[f]", true, 1},
+		{"no tools, default required", chat.ToolRequired, chat.ToolChoice{}, nil, "", false, 0},
+		{"auto, default required", chat.ToolRequired, chat.ToolChoice{Mode: chat.ToolAuto}, []string{"f"}, "[f]", false, 2},
+		{"none", "", chat.ToolChoice{Mode: chat.ToolNone}, []string{"f"}, "", false, 0},
+		{"required", "", chat.ToolChoice{Mode: chat.ToolRequired}, []string{"f", "g"}, "[f][g]", true, 2},
+		{"named", "", chat.ToolChoice{Mode: chat.ToolNamed, Name: "g"}, []string{"f", "g"}, "[f][g]", true, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, oneCall, func(o *Options, _ *enginetest.Options) { o.DefaultToolChoice = test.fallback })
+			w := newWorld(t, oneCall+oneCall, func(o *Options, _ *enginetest.Options) { o.DefaultToolChoice = test.fallback })
 			req := withTools(ask("hi"), test.tools...)
 			req.ToolChoice = test.choice
 			before := *req
@@ -296,8 +297,8 @@ func TestToolChoice(t *testing.T) {
 			if forced := len(w.grammar) == 1; forced != test.forced {
 				t.Errorf("forced: %v, want %v", forced, test.forced)
 			}
-			if hidden := test.shown == ""; hidden != (len(got.calls) == 0) {
-				t.Errorf("calls are %q", got.calls)
+			if len(got.calls) != test.calls {
+				t.Errorf("calls are %q, want %d", got.calls, test.calls)
 			}
 			if !reflect.DeepEqual(*req, before) {
 				t.Errorf("the request was changed to %+v", *req)

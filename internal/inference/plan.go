@@ -120,6 +120,8 @@ func (m *Model) settleTools(r *chat.Request) error {
 	choice := &r.ToolChoice
 	if choice.Mode == "" {
 		choice.Mode = m.opts.DefaultToolChoice
+		// Nobody asked for a call, so one is enough: small models that must call do not stop calling.
+		r.SingleToolCall = r.SingleToolCall || choice.Mode == chat.ToolRequired
 	}
 	if choice.Mode == "" {
 		choice.Mode = chat.ToolAuto
