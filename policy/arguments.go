@@ -75,7 +75,7 @@ func (a *argumentCheck) visit(n strictjson.Node) bool {
 		if metadataURL(n.Text) {
 			return a.hit(n, "metadata address")
 		}
-		if len(n.Text) < 5 || !strings.EqualFold(n.Text[:5], "file:") {
+		if use != pathPurpose && (len(n.Text) < 5 || !strings.EqualFold(n.Text[:5], "file:")) {
 			return true
 		}
 	}

@@ -163,7 +163,7 @@ func (c *launchCheck) command() {
 	case exact:
 	case !c.listed(argv.Base(cmd)):
 		c.refuse(CodeCommand, "Command '%s' is not in the allowed commands whitelist. Allowed commands: %s. "+
-			"Use one of these, add the command to security.allowed_commands, or set skip_security_validation for development.",
+			"Use one of these, add the command to security.extra_commands, or set skip_security_validation for development.",
 			shown, strings.Join(c.rules.commands(), ", "))
 	default:
 		c.location(cmd)
@@ -216,7 +216,7 @@ func (c *launchCheck) location(cmd string) {
 			"Write '%s' or an absolute path.", argv.Quote(cmd), argv.Quote(path.Base(slashed)))
 	case base != "bin" && base != "sbin" && base != "shims" && base != "scripts" && base != ".bin" && base != "nodejs":
 		c.refuse(CodeCommand, "Command '%s' is not in the allowed commands whitelist: '%s' is no folder of installed programs. "+
-			"Write '%s', or add the whole path to security.allowed_commands.", argv.Quote(cmd), argv.Quote(dir), argv.Quote(path.Base(slashed)))
+			"Write '%s', or add the whole path to security.extra_commands.", argv.Quote(cmd), argv.Quote(dir), argv.Quote(path.Base(slashed)))
 	case argv.InTemp(slashed) && c.rules.Machine == nil:
 		c.refuse(CodeCommand, "Command '%s' is not in the allowed commands whitelist: it lies in a folder that anybody may write to.", argv.Quote(cmd))
 	}
