@@ -175,6 +175,9 @@ func localPath(p string) string {
 	return p
 }
 
+// unquote takes the quotes of a shell out of a word.
+var unquote = strings.NewReplacer(`'`, "", `"`, "", `\`, "", "$HOME", "~", "${HOME}", "~")
+
 // command judges the words of a command line. It finds the plain ways to name a guarded place; a
 // shell has more of them than any rule, so a tool that runs commands belongs behind RiskBlock or a
 // sandbox.
@@ -187,7 +190,7 @@ func (a *argumentCheck) command(n strictjson.Node) bool {
 		if metadataURL(strings.Trim(word, `'"`)) {
 			return a.hit(n, "metadata address")
 		}
-		bare := strings.NewReplacer(`'`, "", `"`, "", `\`, "", "$HOME", "~", "${HOME}", "~").Replace(word)
+		bare := unquote.Replace(word)
 		for _, w := range [...]string{word, bare} {
 			if shape.Climbs(w) {
 				return a.hit(n, "../")

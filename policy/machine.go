@@ -83,6 +83,9 @@ func (c *launchCheck) machine(report argv.Report) {
 	default:
 		c.owned(CodeCommand, "Command", p)
 	}
+	if c.refused() {
+		return
+	}
 	for _, script := range append(report.Scripts, report.Dirs...) {
 		if !filepath.IsAbs(script) && c.spec.Cwd != "" {
 			script = filepath.Join(c.spec.Cwd, script)

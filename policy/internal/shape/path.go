@@ -194,12 +194,19 @@ func within(p, dir string) bool {
 	}
 }
 
+// maxWildcard and maxBraces bound the work on one segment with wildcards: every pair of braces
+// doubles it.
+const maxWildcard, maxBraces = 255, 4
+
 func sameSegment(pattern, name string) bool {
 	if pattern == name {
 		return true
 	}
 	if !strings.ContainsAny(pattern, "*?[{") || pattern == "**" {
 		return false
+	}
+	if len(pattern) > maxWildcard || strings.Count(pattern, "{") > maxBraces {
+		return true // no honest name; not worth the time to find out
 	}
 	if open, rest, ok := strings.Cut(pattern, "{"); ok {
 		if list, tail, ok := strings.Cut(rest, "}"); ok {
