@@ -67,7 +67,7 @@ func (h *Host) Execute(ctx context.Context, call Call) (Result, error) {
 		return Result{}, err
 	}
 	record.Success, record.Error = !result.IsError, catalog.Cut(result.ErrorMessage, auditText)
-	record.Result, record.Duration = catalog.Cut(result.Text(), auditText), result.Duration
+	record.Result = catalog.Cut(result.Text(), auditText)
 	h.record(record)
 	return result, nil
 }
@@ -98,12 +98,13 @@ func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Re
 	}
 	start := h.now()
 	result, e := s.call(ctx, t, arguments, call.Timeout)
-	record.Duration = h.now().Sub(start)
+	duration := h.now().Sub(start)
+	record.DurationMS = float64(duration.Microseconds()) / 1000
 	if e != nil {
 		return Result{}, e
 	}
 	result.Server, result.Tool, result.FullName = t.Server, t.Name, t.Full
-	result.Warnings, result.Duration = decision.Warnings, record.Duration
+	result.Warnings, result.Duration = decision.Warnings, duration
 	return result, nil
 }
 
@@ -271,7 +272,7 @@ func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeou
 		reason := s.explainEnd(l, err)
 		e = errorf(ServerFailed, t.Server, t.Name, "server '%s' failed during the call of '%s': %v", t.Server, t.Name, reason)
 	}
-	e.Message = s.host.redactor.Text(e.Message)
+	e.Message = s.host.redactor.Hide(e.Message)
 	e.Err = fmt.Errorf("call %s: %w", t.Full, err)
 	return e
 }

@@ -302,13 +302,13 @@ func (s *server) connected(l *link, c *catalog.Catalog) {
 }
 
 func (s *server) fail(err error) {
-	reason := s.host.redactor.Text(err.Error())
+	reason := s.host.redactor.Hide(err.Error())
 	s.set(StateFailed, reason)
 	s.logger.Error("MCP server failed", "error", reason)
 }
 
 func (s *server) retry(err error, delay time.Duration) {
-	reason := s.host.redactor.Text(err.Error())
+	reason := s.host.redactor.Hide(err.Error())
 	s.set(StateRetrying, reason)
 	s.mu.Lock()
 	s.restarts++

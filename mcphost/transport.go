@@ -84,7 +84,7 @@ func (s *server) connectStdio(l *link) error {
 	}
 	logger := s.logger
 	process, err := sandbox.Start(spec, sandbox.Options{OnStderr: func(line string) {
-		logger.Debug("stderr of an MCP server", "line", s.host.redactor.Text(line))
+		logger.Debug("stderr of an MCP server", "line", s.host.redactor.Hide(line))
 	}})
 	if err != nil {
 		return startError(s.cfg.Command, err)

@@ -20,6 +20,8 @@ const (
 	// maxSchemaWork bounds how many subschemas one value can be held against: a schema of a few lines
 	// can refer to itself in ways that would never end.
 	maxSchemaWork = 100_000
+	// maxNamedRefs bounds the references that are not JSON pointers.
+	maxNamedRefs = 8
 )
 
 // ReadArguments returns the JSON object that a call passes: an object, or a string that holds one as
@@ -61,14 +63,14 @@ func NewArgumentCheck(schema json.RawMessage) (*ArgumentCheck, error) {
 	if err != nil {
 		return nil, err
 	}
-	work := schemaWork{root: doc, cost: map[string]int{}}
+	work := schemaWork{root: doc, refs: map[string]refWork{}}
 	if work.of(doc, 0) > maxSchemaWork {
 		return nil, errors.New("its references multiply beyond what can be checked")
 	}
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(noLoader{})
 	compiler.UseRegexpEngine(compilePattern)
-	const url = "toolserve:/schema.json"
+	const url = "https://schema.invalid/tool.json"
 	if err := compiler.AddResource(url, doc); err != nil {
 		return nil, err
 	}
@@ -153,8 +155,9 @@ func newMisfit(invalid *jsonschema.ValidationError) *Misfit {
 // copy of what it refers to.
 type schemaWork struct {
 	root  any
-	cost  map[string]int // by reference; -1 while it is being counted
+	refs  map[string]refWork
 	loops int
+	named int // references by an anchor or an id
 }
 
 func (w *schemaWork) of(node any, depth int) int {
@@ -181,31 +184,40 @@ func (w *schemaWork) of(node any, depth int) int {
 	return total
 }
 
-// reference counts what a local reference stands for. One that leads back to itself is a loop and
-// costs nothing more here.
+// reference counts what a local reference stands for. One that leads back to what is being counted is
+// a loop and costs nothing more here.
 func (w *schemaWork) reference(ref string) int {
-	if cost, ok := w.cost[ref]; ok {
-		if cost < 0 {
+	pointer, ok := strings.CutPrefix(ref, "#")
+	if !ok || pointer != "" && pointer[0] != '/' {
+		// By an anchor or an id: not followed here, so only few of them are taken.
+		if w.named++; w.named > maxNamedRefs {
+			return maxSchemaWork + 1
+		}
+		return 1
+	}
+	known, ok := w.refs[ref]
+	if ok || pointer == "" {
+		w.loops = min(w.loops+known.loops, maxSchemaWork)
+		if known.counting || pointer == "" {
 			w.loops++
 		}
-		return max(cost, 0)
+		return known.cost
 	}
-	pointer, ok := strings.CutPrefix(ref, "#")
-	if !ok {
-		return 0
-	}
-	w.cost[ref] = -1
+	w.refs[ref] = refWork{counting: true}
+	before := w.loops
 	node := w.root
 	for _, step := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
 		if object, isObject := node.(map[string]any); isObject && step != "" {
 			node = object[strings.NewReplacer("~1", "/", "~0", "~").Replace(step)]
 		}
 	}
-	if pointer == "" {
-		w.loops++ // the whole schema is being counted already
-		node = nil
-	}
 	cost := w.of(node, 0)
-	w.cost[ref] = cost
+	w.refs[ref] = refWork{cost: cost, loops: w.loops - before}
 	return cost
+}
+
+// refWork is what is known of a reference.
+type refWork struct {
+	cost, loops int
+	counting    bool
 }

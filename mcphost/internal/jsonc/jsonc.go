@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/tailscale/hujson"
@@ -197,17 +196,13 @@ func (n Node) Bool() (bool, error) {
 	return literal.Bool(), nil
 }
 
-// Number returns a finite number.
+// Number returns a number. One too large for a float64 comes back as the largest.
 func (n Node) Number() (float64, error) {
 	literal, ok := n.value.Value.(hujson.Literal)
 	if !ok || literal.Kind() != '0' {
 		return 0, n.wrong("a number")
 	}
-	f := literal.Float()
-	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return 0, n.Errorf("the number %s is out of range", literal)
-	}
-	return f, nil
+	return literal.Float(), nil
 }
 
 // Items returns the values of a list.

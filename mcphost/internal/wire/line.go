@@ -39,7 +39,7 @@ func (l *lineReader) next() ([]byte, error) {
 			line := l.buf[l.start : l.start+l.scanned+i]
 			l.start += l.scanned + i + 1
 			l.scanned = 0
-			if l.skipping {
+			if l.skipping || len(line) > l.max {
 				return l.endSkip(line), errTooLong
 			}
 			return bytes.Clone(bytes.TrimSuffix(line, []byte{'\r'})), nil
@@ -80,17 +80,16 @@ func (l *lineReader) fill() error {
 
 // skip drops what was read of a line that is too long, but its ends.
 func (l *lineReader) skip() {
-	part := l.buf[l.start:]
+	l.keepEnds(l.buf[l.start:])
+	l.buf, l.start, l.scanned = l.buf[:0], 0, 0
+}
+
+func (l *lineReader) keepEnds(part []byte) {
 	if !l.skipping {
 		l.skipping = true
 		l.head = bytes.Clone(part[:min(len(part), keepEnds)])
 		l.tail = nil
 	}
-	l.keepTail(part)
-	l.buf, l.start, l.scanned = l.buf[:0], 0, 0
-}
-
-func (l *lineReader) keepTail(part []byte) {
 	l.tail = append(l.tail, part[max(0, len(part)-keepEnds):]...)
 	if len(l.tail) > keepEnds {
 		l.tail = bytes.Clone(l.tail[len(l.tail)-keepEnds:])
@@ -98,7 +97,7 @@ func (l *lineReader) keepTail(part []byte) {
 }
 
 func (l *lineReader) endSkip(rest []byte) []byte {
-	l.keepTail(rest)
+	l.keepEnds(rest)
 	ends := append(append(l.head, ' '), l.tail...)
 	l.skipping, l.head, l.tail = false, nil, nil
 	return ends

@@ -1,0 +1,235 @@
+package mcphost
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toolserve/toolserve/policy"
+)
+
+func parse(t *testing.T, text string) (*Config, []Warning, error) {
+	t.Helper()
+	env := map[string]string{"TOKEN": "t0k", "EMPTY": "", "WITH_REF": "${TOKEN}"}
+	return ParseConfig([]byte(text), ParseOptions{LookupEnv: func(name string) (string, bool) {
+		v, ok := env[name]
+		return v, ok
+	}})
+}
+
+func mustParse(t *testing.T, text string) (*Config, []Warning) {
+	t.Helper()
+	cfg, warnings, err := parse(t, text)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	return cfg, warnings
+}
+
+func TestParseServers(t *testing.T) {
+	tests := []struct {
+		name, entry string
+		want        ServerConfig
+	}{
+		{"the guide's", `{"command":"npx","args":["-y","@modelcontextprotocol/server-filesystem","/tmp"]}`,
+			ServerConfig{Transport: TransportStdio, Command: "npx", Args: []string{"-y", "@modelcontextprotocol/server-filesystem", "/tmp"}}},
+		{"comments and commas", "{ // one\n \"command\": \"a\", /* two */ \"env\": {\"A\": \"b\",}, }",
+			ServerConfig{Transport: TransportStdio, Command: "a", Env: map[string]string{"A": "b"}}},
+		{"variables", `{"command":"a","args":["${TOKEN}-${env:TOKEN}-${env://TOKEN}","${NO:-def}","${EMPTY:-x}","${EMPTY}","${WITH_REF}"],"env":{"K":"Bearer ${TOKEN}","D":null}}`,
+			ServerConfig{Transport: TransportStdio, Command: "a", Args: []string{"t0k-t0k-t0k", "def", "x", "", "${TOKEN}"}, Env: map[string]string{"K": "Bearer t0k"}}},
+		{"command as a list", `{"type":"local","command":["bin","-x"],"environment":{"A":"1"}}`,
+			ServerConfig{Transport: TransportStdio, Command: "bin", Args: []string{"-x"}, Env: map[string]string{"A": "1"}}},
+		{"url alone", `{"url":"https://x.test/mcp","headers":{"X-Key":"${TOKEN}"}}`,
+			ServerConfig{Transport: TransportAuto, URL: "https://x.test/mcp", Headers: map[string]string{"X-Key": "t0k"}}},
+		{"streamable", `{"type":"streamableHttp","url":"http://x.test","token":"${TOKEN}"}`,
+			ServerConfig{Transport: TransportHTTP, URL: "http://x.test", Headers: map[string]string{"Authorization": "Bearer t0k"}}},
+		{"sse by transport", `{"transport":"sse","url":"http://x.test"}`, ServerConfig{Transport: TransportSSE, URL: "http://x.test"}},
+		{"both, with a type", `{"type":"stdio","command":"a","url":"http://x"}`, ServerConfig{Transport: TransportStdio, Command: "a", URL: "http://x"}},
+		{"rules", `{"command":"a","disabled":true,"timeout":2.5,"connect_timeout":90,"allowed_tools":[],"disabledTools":["x"],"alwaysAllow":["y"],"skip_security_validation":true,"cwd":"/w"}`,
+			ServerConfig{Transport: TransportStdio, Command: "a", Disabled: true, Timeout: 2500 * time.Millisecond, ConnectTimeout: 90 * time.Second,
+				AllowedTools: []string{}, BlockedTools: []string{"x"}, AutoApprove: []string{"y"}, SkipSecurityValidation: true, Dir: "/w"}},
+		{"enabled false", `{"command":"a","enabled":false}`, ServerConfig{Transport: TransportStdio, Command: "a", Disabled: true}},
+	}
+	for _, test := range tests {
+		cfg, warnings := mustParse(t, `{"mcpServers":{"s":`+test.entry+`}}`)
+		test.want.Name = "s"
+		if got := cfg.Servers[0]; !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s:\n got %+v\nwant %+v", test.name, got, test.want)
+		}
+		if len(warnings) > 0 {
+			t.Errorf("%s: warnings %v", test.name, warnings)
+		}
+	}
+}
+
+// TestProblemOfOneServer checks that what is wrong with one entry fails that entry alone.
+func TestProblemOfOneServer(t *testing.T) {
+	tests := []struct{ entry, want string }{
+		{`{"command":7}`, `"command": must be a string or a list of strings`},
+		{`{"command":"a","args":"-x"}`, `"args": must be a list of strings, not a string`},
+		{`{"command":"a","args":["x",7]}`, `"args": must be a string, not a number`},
+		{`{"command":"a","env":["x"]}`, `"env": must be an object, not a list`},
+		{`{"command":"a","env":{"A":1}}`, `"env": "A": must be a string, not a number`},
+		{`{"command":"a","env":{"A=B":"1"}}`, `not a variable that an environment can hold`},
+		{`{"command":"a","timeout":true}`, `"timeout": must be a number, not a boolean`},
+		{`{"command":"a","timeout":-1}`, `"timeout": must be a number of seconds`},
+		{`{"command":"a","timeout":1e999}`, `at most a week, not 1e999`},
+		{`{"command":"a","enabled":"no"}`, `"enabled": must be true or false, not a string`},
+		{`{"command":"a","allowed_tools":[""]}`, `must not hold an empty name`},
+		{`{"command":"a","command":"b"}`, `the key "command" is given twice`},
+		{`{"command":"${ABSENT}"}`, `the variable ABSENT is not set; set it, or give a default as in ${ABSENT:-value}`},
+		{`{"command":"a","args":["${input:key}"]}`, `asks for input`},
+		{`{"command":"a","args":["${oops"]}`, `opens a variable and does not close it`},
+		{`{"command":"a","args":["${a b}"]}`, `does not name a variable`},
+		{`{"command":"a","envFile":"/no/such/file"}`, `"envFile": open /no/such/file`},
+		{`{"command":"a","url":"http://x"}`, `both "command" and "url"`},
+		{`{}`, `neither "command" nor "url"`},
+		{`{"command":[]}`, `must not be an empty list`},
+		{`{"type":"stdio","url":"http://x"}`, `stdio transport requires 'command'`},
+		{`{"type":"sse"}`, `sse transport requires 'url'`},
+		{`{"type":"carrier-pigeon","url":"http://x"}`, `"type" "carrier-pigeon" is not known`},
+		{`{"type":"http","transport":"sse","url":"http://x"}`, `contradicts`},
+		{`{"url":"ftp://x"}`, `must be an http:// or https:// address`},
+		{`{"url":"http://x","headers":{"A":"b\r\nC: d"}}`, `not a header that HTTP can carry`},
+		{`{"url":"http://x","headers":{"A:":"b"}}`, `not a header that HTTP can carry`},
+		{`"npx"`, `must be an object, not a string`},
+	}
+	for _, test := range tests {
+		cfg, _, err := parse(t, "{\"servers\":{\n \"good\":{\"command\":\"a\"},\n \"bad\": "+test.entry+"}}")
+		if err != nil {
+			t.Errorf("%s fails the file: %v", test.entry, err)
+			continue
+		}
+		if cfg.Servers[0].Problem != nil {
+			t.Errorf("%s: the good server has the problem %v", test.entry, cfg.Servers[0].Problem)
+		}
+		switch problem := cfg.Servers[1].Problem; {
+		case problem == nil:
+			t.Errorf("%s has no problem", test.entry)
+		case !strings.HasPrefix(problem.Error(), "MCP server 'bad': ") || !strings.Contains(problem.Error(), test.want):
+			t.Errorf("%s: problem is %q, want %q in it", test.entry, problem, test.want)
+		}
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{``, `line 1, column 1: the file is empty`},
+		{"{\n  \"mcpServers\": {\n    \"a\": {,}\n  }\n}", `mcp.json: line 3, column 11:`},
+		{`[]`, `must be an object, not a list`},
+		{`{"mcpServers":[]}`, `"mcpServers": must be an object, not a list`},
+		{"{\"mcpServers\":{\"a\":{\"command\":\"x\"},\n\"a\":{\"command\":\"y\"}}}", `line 2, column 1: "mcpServers": the key "a" is given twice`},
+		{`{"mcpServers":{"a":{"command":"x"}},"servers":{"a":{"command":"x"}}}`, `the server "a" is named under both "mcpServers" and "servers"`},
+		{`{"max_tool_calls":0}`, `"max_tool_calls": must be a whole number from 1`},
+		{`{"max_tool_calls":true}`, `"max_tool_calls": must be a number, not a boolean`},
+		{`{"default_timeout":"30"}`, `"default_timeout": must be a number, not a string`},
+		{`{"allowed_high_risk_tools":["a",""]}`, `must not hold an empty name`},
+		{`{"security":{"high_risk":"explode"}}`, `"security": "high_risk": must be one of "warn", "ask", "block", not "explode"`},
+		{`{"security":{"blocked_argument_patterns":["("]}}`, `not a regular expression`},
+		{`{"security":{"max_calls_per_minute":-3}}`, `whole number from 0`},
+		{`{"a":` + strings.Repeat("[", 80) + strings.Repeat("]", 80) + `}`, `nested deeper than 64 levels`},
+	}
+	for _, test := range tests {
+		_, _, err := parse(t, test.text)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%.60s: error is %v, want %q in it", test.text, err, test.want)
+		}
+	}
+	if _, _, err := LoadConfig(filepath.Join(t.TempDir(), "none.json"), ParseOptions{}); err == nil || !strings.HasPrefix(err.Error(), "MCP config file not found: ") {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestUnknownKeysWarn(t *testing.T) {
+	_, warnings := mustParse(t, `{"mcp_servers":{},"mcpServers":{"s":{"comand":"x","command":"a","Args":[],"oauth":{},"description":"fine","zzz":1}},"security":{"blocked_tool":[]}}`)
+	want := []string{
+		`line 1, column 2: unknown key "mcp_servers" is ignored; did you mean "mcpServers"?`,
+		`MCP server 's': unknown key "comand" is ignored; did you mean "command"?`,
+		`MCP server 's': unknown key "Args" is ignored; did you mean "args"?`,
+		`MCP server 's': the key "oauth" of other programs has no effect here`,
+		`MCP server 's': unknown key "zzz" is ignored`,
+		`unknown key "blocked_tool" is ignored; did you mean "blocked_tools"?`,
+	}
+	if len(warnings) != len(want) {
+		t.Fatalf("got %d warnings: %v", len(warnings), warnings)
+	}
+	for i, w := range warnings {
+		if !strings.HasSuffix(w.String(), want[i]) {
+			t.Errorf("warning is %q, want %q at its end", w, want[i])
+		}
+	}
+}
+
+func TestSecurityBlock(t *testing.T) {
+	cfg, warnings := mustParse(t, `{"max_tool_calls":3,"default_timeout":5,"allowed_high_risk_tools":["a"],
+		"servers":{"s":{"command":"x","allowed_tools":["r*"],"disabledTools":["rm"],"autoApprove":["read"]}},
+		"security":{"allowed_commands":["x"],"extra_commands":["y"],"pins":"require","allowed_tools":["read_file"],"blocked_tools":["shell"],
+		 "high_risk":"ask","allowed_high_risk_tools":["b"],"max_calls_per_minute":0,"blocked_argument_patterns":["\\.\\./"],"roots":["/data"],
+		 "path_rules":false,"redact_keys":["ssn"],"audit_file":"/var/log/a.jsonl","sandbox":"off"}}`)
+	if len(warnings) > 0 {
+		t.Errorf("warnings %v", warnings)
+	}
+	want := policy.ToolRules{
+		AllowedTools: []string{"read_file"}, BlockedTools: []string{"shell"}, HighRisk: policy.RiskAsk, AllowedHighRiskTools: []string{"a", "b"},
+		CallsPerMinute: policy.Unlimited, BlockedArgPatterns: []string{`\.\./`}, Roots: []string{"/data"}, NoPathRules: true,
+		Servers: map[string]policy.ServerRules{"s": {AllowedTools: []string{"r*"}, BlockedTools: []string{"rm"}, AutoApprove: []string{"read"}}},
+	}
+	if got := cfg.ToolRules(); !reflect.DeepEqual(got, want) {
+		t.Errorf("tool rules are\n%+v, want\n%+v", got, want)
+	}
+	launch := cfg.LaunchRules()
+	if !reflect.DeepEqual(launch.AllowedCommands, []string{"x"}) || !reflect.DeepEqual(launch.ExtraCommands, []string{"y"}) || launch.Pins != policy.PinsRequire {
+		t.Errorf("launch rules are %+v", launch)
+	}
+	if cfg.MaxToolCalls != 3 || cfg.DefaultTimeout != 5*time.Second || cfg.Security.AuditFile != "/var/log/a.jsonl" || cfg.Security.Sandbox != "off" {
+		t.Errorf("configuration is %+v", cfg)
+	}
+}
+
+func TestEnvFile(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(".env", "# a comment\n\nexport A=1\nB = \"two words\\n\" \nC='x$y'\nD=four # not part of it\nE=\n")
+	write("bad.env", "A=1\nnot a line\n")
+	write("mcp.json", `{"mcpServers":{"good":{"command":"x","envFile":".env","cwd":"sub","env":{"A":"over","D":null}},"bad":{"command":"x","envFile":"bad.env"}}}`)
+	cfg, _, err := LoadConfig(filepath.Join(dir, "mcp.json"), ParseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"A": "over", "B": "two words\n", "C": "x$y", "E": ""}
+	if got := cfg.Servers[0]; !reflect.DeepEqual(got.Env, want) || got.Dir != filepath.Join(dir, "sub") {
+		t.Errorf("env is %q in %s, want %q", got.Env, got.Dir, want)
+	}
+	if p := cfg.Servers[1].Problem; p == nil || !strings.Contains(p.Error(), "bad.env, line 2: must be NAME=value") {
+		t.Errorf("problem is %v", p)
+	}
+}
+
+func FuzzParseConfig(f *testing.F) {
+	f.Add(`{"mcpServers":{"a":{"command":"x","args":["${A:-b}"],"env":{"A":null}}}}`)
+	f.Add("{// c\n\"servers\":{\"\":{\"url\":\"http://x\",}},\"security\":{\"roots\":[\"a\"]},}")
+	f.Add(`{"a":"\ud800","b":[[[[]]]],"mcpServers":{"x":{"command":["a"],"type":"local"}}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		cfg, _, err := ParseConfig([]byte(text), ParseOptions{LookupEnv: func(string) (string, bool) { return "v", true }})
+		if err != nil {
+			return
+		}
+		seen := map[string]bool{}
+		for _, s := range cfg.Servers {
+			if seen[s.Name] {
+				t.Errorf("the server %q is there twice", s.Name)
+			}
+			seen[s.Name] = true
+			if s.Problem == nil && (s.Transport == TransportStdio) != (s.Command != "" && (s.URL == "" || s.Transport == TransportStdio)) {
+				t.Errorf("unusable without a problem: %+v", s)
+			}
+		}
+	})
+}

@@ -1,0 +1,92 @@
+package rawjson
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestCheck(t *testing.T) {
+	tests := []struct {
+		text  string
+		depth int
+		want  string // part of the error; "" for none
+	}{
+		{`{"a":{"a":1},"b":[{"a":1},{"a":2}]}`, 3, ""},
+		{`{"a":1,"a":2}`, 9, `"a" is given twice`},
+		{`[{"x":[{"k":1,"\u006b":2}]}]`, 9, `"k" is given twice`},
+		{`{"a":"{\"a\":1,\"a\":2}"}`, 9, ""},
+		{`[[[1]]]`, 2, "nested too deep"},
+		{`"[[["`, 0, ""},
+		{`{"a":`, 9, "unexpected end"},
+		{`{} {}`, 9, "after top-level value"},
+		{``, 9, "unexpected end"},
+	}
+	for _, test := range tests {
+		err := Check([]byte(test.text), test.depth)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("Check(%s) = %v, want %q", test.text, err, test.want)
+		}
+	}
+	var many strings.Builder
+	for range 40 {
+		many.WriteString(`"k":1,`)
+	}
+	for i, text := range []string{"{" + strings.TrimSuffix(many.String(), ",") + "}", `{"a0":0,"a1":0,"a2":0,"a3":0,"a4":0,"a5":0,"a6":0,"a7":0,"a8":0,"a9":0,"b0":0,"b1":0,"b2":0,"b3":0,"b4":0,"b5":0,"b6":0,"b7":0,"a3":1}`} {
+		if err := Check([]byte(text), 9); err == nil {
+			t.Errorf("object %d with a key given twice passes", i)
+		}
+	}
+	if err := Check([]byte(`[[]]`), 1); !errors.Is(err, ErrDepth) {
+		t.Errorf("depth error is %v", err)
+	}
+}
+
+func TestFieldsAndItems(t *testing.T) {
+	var got []string
+	ok := Fields([]byte(" {\"a\" : 12345678901234567890 , \"b}\\\"\":[1, {\"c\":\"]\"}] ,\"d\":{}, \"e\":null}\n"), func(key string, value json.RawMessage) bool {
+		got = append(got, key+"="+string(value))
+		return true
+	})
+	if want := `a=12345678901234567890|b}"=[1, {"c":"]"}]|d={}|e=null`; !ok || strings.Join(got, "|") != want {
+		t.Errorf("fields are %q, want %q", got, want)
+	}
+	got = nil
+	Items([]byte(`[ "a,b" , [1,[2]],true ]`), func(item json.RawMessage) bool {
+		got = append(got, string(item))
+		return len(got) < 2
+	})
+	if want := `"a,b"|[1,[2]]`; strings.Join(got, "|") != want {
+		t.Errorf("items are %q, want %q", got, want)
+	}
+	if Fields([]byte(`[]`), nil) || Items([]byte(`{}`), nil) || Fields(nil, nil) || Items(nil, nil) {
+		t.Error("the wrong kind of value is taken")
+	}
+}
+
+func FuzzFields(f *testing.F) {
+	f.Add(`{"a":[1,{"b":"\""}],"c":-1.5e3}`)
+	f.Add(`[[],{},"x"]`)
+	f.Fuzz(func(t *testing.T, text string) {
+		data := []byte(text)
+		if !json.Valid(data) {
+			return
+		}
+		var want map[string]json.RawMessage
+		if json.Unmarshal(data, &want) != nil || want == nil {
+			return
+		}
+		got := map[string]json.RawMessage{}
+		Fields(data, func(key string, value json.RawMessage) bool {
+			if !json.Valid(value) {
+				t.Errorf("the value of %q is %q", key, value)
+			}
+			got[key] = value
+			return true
+		})
+		if Check(data, 1000) == nil && len(got) != len(want) {
+			t.Errorf("%d fields of %d in %s", len(got), len(want), text)
+		}
+	})
+}
