@@ -324,8 +324,10 @@ func TestFailedWrites(t *testing.T) {
 		t.Errorf("the ring has %d records", got)
 	}
 	bad.noTrunc, bad.fail = true, map[int]int{7: 30}
-	if l.Append(call("t", "s", true)) == nil || l.Append(call("t", "s", true)) == nil {
-		t.Error("a log with a torn end takes more records")
+	for range 2 {
+		if l.Append(call("t", "s", true)) == nil {
+			t.Error("a log with a torn end takes more records")
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ func (l *limiter) take(now time.Time, quotas ...quota) (full quota, wait time.Du
 		if w == nil || len(w.times) < min(q.limit, maxWindow) {
 			continue
 		}
-		if age := at - w.times[w.next]; age < int64(ratePeriod) {
+		if age := at - w.times[w.next]; age >= 0 && age < int64(ratePeriod) {
 			return q, ratePeriod - time.Duration(age), false
 		}
 	}
@@ -73,24 +73,20 @@ func (l *limiter) count(q quota, at int64) {
 	w.next = (w.next + 1) % len(w.times)
 }
 
-// makeRoom forgets windows in which nothing counts any more and, when that is not enough, the one
-// that was used least recently.
+// makeRoom forgets windows in which nothing counts any more and, while that is not enough, those
+// that were used least recently. It frees many at once, so that it is seldom needed.
 func (l *limiter) makeRoom(at int64) {
 	if l.windows == nil {
 		l.windows = make(map[string]*window)
 	}
-	if len(l.windows) < maxWindows {
-		return
-	}
-	oldest := ""
-	for key, w := range l.windows {
-		if at-w.last >= int64(ratePeriod) {
-			delete(l.windows, key)
-		} else if oldest == "" || w.last < l.windows[oldest].last {
-			oldest = key
+	for age := int64(ratePeriod); len(l.windows) >= maxWindows; age /= 2 {
+		if age == 0 {
+			clear(l.windows) // the clock was set back
 		}
-	}
-	if len(l.windows) >= maxWindows {
-		delete(l.windows, oldest)
+		for key, w := range l.windows {
+			if at-w.last >= age {
+				delete(l.windows, key)
+			}
+		}
 	}
 }

@@ -20,24 +20,24 @@ import (
 func (r *LaunchRules) CheckURL(raw string) error {
 	shown := argv.Quote(raw)
 	if shape.HasControl(raw) {
-		return errors.New("URL contains newline characters. Potential command injection blocked.")
+		return errors.New("URL contains newline characters. Potential command injection blocked")
 	}
 	if i := strings.IndexAny(raw, " \"<>\\^`{|}\t"); i >= 0 || strings.Contains(raw, "$(") {
-		return fmt.Errorf("URL contains dangerous pattern: %s.", shown)
+		return fmt.Errorf("URL contains dangerous pattern: %s", shown)
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		return fmt.Errorf("URL cannot be read: %s.", shown)
+		return fmt.Errorf("URL cannot be read: %s", shown)
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https" || u.Opaque != "":
 		return fmt.Errorf("URL must use http:// or https:// scheme. Got: %s", shown)
 	case u.User != nil:
-		return errors.New("URL carries credentials in front of the host. Put them into a header.")
+		return errors.New("URL carries credentials in front of the host. Put them into a header")
 	case u.Hostname() == "":
-		return fmt.Errorf("URL names no host: %s.", shown)
+		return fmt.Errorf("URL names no host: %s", shown)
 	case shape.Climbs(u.EscapedPath()):
-		return fmt.Errorf("URL contains path traversal: %s.", shown)
+		return fmt.Errorf("URL contains path traversal: %s", shown)
 	}
 	return r.checkHost(u)
 }
@@ -57,10 +57,10 @@ func (r *LaunchRules) checkHost(u *url.URL) error {
 		}
 	}
 	if metadataNames[strings.TrimSuffix(host, ".")] {
-		return fmt.Errorf("URL host '%s' serves the credentials of this machine.", argv.Quote(host))
+		return fmt.Errorf("URL host '%s' serves the credentials of this machine", argv.Quote(host))
 	}
 	if u.Scheme == "http" && !isLocalName(host) && !(literal && addr.IsLoopback()) {
-		return fmt.Errorf("URL uses http:// for '%s', which is not this machine. Use https://, or add the host to security.allowed_hosts.", argv.Quote(host))
+		return fmt.Errorf("URL uses http:// for '%s', which is not this machine. Use https://, or add the host to security.allowed_hosts", argv.Quote(host))
 	}
 	return nil
 }
@@ -111,21 +111,21 @@ var metadataNames = map[string]bool{
 // as an address and others do not is refused: 2130706433, 0x7f.1, 127.1, 0177.0.0.1.
 func hostAddr(host string) (addr netip.Addr, literal bool, err error) {
 	if strings.Contains(host, "%") {
-		return addr, false, fmt.Errorf("URL host '%s' has a zone or an escape, which is not allowed.", argv.Quote(host))
+		return addr, false, fmt.Errorf("URL host '%s' has a zone or an escape, which is not allowed", argv.Quote(host))
 	}
 	addr, perr := netip.ParseAddr(strings.TrimSuffix(host, "."))
 	if perr == nil {
 		if addr.Is4In6() || strings.HasSuffix(host, ".") {
-			return addr, true, fmt.Errorf("URL host '%s' is an unusual spelling of the address %s.", argv.Quote(host), addr.Unmap())
+			return addr, true, fmt.Errorf("URL host '%s' is an unusual spelling of the address %s", argv.Quote(host), addr.Unmap())
 		}
 		return addr, true, nil
 	}
 	if looseIPv4(host) {
-		return addr, false, fmt.Errorf("URL host '%s' is an unusual spelling of an address. Write it as four decimal numbers.", argv.Quote(host))
+		return addr, false, fmt.Errorf("URL host '%s' is an unusual spelling of an address. Write it as four decimal numbers", argv.Quote(host))
 	}
 	for _, r := range host {
 		if r > 0x7f {
-			return addr, false, fmt.Errorf("URL host '%s' is not written in ASCII.", argv.Quote(host))
+			return addr, false, fmt.Errorf("URL host '%s' is not written in ASCII", argv.Quote(host))
 		}
 	}
 	return addr, false, nil
@@ -159,7 +159,7 @@ func prefixes(list ...string) []netip.Prefix {
 func publicAddr(host string, ip netip.Addr) error {
 	ip = ip.Unmap().WithZone("")
 	if ip.IsLoopback() || !ip.IsGlobalUnicast() || ip.IsPrivate() || slices.ContainsFunc(reserved, func(p netip.Prefix) bool { return p.Contains(ip) }) {
-		return fmt.Errorf("URL host '%s' leads to %s, an address that is not public. Add the host to security.allowed_hosts if it is meant.", argv.Quote(host), ip)
+		return fmt.Errorf("URL host '%s' leads to %s, an address that is not public. Add the host to security.allowed_hosts if it is meant", argv.Quote(host), ip)
 	}
 	return nil
 }
