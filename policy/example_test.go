@@ -45,11 +45,11 @@ func ExampleGate() {
 		{Server: "sh", Tool: "run_shell"},
 	} {
 		d := gate.Decide(call)
-		fmt.Println(d.Action, d.Reason)
+		fmt.Printf("%s %q\n", d.Action, d.Reason)
 	}
 	// Output:
-	// allow
-	// deny Tool 'read_file' argument 'path' contains blocked pattern: ../
-	// deny Tool 'write_file' is not in the allowed tools list
-	// deny Tool 'run_shell' is blocked by security policy
+	// allow ""
+	// deny "Tool 'read_file' argument 'path' contains blocked pattern: ../"
+	// deny "Tool 'write_file' is not in the allowed tools list"
+	// deny "Tool 'run_shell' is blocked by security policy"
 }

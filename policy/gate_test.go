@@ -237,6 +237,24 @@ func TestRates(t *testing.T) {
 	}
 }
 
+func TestLargeLimits(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var l limiter
+	q := quota{key: "k", limit: 4*maxWindow + 1}
+	passed := 0
+	for range 6 * maxWindow {
+		if _, _, ok := l.take(now, q); ok {
+			passed++
+		}
+	}
+	if passed < q.limit-5 || passed > q.limit || cap(l.windows["k"].times) > 2*maxWindow {
+		t.Errorf("%d of %d calls passed", passed, q.limit)
+	}
+	if _, _, ok := l.take(now.Add(time.Minute), q); !ok {
+		t.Error("limited a minute later")
+	}
+}
+
 func TestLimiterIsBounded(t *testing.T) {
 	var l limiter
 	now := time.Unix(1000, 0)

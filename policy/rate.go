@@ -7,7 +7,7 @@ import (
 
 const (
 	ratePeriod = time.Minute
-	// maxWindows bounds the memory of a limiter; maxWindow that of one window, in calls.
+	// maxWindows bounds the memory of a limiter; maxWindow that of one window, in times.
 	maxWindows = 4096
 	maxWindow  = 6000
 )
@@ -18,11 +18,19 @@ type limiter struct {
 	windows map[string]*window
 }
 
-// window holds the times of the last limit calls, the oldest at next once it is full.
+// window holds the times of the last calls, the oldest at next once it is full. Under a limit of
+// more than maxWindow it holds the time of every step-th call.
 type window struct {
-	times []int64
-	next  int
-	last  int64
+	times   []int64
+	next    int
+	last    int64
+	skipped int
+}
+
+// shape returns how many times a window of the quota holds, and for how many calls each stands.
+func (q quota) shape() (size, step int) {
+	step = (q.limit + maxWindow - 1) / maxWindow
+	return q.limit / step, step
 }
 
 // quota is a limit that a call is counted against.
@@ -42,7 +50,7 @@ func (l *limiter) take(now time.Time, quotas ...quota) (full quota, wait time.Du
 			continue
 		}
 		w := l.windows[q.key]
-		if w == nil || len(w.times) < min(q.limit, maxWindow) {
+		if size, _ := q.shape(); w == nil || len(w.times) < size {
 			continue
 		}
 		if age := at - w.times[w.next]; age >= 0 && age < int64(ratePeriod) {
@@ -65,7 +73,12 @@ func (l *limiter) count(q quota, at int64) {
 		l.windows[q.key] = w
 	}
 	w.last = at
-	if len(w.times) < min(q.limit, maxWindow) {
+	size, step := q.shape()
+	if w.skipped++; w.skipped < step {
+		return
+	}
+	w.skipped = 0
+	if len(w.times) < size {
 		w.times = append(w.times, at)
 		return
 	}

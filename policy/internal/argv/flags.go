@@ -106,6 +106,14 @@ func (c *checker) unknown(g *grammar, args []string, i int, name string) {
 		}
 		break
 	}
+	if !strings.HasPrefix(name, "--") { // letters written together, or with the value attached
+		for _, letter := range name[1:] {
+			if why := g.refused["-"+string(letter)]; why != "" {
+				c.enables(args, i, why)
+				return
+			}
+		}
+	}
 	c.refuse(Argument, "Argument %d '%s' is not an option of '%s' that is known to be harmless. "+
 		"Leave it out, or put the server's own options behind the server's name.", i, Quote(args[i]), c.command)
 }
