@@ -16,12 +16,12 @@ func ExampleLaunchRules() {
 		{Name: "inline", Command: "npx", Args: []string{"-yc", "touch x"}},
 	} {
 		v := rules.CheckServer(server)
-		fmt.Printf("%s: %t %.85s\n", server.Name, v.Allowed, v.Reason)
+		fmt.Printf("%s: %t %.85q\n", server.Name, v.Allowed, v.Reason)
 	}
 	// Output:
-	// mine: true
-	// malicious: false MCP server 'malicious': Command 'bash' is not in the allowed commands whitelist. Allo
-	// inline: false MCP server 'inline': Argument 0 '-yc' enables shell command execution for 'npx', whic
+	// mine: true ""
+	// malicious: false "MCP server 'malicious': Command 'bash' is not in the allowed commands whitelist. Allo"
+	// inline: false "MCP server 'inline': Argument 0 '-yc' enables shell command execution for 'npx', whic"
 }
 
 // The guide's sandbox configuration: which tools may be called, and how often.
