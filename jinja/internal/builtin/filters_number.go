@@ -86,7 +86,7 @@ func roundFilter(env *Env, v value.Value, a []value.Value) value.Value {
 		value.FailUndefined(u)
 	}
 	f, isFloat := v.(value.Float)
-	if _, isInt := value.Int64(v); !isFloat && !isInt {
+	if !value.IsNumber(v) {
 		value.Fail("type %s doesn't define __round__ method", v.Type())
 	}
 	if max(precision, -precision) > 300 {
@@ -109,7 +109,7 @@ func roundFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	if precision < 0 {
 		r := math.RoundToEven(x*scale) / scale
 		if !isFloat {
-			return value.Int(r)
+			return pytext.WholeFloat(r, v)
 		}
 		return value.Float(r)
 	}
@@ -127,6 +127,8 @@ func fileSize(_ *Env, v value.Value, a []value.Value) value.Value {
 		if size, ok = pytext.ParseFloat(s); !ok {
 			value.Fail("could not convert string to float: '%s'", s)
 		}
+	} else if !value.IsNumber(v) {
+		value.Fail("float() argument must be a string or a real number, not '%s'", v.Type())
 	} else {
 		size = value.ToFloat(v)
 	}

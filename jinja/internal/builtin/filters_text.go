@@ -105,6 +105,11 @@ func (env *Env) replace(s, old, with string, count int) string {
 }
 
 func indentFilter(env *Env, v value.Value, a []value.Value) value.Value {
+	s, ok := value.Text(v)
+	if !ok {
+		value.Arith(value.Add, v, value.String("\n"), &env.Budget) // fails with Python's words
+		value.Fail("'%s' object has no attribute 'splitlines'", v.Type())
+	}
 	var unit string
 	switch w := arg(a, 0, value.Int(4)).(type) {
 	case value.String:
@@ -121,7 +126,7 @@ func indentFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	if argBool(a, 1) {
 		b.WriteString(unit)
 	}
-	for i, line := range pytext.SplitLines(env.Str(v)+"\n", false) {
+	for i, line := range pytext.SplitLines(s+"\n", false) {
 		if i > 0 {
 			b.WriteString("\n")
 			if line != "" || blank {
@@ -134,8 +139,8 @@ func indentFilter(env *Env, v value.Value, a []value.Value) value.Value {
 }
 
 func truncateFilter(env *Env, v value.Value, a []value.Value) value.Value {
-	s := []rune(env.Str(v))
-	env.Budget.Alloc(4 * len(s))
+	size := value.Len(v)
+	env.Budget.Alloc(4 * size)
 	length, leeway := argInt(a, 0, 255), 5
 	end := env.Str(arg(a, 2, value.String("...")))
 	if given(a, 3) != nil {
@@ -145,10 +150,14 @@ func truncateFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	if keep < 0 || leeway < 0 {
 		value.Fail("truncate: the length is shorter than the end, or the leeway is negative")
 	}
-	if len(s) <= length+leeway {
+	if size <= length+leeway {
 		return v
 	}
-	head := string(s[:keep])
+	s, ok := value.Text(v)
+	if !ok {
+		value.Fail("'%s' object cannot be truncated", v.Type())
+	}
+	head := string([]rune(s)[:keep])
 	if !argBool(a, 1) {
 		if i := strings.LastIndexByte(head, ' '); i >= 0 {
 			head = head[:i]
@@ -176,18 +185,49 @@ func formatFilter(env *Env, v value.Value, pos []value.Value, kw *value.Dict) va
 }
 
 func urlEncode(env *Env, v value.Value, _ []value.Value) value.Value {
-	s := env.Str(v)
+	switch x := v.(type) {
+	case *value.Dict:
+		return env.queryString(x.Items())
+	case *value.List, *value.Generator, *value.Range, *value.Undefined:
+		return env.queryString(value.Collect(v, &env.Budget))
+	}
+	return env.text(env.quoteURL(env.Str(v), "/"))
+}
+
+// queryString joins pairs of keys and values.
+func (env *Env) queryString(pairs []value.Value) value.Value {
+	b := value.NewBuffer(&env.Budget)
+	for i, pair := range pairs {
+		if i > 0 {
+			b.WriteString("&")
+		}
+		kv := value.Collect(pair, &env.Budget)
+		if len(kv) != 2 {
+			value.Fail("cannot unpack %d values into a key and a value", len(kv))
+		}
+		for j, part := range kv {
+			if j > 0 {
+				b.WriteString("=")
+			}
+			b.WriteString(strings.ReplaceAll(env.quoteURL(env.Str(part), ""), "%20", "+"))
+		}
+	}
+	return value.String(b.Cut(0))
+}
+
+// quoteURL escapes what is neither a letter, a digit nor one of a few signs.
+func (env *Env) quoteURL(s, safe string) string {
 	env.Budget.CheckText(3 * len(s))
 	var b strings.Builder
 	for i := range len(s) {
 		c := s[i]
-		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte("_.-~/", c) >= 0 {
+		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte("_.-~"+safe, c) >= 0 {
 			b.WriteByte(c)
 			continue
 		}
 		b.WriteString("%" + strings.ToUpper(strconv.FormatInt(int64(c)|0x100, 16)[1:]))
 	}
-	return env.text(b.String())
+	return b.String()
 }
 
 // toJSON is json.dumps with the arguments that transformers passes on.

@@ -43,12 +43,8 @@ func allTests() map[string]*Test {
 	add(1, func(env *Env, v value.Value, a []value.Value) bool {
 		return value.Contains(a[0], v, &env.Budget)
 	}, "in")
-	add(0, func(env *Env, v value.Value, _ []value.Value) bool {
-		return env.Lib.Filters[env.Str(v)] != nil
-	}, "filter")
-	add(0, func(env *Env, v value.Value, _ []value.Value) bool {
-		return env.Lib.Tests[env.Str(v)] != nil
-	}, "test")
+	add(0, func(env *Env, v value.Value, _ []value.Value) bool { return env.Lib.Filters[nameOf(v)] != nil }, "filter")
+	add(0, func(env *Env, v value.Value, _ []value.Value) bool { return env.Lib.Tests[nameOf(v)] != nil }, "test")
 	add(1, comparison("=="), "eq", "equalto", "==")
 	add(1, comparison("!="), "ne", "!=")
 	add(1, comparison("<"), "lt", "lessthan", "<")
@@ -60,6 +56,15 @@ func allTests() map[string]*Test {
 
 func ofType(types ...string) testFunc {
 	return func(_ *Env, v value.Value, _ []value.Value) bool { return slices.Contains(types, v.Type()) }
+}
+
+// nameOf is a name to look up; what is no text is no name.
+func nameOf(v value.Value) string {
+	if !value.Hashable(v) {
+		value.Fail("unhashable type: '%s'", v.Type())
+	}
+	name, _ := value.Text(v)
+	return name
 }
 
 func comparison(op string) testFunc {

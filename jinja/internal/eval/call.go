@@ -15,6 +15,14 @@ type macro struct {
 // Type implements [value.Value].
 func (*macro) Type() string { return "Macro" }
 
+// Repr is how the macro prints.
+func (m *macro) Repr() string {
+	if m.def.Anonymous {
+		return "<Macro anonymous>"
+	}
+	return "<Macro '" + m.def.Name + "'>"
+}
+
 // Attr implements [builtin.Object].
 func (m *macro) Attr(name string) value.Value {
 	if name == "name" {

@@ -39,6 +39,7 @@ func (in *interp) forLoop(n *syntax.For, v value.Value, sc *scope, depth int) {
 		}
 	}
 	body := newScope(sc)
+	done := false
 	for l.advance() {
 		in.Budget.Spend(2)
 		if l.index > 0 {
@@ -52,11 +53,13 @@ func (in *interp) forLoop(n *syntax.For, v value.Value, sc *scope, depth int) {
 		if in.t.loopID >= 0 {
 			in.set(in.t.loopID, l, body)
 		}
-		if in.exec(n.Body, body) == jumpBreak {
+		j := in.exec(n.Body, body)
+		if j == jumpBreak {
 			break
 		}
+		done = done || j == jumpNone
 	}
-	if l.index < 0 {
+	if !done { // as in jinja2, where break and continue leave before the loop has noted its iteration
 		in.exec(n.Else, newScope(sc))
 	}
 }

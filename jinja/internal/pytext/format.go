@@ -40,8 +40,8 @@ func (f *Formatter) str(v value.Value) string { return value.Str(v, f.budget) }
 // Percent is the % operator of str: args is a tuple, a dict for %(name)s, or the only argument.
 func (f *Formatter) Percent(like value.Value, format string, args value.Value) string {
 	rest := []value.Value{args}
-	if l, ok := args.(*value.List); ok && (l.Kind == value.Tuple || l.Kind == value.Group) {
-		rest = l.Items
+	if isTuple(args) {
+		rest = args.(*value.List).Items
 	}
 	dict, _ := args.(*value.Dict)
 	b := value.NewBuffer(f.budget)
@@ -75,10 +75,27 @@ func (f *Formatter) Percent(like value.Value, format string, args value.Value) s
 		}
 		b.WriteString(f.convert(like, &p.spec, v))
 	}
-	if len(rest) > 0 && !named && dict == nil {
+	if len(rest) > 0 && !named && !subscriptable(args) {
 		value.Fail("not all arguments converted during string formatting")
 	}
 	return b.Cut(0)
+}
+
+func isTuple(v value.Value) bool {
+	l, ok := v.(*value.List)
+	return ok && (l.Kind == value.Tuple || l.Kind == value.Group)
+}
+
+// subscriptable reports whether Python takes v for a mapping of named arguments, and then does not miss
+// the ones that the format leaves.
+func subscriptable(v value.Value) bool {
+	switch x := v.(type) {
+	case *value.Dict, *value.Range, *value.Undefined:
+		return true
+	case *value.List:
+		return x.Kind == value.Plain
+	}
+	return false
 }
 
 // percent reads what follows a % sign.

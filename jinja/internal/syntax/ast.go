@@ -184,9 +184,10 @@ type (
 		Filters []*Filter
 		Body    []Stmt
 	}
-	// Macro defines a macro; a call block's body is one too.
+	// Macro defines a macro; the body of a call block is one too, an Anonymous one.
 	Macro struct {
 		At
+		Anonymous                       bool
 		Name                            string
 		ID                              int
 		Params                          []Param

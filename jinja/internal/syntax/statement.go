@@ -132,7 +132,7 @@ func (p *parser) macroBody(m *Macro, end string, named bool) []Stmt {
 }
 
 func (p *parser) callStmt(at int) Stmt {
-	m := &Macro{At: At(at), Name: "caller"}
+	m := &Macro{At: At(at), Name: "caller", Anonymous: true}
 	if p.isOp("(") {
 		p.signature(m)
 	}

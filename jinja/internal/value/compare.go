@@ -22,7 +22,7 @@ func equal(a, b Value, budget *Budget, depth int) bool {
 		_, ok := b.(None)
 		return ok
 	case Bool, Int, Float, Big:
-		return isNumber(b) && compareNumbers(a, b) == 0
+		return IsNumber(b) && compareNumbers(a, b) == 0
 	case *Undefined:
 		return IsUndefined(b)
 	case *List:
@@ -114,7 +114,7 @@ func Compare(op string, a, b Value, budget *Budget) bool {
 
 func order(a, b Value, op string, budget *Budget) int {
 	budget.Spend(1)
-	if isNumber(a) && isNumber(b) {
+	if IsNumber(a) && IsNumber(b) {
 		return compareNumbers(a, b)
 	}
 	if s, ok := Text(a); ok {
@@ -174,7 +174,8 @@ func Contains(c, v Value, budget *Budget) bool {
 	return false
 }
 
-func isNumber(v Value) bool {
+// IsNumber reports whether v is an integer, a float or a truth value.
+func IsNumber(v Value) bool {
 	switch v.(type) {
 	case Int, Float, Bool, Big:
 		return true

@@ -40,7 +40,7 @@ func Arith(op Op, a, b Value, budget *Budget) Value {
 	if u, ok := b.(*Undefined); ok {
 		FailUndefined(u)
 	}
-	if isNumber(a) && isNumber(b) {
+	if IsNumber(a) && IsNumber(b) {
 		if isInt(a) && isInt(b) && op != Div {
 			return bigInts(op, toBig(a), toBig(b))
 		}

@@ -73,6 +73,8 @@ func WriteRepr(b *Buffer, v Value, depth int) {
 		b.WriteString(">")
 	case *Undefined:
 		b.WriteString("Undefined")
+	case interface{ Repr() string }:
+		b.WriteString(x.Repr())
 	default:
 		b.WriteString("<" + v.Type() + ">")
 	}
