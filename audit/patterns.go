@@ -19,12 +19,12 @@ var prefixes = [...]struct {
 	{"ATATT3", 20}, {"glsa_", 16}, {"key-", 28}, {"EAAC", 32}, {"BSA", 24},
 }
 
-// tokenStart says which bytes a prefix can begin with, so that text without any is passed quickly.
-var tokenStart = func() (t [256]bool) {
-	for _, p := range prefixes {
-		t[p.text[0]] = true
+// prefixesAt are the indexes in prefixes by first byte, so that nearly every word is passed quickly.
+var prefixesAt = func() (at [128][]int) {
+	for i, p := range prefixes {
+		at[p.text[0]] = append(at[p.text[0]], i)
 	}
-	return t
+	return at
 }()
 
 // hidePatterns returns s with everything hidden that has the shape of a secret. Text without any
@@ -93,17 +93,17 @@ func secretAt(s string, i int) (start, end int) {
 			return i, e
 		}
 	}
-	if tokenStart[word[0]] {
-		for _, p := range &prefixes {
-			if strings.HasPrefix(s[i:], p.text) {
-				if e := tokenEnd(s, i+len(p.text)); e-i-len(p.text) >= p.min {
-					return i, e
-				}
+	for _, n := range prefixesAt[word[0]] {
+		if p := &prefixes[n]; strings.HasPrefix(s[i:], p.text) {
+			if e := tokenEnd(s, i+len(p.text)); e-i-len(p.text) >= p.min {
+				return i, e
 			}
 		}
 	}
-	if e := tokenEnd(s, i); len(word) >= 24 && random(s[i:e]) {
-		return i, e
+	if len(word) >= 24 {
+		if e := tokenEnd(s, i); random(s[i:e]) {
+			return i, e
+		}
 	}
 	return 0, 0
 }
@@ -168,8 +168,7 @@ func pemBlock(s string, i int) (start, end int) {
 
 // scheme finds the credentials behind "Bearer" or "Basic".
 func scheme(s, word string, w int) (start, end int) {
-	bearer := strings.EqualFold(word, "bearer")
-	if !bearer && !strings.EqualFold(word, "basic") {
+	if !(len(word) == 6 && strings.EqualFold(word, "bearer")) && !(len(word) == 5 && strings.EqualFold(word, "basic")) {
 		return 0, 0
 	}
 	v := w
