@@ -26,6 +26,8 @@ type jsonBody struct {
 	keyed bool
 	// array says that the family writes an array of calls.
 	array bool
+	// lines says that the family writes its calls one after the other into one span.
+	lines bool
 	// strict reads only what is certainly a call of one of the tools: for bodies without markers.
 	strict bool
 	// lateID says that the id stands behind the arguments: the start of the call waits for it, unless
@@ -40,11 +42,11 @@ const maxWait = 1024
 
 func (b jsonBody) literals() []string { return nil }
 
-func (b jsonBody) lineStarts() []string {
+func (b jsonBody) lineStarts() ([]string, bool) {
 	if b.strict {
-		return []string{"{", "["}
+		return []string{"{", "["}, true
 	}
-	return nil
+	return nil, false
 }
 
 func (b jsonBody) start(_ *Parser, text string) match {

@@ -118,10 +118,14 @@ func (p *Parser) chooseForm() bool {
 				return false
 			}
 			if p.ch == &p.reasoning {
-				p.beginHold()
-				return true
+				if !f.header {
+					p.beginHold()
+					return true
+				}
+				p.leaveReasoning()
 			}
-			c.form, c.machine = f, f.body.open(p)
+			c.form = f
+			c.machine = f.body.open(p)
 			p.run = (*Parser).readBody
 			return true
 		case matchPart:
@@ -251,7 +255,7 @@ func (p *Parser) abandon(cut bool) {
 	c := &p.call
 	p.run = (*Parser).scanText
 	text := string(c.raw)
-	shaped := cut || c.named
+	shaped := (cut || c.named) && !(c.form != nil && c.form.text || c.form == nil && len(c.forms) > 0 && c.forms[0].text)
 	if shaped && c.opener > 0 || c.special {
 		text = text[c.opener:]
 	}
@@ -294,7 +298,7 @@ func (p *Parser) begin(name, id string) bool {
 	case p.Done():
 		c.mode = callDropped
 		p.warn(fmt.Sprintf("a further call, of %q, was dropped: the request allows one call", name))
-	case name == "" || len(name) > maxName || !p.opts.AllowUnknownTools && p.tool(name) == nil:
+	case name == "" || len(name) > maxName || p.opts.NoTools || !p.opts.AllowUnknownTools && p.tool(name) == nil:
 		p.warn(fmt.Sprintf("the model called %q, which is not among the tools; the call was handed on as content", name))
 		p.reject()
 	default:
@@ -310,7 +314,10 @@ func (p *Parser) begin(name, id string) bool {
 // reject hands on what was read of the call as content, and what follows of it too.
 func (p *Parser) reject() {
 	c := &p.call
-	text := string(c.raw[c.opener:])
+	text := string(c.raw)
+	if !c.form.text {
+		text = text[c.opener:]
+	}
 	if c.any {
 		text = strings.TrimLeft(text, " \n\t\r,;")
 	}

@@ -26,6 +26,8 @@ type Family struct {
 	callsEndReasoning bool
 	// wrappers are markers around content that mean nothing to a client.
 	wrappers []string
+	// breaks are markers that end whatever message is being written: reasoning or content.
+	breaks []string
 	// ends are the end-of-turn tokens, dropped where they end the output as text.
 	ends []string
 	// shortIDs says that the family's templates take call ids of nine letters and digits only.
@@ -49,6 +51,11 @@ type form struct {
 	// gap is the white space that the family writes behind open and before close, join what it writes
 	// between two calls.
 	gap, join string
+	// header says that the marker begins a message of its own, which need not be a call: it ends
+	// reasoning and holds without tools too.
+	header bool
+	// text says that the markers are ordinary text: they stay in the content where no call is read.
+	text bool
 	// once says that after the call another one needs its own opening marker.
 	once bool
 }

@@ -148,5 +148,67 @@ func (b jsonBody) grammar(g *grammarBuilder, fm *form, tools []chat.Tool) (const
 	if b.array {
 		return fm.span(constrain.Seq{constrain.Lit("["), g.several(call, ", "), constrain.Lit("]")}), nil
 	}
+	if b.lines {
+		return fm.span(g.several(call, fm.join)), nil
+	}
 	return g.several(fm.span(call), fm.join), nil
+}
+
+// eachParameter calls write for each parameter of the tool in the order of the schema, with the
+// expression of its value as JSON, or nil where the value may be a string.
+func (g *grammarBuilder) eachParameter(t chat.Tool, write func(name string, value constrain.Expr, required bool)) error {
+	tl := &tool{schema: t.Parameters}
+	tl.load()
+	props, required := tl.properties()
+	for _, name := range tl.order {
+		var value constrain.Expr
+		if tl.types[name]&typeString == 0 {
+			e, err := g.JSONSchema(props[name])
+			if err != nil {
+				return fmt.Errorf("the parameter %q of tool %q: %w", name, t.Name, err)
+			}
+			value = e
+		}
+		write(name, value, required[name])
+	}
+	return nil
+}
+
+// parameters returns the expression of a tool's arguments one after the other, those that are not
+// required left out at will. write gets nil for the value of a string.
+func (g *grammarBuilder) parameters(t chat.Tool, write func(string, constrain.Expr) constrain.Expr) (constrain.Expr, error) {
+	var out constrain.Seq
+	err := g.eachParameter(t, func(name string, value constrain.Expr, required bool) {
+		e := write(name, value)
+		if !required {
+			e = constrain.Opt(e)
+		}
+		out = append(out, e)
+	})
+	return out, err
+}
+
+// pairs is like parameters, with sep between the arguments.
+func (g *grammarBuilder) pairs(t chat.Tool, sep string, write func(string, constrain.Expr) constrain.Expr) (constrain.Expr, error) {
+	type pair struct {
+		expr     constrain.Expr
+		required bool
+	}
+	var list []pair
+	err := g.eachParameter(t, func(name string, value constrain.Expr, required bool) {
+		list = append(list, pair{g.Rule("pair-"+name, write(name, value)), required})
+	})
+	// rest is what may follow an argument, begin what may stand where none has been written yet.
+	rest, begin := constrain.Expr(constrain.Lit("")), constrain.Expr(constrain.Lit(""))
+	for i := len(list) - 1; i >= 0; i-- {
+		next := constrain.Seq{constrain.Lit(sep), list[i].expr}
+		if list[i].required {
+			begin = constrain.Seq{list[i].expr, rest}
+			rest = g.Rule("more", constrain.Seq{next, rest})
+		} else {
+			begin = constrain.Alt{constrain.Seq{list[i].expr, rest}, begin}
+			rest = g.Rule("more", constrain.Seq{constrain.Opt(next), rest})
+		}
+	}
+	return begin, err
 }

@@ -1,6 +1,9 @@
 package toolcall
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // action is what a marker means where it is found in text.
 type action uint8
@@ -20,7 +23,8 @@ type mark struct {
 	act   action
 	forms []*form // actCall: in the order of the table
 	close string  // actReason: what ends it
-	bare  bool    // actCall: text is only the beginning of a body, at the start of a line
+	bare  bool    // actCall: text is the beginning of the body and no marker in front of it
+	line  bool    // actCall: only at the start of a line
 }
 
 // markSet finds the next marker in text.
@@ -41,7 +45,7 @@ type compiled struct {
 func (f *Family) compile() *Family {
 	c := &f.compiled
 	c.reasoning, c.quietReasoning = map[string]*markSet{}, map[string]*markSet{}
-	pieces := append(append([]string{}, f.wrappers...), f.ends...)
+	pieces := append(append(append([]string{}, f.wrappers...), f.ends...), f.breaks...)
 	for i := range f.forms {
 		fm := &f.forms[i]
 		if len(fm.open) == 0 {
@@ -52,11 +56,22 @@ func (f *Family) compile() *Family {
 	calls, quiet := f.marks()
 	for _, s := range f.reasoning {
 		pieces = append(pieces, s.open, s.close)
-		end := mark{text: s.close, act: actEnd}
-		c.reasoning[s.close] = newMarkSet(append([]mark{end}, calls...))
-		c.quietReasoning[s.close] = newMarkSet([]mark{end})
-		quiet = append(quiet, mark{text: s.open, act: actReason, close: s.close})
-		quiet = append(quiet, end)
+		ends := []mark{{text: s.close, act: actEnd}}
+		for _, b := range f.breaks {
+			ends = append(ends, mark{text: b, act: actEnd})
+		}
+		for _, m := range quiet {
+			if m.act == actCall {
+				c.quietReasoning[s.close] = newMarkSet(append(ends, m))
+			}
+		}
+		if c.quietReasoning[s.close] == nil {
+			c.quietReasoning[s.close] = newMarkSet(ends)
+		}
+		c.reasoning[s.close] = newMarkSet(append(ends, calls...))
+	}
+	for _, s := range f.reasoning {
+		quiet = append(quiet, mark{text: s.open, act: actReason, close: s.close}, mark{text: s.close, act: actEnd})
 	}
 	c.quiet = *newMarkSet(quiet)
 	c.content = *newMarkSet(append(append(quiet, calls...), f.closers()...))
@@ -69,14 +84,22 @@ func (f *Family) marks() (calls, quiet []mark) {
 	for i := range f.forms {
 		fm := &f.forms[i]
 		for _, open := range fm.open {
-			calls = addCall(calls, open, fm)
+			calls = addCall(calls, mark{text: open}, fm)
 		}
 		if b, ok := fm.body.(bareStarter); ok && len(fm.open) == 0 {
-			for _, open := range b.lineStarts() {
-				calls = addCall(calls, open, fm)
-				calls[len(calls)-1].bare = true
+			starts, line := b.lineStarts()
+			for _, open := range starts {
+				calls = addCall(calls, mark{text: open, bare: true, line: line}, fm)
 			}
 		}
+	}
+	for _, m := range calls {
+		if slices.ContainsFunc(m.forms, func(fm *form) bool { return fm.header }) {
+			quiet = append(quiet, m)
+		}
+	}
+	for _, b := range f.breaks {
+		quiet = append(quiet, mark{text: b, act: actEnd})
 	}
 	for _, w := range f.wrappers {
 		quiet = append(quiet, mark{text: w, act: actWrapper})
@@ -87,17 +110,22 @@ func (f *Family) marks() (calls, quiet []mark) {
 	return calls, quiet
 }
 
-// bareStarter is a body that, without an opening marker, may also begin a later line of the answer.
-type bareStarter interface{ lineStarts() []string }
+// bareStarter is a body that, without an opening marker, may also begin behind other content: with one of
+// these texts, only at the start of a line where line is true.
+type bareStarter interface {
+	lineStarts() (starts []string, line bool)
+}
 
-func addCall(marks []mark, text string, fm *form) []mark {
+// addCall adds the marker m of form fm, together with other forms that have the same.
+func addCall(marks []mark, m mark, fm *form) []mark {
 	for i := range marks {
-		if marks[i].text == text {
+		if marks[i].text == m.text && marks[i].bare == m.bare && marks[i].line == m.line {
 			marks[i].forms = append(marks[i].forms, fm)
 			return marks
 		}
 	}
-	return append(marks, mark{text: text, act: actCall, forms: []*form{fm}})
+	m.act, m.forms = actCall, []*form{fm}
+	return append(marks, m)
 }
 
 func (f *Family) closers() []mark {

@@ -108,11 +108,12 @@ func (p *Parser) accepts(m *mark, text string, i int) bool {
 		return p.fresh && leadingSpace(text[:i]) == i || p.specialAt(i)
 	case actEnd:
 		// In content it closes nothing: it is left over, or somebody writes about it.
-		return p.ch == &p.reasoning || p.specialAt(i) || strings.IndexByte(" `'\"", p.before(text, i)) < 0
+		return p.ch == &p.reasoning || p.specialAt(i) || !strings.HasPrefix(m.text, "</") ||
+			strings.IndexByte(" `'\"", p.before(text, i)) < 0
 	case actClose:
 		return p.opened || p.specialAt(i)
 	case actCall:
-		return !m.bare || p.startsLine(text, i)
+		return !m.line || p.startsLine(text, i)
 	}
 	return true
 }
