@@ -40,6 +40,7 @@ var imports = map[string][]string{
 	"internal/mcpapi":     {"chat", "mcphost", "audit"},
 	"internal/server":     {"internal/openai", "internal/mcpapi"},
 	"internal/client":     {"chat", "internal/sse"},
+	"internal/bench":      {"chat", "internal/sse", "internal/client"},
 	"internal/config":     {},
 	"internal/app":        {"*"},
 	"internal/cli":        {"*"},
@@ -52,6 +53,7 @@ var imports = map[string][]string{
 // spawners are the packages that may start goroutines: they own something that lives on its own.
 var spawners = []string{
 	"internal/engine", "mcphost", "internal/sandbox", "internal/server", "internal/app", "internal/cli",
+	"internal/bench",
 }
 
 // The limits. A file or function between soft and hard needs an entry in long with its reason.

@@ -44,6 +44,7 @@ type commands struct {
 	Engine engines   `cmd:"" help:"Fetch the llama.cpp libraries, or show which are used."`
 	Parse  ParseCmd  `cmd:"" help:"Turn raw model output into JSON."`
 	Render RenderCmd `cmd:"" help:"Render a chat template."`
+	Bench  BenchCmd  `cmd:"" help:"Measure servers side by side."`
 	Doctor DoctorCmd `cmd:"" help:"Say what works on this machine, and what to do about what does not."`
 
 	Version VersionCmd `cmd:"" help:"Print the version."`
