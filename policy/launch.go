@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -194,12 +195,18 @@ func (c *launchCheck) exactPath(cmd string) bool {
 
 func (c *launchCheck) listed(name string) bool {
 	for _, entry := range c.rules.commands() {
-		if ok, err := path.Match(entry, name); entry == name || ok && err == nil {
+		if entry == name {
+			return true
+		}
+		if ok, err := path.Match(entry, name); ok && err == nil && programName.MatchString(name) {
 			return true
 		}
 	}
 	return false
 }
+
+// programName is what a glob may stand for: no space, nothing that a shell reads.
+var programName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+@-]*$`)
 
 // location judges a whitelisted name that is written with a folder. Only the name was vouched for,
 // so the folder must be one where programs are installed.

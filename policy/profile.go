@@ -22,6 +22,7 @@ var nameWords = words(map[purpose]string{
 		cwd workdir workspace dirname basedir root roots`,
 	prosePurpose: `content contents text code body message messages prompt description comment comments title summary script
 		html css markdown md diff patch snippet newtext oldtext string str sql query note notes reason question answer
+		thoughts selector xpath locator jsonpath
 		instructions instruction thought expression javascript caption subject regex`,
 	commandPurpose: `command commands cmd args argv arguments commandline shell`,
 })

@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	npmPattern  = regexp.MustCompile(`^((?:@[A-Za-z0-9~_-][A-Za-z0-9._~-]*/)?[A-Za-z0-9~_-][A-Za-z0-9._~-]*)(?:@([A-Za-z0-9^~<>=*. |-][A-Za-z0-9._+~<>=*^ -]*))?$`)
+	npmPattern  = regexp.MustCompile(`^((?:@[A-Za-z0-9~_][A-Za-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~-]*)(?:@([A-Za-z0-9^~<>=*. |-][A-Za-z0-9._+~<>=*^ -]*))?$`)
 	semver      = regexp.MustCompile(`^v?=?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
 	pypiPattern = regexp.MustCompile(`^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[A-Za-z0-9._, -]*\])?\s*(.*)$`)
 	pypiVersion = regexp.MustCompile(`^(@[A-Za-z0-9.+!_-]+|(\s*(===?|~=|!=|<=?|>=?)\s*[A-Za-z0-9.*+!_-]+\s*,?)+)$`)

@@ -61,7 +61,7 @@ func (c *checker) module(args []string, o option) {
 	switch {
 	case !moduleName.MatchString(name):
 		c.refuse(Argument, "Argument %d '%s' is not the name of a Python module.", o.index, Quote(args[o.index]))
-	case stdlib[top] || moduleRunners[top]:
+	case stdlib[top] || moduleRunners[top] || strings.HasPrefix(top, "_"):
 		c.enables(args, o.index, "the module '"+top+"', which is no MCP server and can run other code,")
 	}
 }
@@ -261,6 +261,10 @@ func (c *checker) uvRun(args []string, i int, module *bool) {
 		}
 		if programs[Base(args[i])] {
 			c.program(args, i)
+			return
+		}
+		if lower := strings.ToLower(args[i]); !strings.HasSuffix(lower, ".py") && !strings.HasSuffix(lower, ".pyz") && args[i] != "-" {
+			c.refuse(Argument, "Argument %d '%s' is a file that is no Python program. Name a .py file, or a program of the project by its name.", i, Quote(args[i]))
 			return
 		}
 		c.script(args, i)
