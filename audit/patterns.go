@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"bytes"
+	"encoding/base64"
 	"math"
 	"strings"
 )
@@ -88,6 +90,9 @@ func secretAt(s string, i int) (start, end int) {
 	if start, end = assigned(s, word, w); end > start {
 		return start, end
 	}
+	if start, end = flagged(s, word, w); end > start {
+		return start, end
+	}
 	if strings.HasPrefix(word, "eyJ") && w < len(s) && s[w] == '.' {
 		if e := jwtEnd(s, w); e > w {
 			return i, e
@@ -105,6 +110,11 @@ func secretAt(s string, i int) (start, end int) {
 			return i, e
 		}
 	}
+	if w < len(s) && s[w] == '/' && (i == 0 || s[i-1] != '/') {
+		if e := base64End(s, i); e-i >= 32 && random(s[i:e]) {
+			return i, e
+		}
+	}
 	return 0, 0
 }
 
@@ -118,6 +128,18 @@ func tokenEnd(s string, i int) int {
 		i--
 	}
 	return i
+}
+
+// base64End returns the end of a run of base64 that begins at i, slashes included, or i where it is
+// too long to be a key.
+func base64End(s string, i int) int {
+	e := i
+	for e < len(s) && (isToken(s[e]) || s[e] == '/' || s[e] == '+' || s[e] == '=') {
+		if e++; e-i > 128 {
+			return i
+		}
+	}
+	return e
 }
 
 func jwtEnd(s string, dot int) int {
@@ -184,10 +206,28 @@ func scheme(s, word string, w int) (start, end int) {
 		digit = digit || s[e] < 'A' || s[e] == '_'
 		e++
 	}
-	if e-v < 6 || !digit && e-v < 16 {
+	if e-v < 6 || !digit && e-v < 16 && !isUserPass(s[v:e]) {
 		return 0, 0 // prose: "bearer of news"
 	}
 	return v, e
+}
+
+// isUserPass says whether s is "user:password" in base64.
+func isUserPass(s string) bool {
+	text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
+	return err == nil && bytes.IndexByte(text, ':') > 0
+}
+
+// flagged finds the value behind an option: "--password x".
+func flagged(s, word string, w int) (start, end int) {
+	if word[0] != '-' || w+1 >= len(s) || s[w] != ' ' || s[w+1] == '-' || !SecretName(word) {
+		return 0, 0
+	}
+	e := w + 1
+	for e < len(s) && s[e] > ' ' && s[e] != '"' && s[e] != '\'' {
+		e++
+	}
+	return w + 1, e
 }
 
 // assigned finds the value that stands behind a secret's name: "password=x", "token: x1y2z3w4",
