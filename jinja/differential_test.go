@@ -20,36 +20,49 @@ type python struct {
 // startPython starts a Python that has jinja2, or skips the test.
 func startPython(t testing.TB) *python {
 	t.Helper()
+	p, reason := findPython(t)
+	if p == nil {
+		t.Skipf("no python3 with jinja2 (Debian: python3-jinja2): %v", reason)
+	}
+	return p
+}
+
+// findPython starts the first Python that has jinja2; it returns nil and the reason if none has.
+func findPython(t testing.TB) (*python, error) {
+	t.Helper()
 	var reason error
 	for _, name := range []string{"python3", "/usr/bin/python3"} {
-		if reason = exec.Command(name, "-c", "import jinja2").Run(); reason != nil {
-			continue
+		if reason = exec.Command(name, "-c", "import jinja2").Run(); reason == nil {
+			return runPython(t, name), nil
 		}
-		cmd := exec.Command(name, "-W", "ignore", "testdata/reference.py")
-		cmd.Stderr = os.Stderr
-		stdin, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		stdout, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			_ = stdin.Close()
-			if err := cmd.Wait(); err != nil {
-				t.Errorf("reference.py: %v", err)
-			}
-		})
-		out := bufio.NewScanner(stdout)
-		out.Buffer(nil, 64<<20)
-		return &python{json.NewEncoder(stdin), out}
 	}
-	t.Skipf("no python3 with jinja2 (Debian: python3-jinja2): %v", reason)
-	return nil
+	return nil, reason
+}
+
+func runPython(t testing.TB, name string) *python {
+	t.Helper()
+	cmd := exec.Command(name, "-W", "ignore", "testdata/reference.py")
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("reference.py: %v", err)
+		}
+	})
+	out := bufio.NewScanner(stdout)
+	out.Buffer(nil, 64<<20)
+	return &python{json.NewEncoder(stdin), out}
 }
 
 type pythonRequest struct {

@@ -89,7 +89,7 @@ func CompileWith(name, source string, opts CompileOptions) (*Template, error) {
 // some tens of megabytes.
 const (
 	// DefaultMaxOutput bounds the output, and every single text on the way, in bytes.
-	DefaultMaxOutput = 8 << 20
+	DefaultMaxOutput = 4 << 20
 	// DefaultMaxMemory bounds what the template allocates in all, in bytes.
 	DefaultMaxMemory = 32 << 20
 	// DefaultMaxSteps bounds the operations.

@@ -33,7 +33,7 @@ func textFilters() []Filter {
 		{name: "wordcount", fn: wordCount},
 		{name: "format", raw: formatFilter},
 		{name: "urlencode", fn: urlEncode},
-		{name: "tojson", params: names("ensure_ascii indent separators sort_keys"), fn: toJSON},
+		{name: "tojson", params: names("ensure_ascii indent separators sort_keys"), fn: toJSON, write: writeJSON},
 		{name: "default", params: names("default_value boolean"), fn: defaultFilter},
 		{name: "attr", params: names("name"), need: 1, fn: attrFilter},
 	}
@@ -126,7 +126,7 @@ func indentFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	if argBool(a, 1) {
 		b.WriteString(unit)
 	}
-	for i, line := range pytext.SplitLines(s+"\n", false) {
+	for i, line := range pytext.SplitLines(&env.Budget, s+"\n", false) {
 		if i > 0 {
 			b.WriteString("\n")
 			if line != "" || blank {
@@ -232,6 +232,12 @@ func (env *Env) quoteURL(s, safe string) string {
 
 // toJSON is json.dumps with the arguments that transformers passes on.
 func toJSON(env *Env, v value.Value, a []value.Value) value.Value {
+	b := value.NewBuffer(&env.Budget)
+	writeJSON(env, b, v, a)
+	return value.String(b.Cut(0))
+}
+
+func writeJSON(env *Env, b *value.Buffer, v value.Value, a []value.Value) {
 	style := value.JSONStyle{Item: ", ", Key: ": ", ASCII: argBool(a, 0), SortKeys: argBool(a, 3)}
 	switch indent := given(a, 1).(type) {
 	case nil:
@@ -249,9 +255,7 @@ func toJSON(env *Env, v value.Value, a []value.Value) value.Value {
 		}
 		style.Item, style.Key = argText(separators, 0), argText(separators, 1)
 	}
-	b := value.NewBuffer(&env.Budget)
 	value.EncodeJSON(b, v, &style)
-	return value.String(b.Cut(0))
 }
 
 func fromJSON(env *Env, v value.Value, _ []value.Value) value.Value {

@@ -156,7 +156,5 @@ func strftimeNow(env *Env, pos []value.Value, kw *value.Dict) value.Value {
 	if !ok {
 		value.Fail("strftime() argument 1 must be str, not %s", pos[0].Type())
 	}
-	b := value.NewBuffer(&env.Budget)
-	pytext.Strftime(b, env.Now(), format)
-	return value.String(b.Cut(0))
+	return value.String(pytext.Strftime(&env.Budget, env.Now(), format))
 }

@@ -15,6 +15,8 @@ type Filter struct {
 	params []string
 	need   int
 	fn     func(env *Env, v value.Value, a []value.Value) value.Value
+	// write is set beside fn for what can append its result to a buffer.
+	write func(env *Env, b *value.Buffer, v value.Value, a []value.Value)
 	// raw is set instead of fn for what takes any arguments.
 	raw func(env *Env, v value.Value, pos []value.Value, kw *value.Dict) value.Value
 }
@@ -82,6 +84,21 @@ func (env *Env) Filter(f *Filter, v value.Value, pos []value.Value, kw *value.Di
 	if f.raw != nil {
 		return f.raw(env, v, pos, kw)
 	}
+	return f.fn(env, v, f.arguments(pos, kw))
+}
+
+// Write appends what f makes of v to b; false if f cannot do that.
+func (env *Env) Write(f *Filter, b *value.Buffer, v value.Value, pos []value.Value, kw *value.Dict) bool {
+	if f.write == nil {
+		return false
+	}
+	env.Budget.Spend(2)
+	f.write(env, b, v, f.arguments(pos, kw))
+	return true
+}
+
+// arguments returns the arguments in the order of the parameters.
+func (f *Filter) arguments(pos []value.Value, kw *value.Dict) []value.Value {
 	if len(pos) > len(f.params) {
 		value.Fail("%s() takes at most %d argument(s), not %d", f.name, len(f.params), len(pos))
 	}
@@ -93,7 +110,7 @@ func (env *Env) Filter(f *Filter, v value.Value, pos []value.Value, kw *value.Di
 			value.Fail("%s() missing its argument '%s'", f.name, f.params[i])
 		}
 	}
-	return f.fn(env, v, pos)
+	return pos
 }
 
 func (f *Filter) bind(pos []value.Value, kw *value.Dict) []value.Value {

@@ -13,7 +13,7 @@ func splitMethods() []Filter {
 		{name: "split", params: names("sep maxsplit"), fn: splitMethod},
 		{name: "rsplit", params: names("sep maxsplit"), fn: rsplitMethod},
 		{name: "splitlines", params: names("keepends"), fn: func(env *Env, v value.Value, a []value.Value) value.Value {
-			return env.texts(pytext.SplitLines(textOf(v), argBool(a, 0)))
+			return env.texts(pytext.SplitLines(&env.Budget, textOf(v), argBool(a, 0)))
 		}},
 		{name: "partition", params: []string{""}, need: 1, fn: func(_ *Env, v value.Value, a []value.Value) value.Value {
 			return partition(textOf(v), separator(a), false)
@@ -45,7 +45,7 @@ func (env *Env) texts(parts []string) value.Value {
 func splitMethod(env *Env, v value.Value, a []value.Value) value.Value {
 	s, most := textOf(v), argInt(a, 1, -1)
 	if given(a, 0) == nil {
-		return env.texts(pytext.SplitSpace(s, most))
+		return env.texts(pytext.SplitSpace(&env.Budget, s, most))
 	}
 	sep := separator(a)
 	env.Budget.AllocItems(strings.Count(s, sep))
@@ -60,9 +60,9 @@ func rsplitMethod(env *Env, v value.Value, a []value.Value) value.Value {
 	var parts []string
 	if given(a, 0) == nil {
 		if most < 0 {
-			return env.texts(pytext.SplitSpace(s, -1))
+			return env.texts(pytext.SplitSpace(&env.Budget, s, -1))
 		}
-		parts = pytext.RSplitSpace(s, most)
+		parts = pytext.RSplitSpace(&env.Budget, s, most)
 	} else {
 		sep := separator(a)
 		env.Budget.AllocItems(strings.Count(s, sep))

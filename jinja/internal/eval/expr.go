@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/toolserve/toolserve/jinja/internal/builtin"
 	"github.com/toolserve/toolserve/jinja/internal/syntax"
 	"github.com/toolserve/toolserve/jinja/internal/value"
 )
@@ -159,14 +160,20 @@ func (in *interp) concat(n *syntax.Concat, sc *scope) value.Value {
 }
 
 func (in *interp) applyFilter(n *syntax.Filter, v value.Value, sc *scope) value.Value {
+	f := in.filter(n)
+	pos, kw := in.args(&n.Args, sc)
+	in.at = n.Offset()
+	return in.Filter(f, v, pos, kw)
+}
+
+// filter returns the filter that n names; one that does not exist fails only here, when it is reached.
+func (in *interp) filter(n *syntax.Filter) *builtin.Filter {
 	f := in.t.filters[n.ID]
 	if f == nil {
 		in.at = n.Offset()
 		value.Fail("No filter named '%s' found.", in.t.tree.Filters[n.ID])
 	}
-	pos, kw := in.args(&n.Args, sc)
-	in.at = n.Offset()
-	return in.Filter(f, v, pos, kw)
+	return f
 }
 
 func (in *interp) filterAll(filters []*syntax.Filter, v value.Value, sc *scope) value.Value {

@@ -83,27 +83,53 @@ func (in *interp) execRare(stmt syntax.Stmt, sc *scope) jump {
 	return jumpNone
 }
 
-// output writes a value. What a macro writes goes straight to the output.
+// output writes a value. What a macro or tojson writes goes straight to the output.
 func (in *interp) output(n *syntax.Output, sc *scope) {
-	if call, ok := n.X.(*syntax.Call); ok {
-		if name, ok := call.Fn.(*syntax.Name); ok {
-			if m, ok := in.lookup(name.ID, sc).(*macro); ok {
-				pos, kw := in.args(&call.Args, sc)
-				in.at = call.Offset()
-				in.runMacro(m, pos, kw)
-				return
-			}
+	switch x := n.X.(type) {
+	case *syntax.Call:
+		if in.outputMacro(x, sc) {
+			return
 		}
+	case *syntax.Filter:
+		v := in.eval(x.X, sc)
+		f := in.filter(x)
+		pos, kw := in.args(&x.Args, sc)
+		in.at = x.Offset()
+		if !in.Write(f, in.out, v, pos, kw) {
+			in.write(in.Filter(f, v, pos, kw))
+		}
+		return
 	}
-	switch v := in.eval(n.X, sc).(type) {
+	v := in.eval(n.X, sc)
+	in.at = n.Offset()
+	in.write(v)
+}
+
+func (in *interp) write(v value.Value) {
+	switch s := v.(type) {
 	case value.String:
-		in.out.WriteString(string(v))
+		in.out.WriteString(string(s))
 	case value.Safe:
-		in.out.WriteString(string(v))
+		in.out.WriteString(string(s))
 	default:
-		in.at = n.Offset()
 		in.out.WriteString(in.Str(v))
 	}
+}
+
+// outputMacro runs the call if it is one of a macro by its name.
+func (in *interp) outputMacro(call *syntax.Call, sc *scope) bool {
+	name, ok := call.Fn.(*syntax.Name)
+	if !ok {
+		return false
+	}
+	m, ok := in.lookup(name.ID, sc).(*macro)
+	if !ok {
+		return false
+	}
+	pos, kw := in.args(&call.Args, sc)
+	in.at = call.Offset()
+	in.runMacro(m, pos, kw)
+	return true
 }
 
 func (in *interp) branch(n *syntax.If, sc *scope) []syntax.Stmt {

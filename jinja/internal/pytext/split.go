@@ -8,7 +8,7 @@ import (
 )
 
 // SplitSpace cuts at runs of whitespace, at most most times unless that is negative.
-func SplitSpace(s string, most int) []string {
+func SplitSpace(b *value.Budget, s string, most int) []string {
 	var out []string
 	s = strings.TrimLeftFunc(s, value.IsSpace)
 	for s != "" {
@@ -16,6 +16,7 @@ func SplitSpace(s string, most int) []string {
 		if end < 0 || most >= 0 && len(out) >= most {
 			break
 		}
+		b.AllocItems(1)
 		out = append(out, s[:end])
 		s = strings.TrimLeftFunc(s[end:], value.IsSpace)
 	}
@@ -26,7 +27,7 @@ func SplitSpace(s string, most int) []string {
 }
 
 // RSplitSpace cuts from the right at runs of whitespace and returns the last part first.
-func RSplitSpace(s string, most int) []string {
+func RSplitSpace(b *value.Budget, s string, most int) []string {
 	var parts []string
 	s = strings.TrimRightFunc(s, value.IsSpace)
 	for s != "" {
@@ -35,6 +36,7 @@ func RSplitSpace(s string, most int) []string {
 			break
 		}
 		_, size := utf8.DecodeRuneInString(s[i:])
+		b.AllocItems(1)
 		parts = append(parts, s[i+size:])
 		s = strings.TrimRightFunc(s[:i], value.IsSpace)
 	}
@@ -45,13 +47,14 @@ func RSplitSpace(s string, most int) []string {
 }
 
 // SplitLines cuts at the line boundaries of Python's str.splitlines.
-func SplitLines(s string, keepEnds bool) []string {
+func SplitLines(b *value.Budget, s string, keepEnds bool) []string {
 	var out []string
 	for s != "" {
 		i := strings.IndexFunc(s, isLineEnd)
 		if i < 0 {
 			return append(out, s)
 		}
+		b.AllocItems(1)
 		_, size := utf8.DecodeRuneInString(s[i:])
 		if strings.HasPrefix(s[i:], "\r\n") {
 			size = 2

@@ -10,13 +10,15 @@ import (
 )
 
 // Strftime prints a time in the format of C's strftime.
-func Strftime(b *value.Buffer, t time.Time, format string) {
+func Strftime(budget *value.Budget, t time.Time, format string) string {
+	b := value.NewBuffer(budget)
 	for {
 		i := strings.IndexByte(format, '%')
 		if i < 0 || i+1 >= len(format) {
 			b.WriteString(format)
-			return
+			return b.Cut(0)
 		}
+		budget.Spend(8)
 		b.WriteString(format[:i])
 		flag := byte(0)
 		if i++; strings.IndexByte("-_0^#", format[i]) >= 0 && i+1 < len(format) {

@@ -19,7 +19,7 @@ type lexer struct {
 }
 
 func lex(src string) []token {
-	l := &lexer{src: src, lineStart: true, out: make([]token, 0, len(src)/8+8)}
+	l := &lexer{src: src, lineStart: true, out: make([]token, 0, min(len(src)/8+8, maxTokens))}
 	for l.pos < len(l.src) {
 		l.next()
 	}
@@ -27,7 +27,12 @@ func lex(src string) []token {
 	return l.out
 }
 
-func (l *lexer) emit(k kind, text string, at int) { l.out = append(l.out, token{k, text, at}) }
+func (l *lexer) emit(k kind, text string, at int) {
+	if len(l.out) >= maxTokens {
+		fail(at, "the template has more than %d tokens", maxTokens)
+	}
+	l.out = append(l.out, token{k, text, at})
+}
 
 // next reads the text up to the next tag, and the tag.
 func (l *lexer) next() {
@@ -246,6 +251,9 @@ func (l *lexer) operator(brackets []byte) []byte {
 	}
 	switch c := op[0]; {
 	case strings.IndexByte("([{", c) >= 0:
+		if len(brackets) >= maxNesting {
+			fail(at, "nested more than %d deep", maxNesting)
+		}
 		brackets = append(brackets, ")]}"[strings.IndexByte("([{", c)])
 	case strings.IndexByte(")]}", c) >= 0:
 		if len(brackets) == 0 {

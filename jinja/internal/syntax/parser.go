@@ -7,6 +7,8 @@ import "slices"
 const (
 	// MaxSource is the longest source in bytes.
 	MaxSource = 1 << 20
+	// maxTokens is the largest number of tokens.
+	maxTokens = 100_000
 	// maxNesting bounds brackets, operators and blocks inside each other.
 	maxNesting = 150
 	// freeLinks is how long a chain such as a + b + c may be at no charge; maxLinks bounds the links

@@ -96,19 +96,29 @@ func NewBuffer(budget *Budget) *Buffer { return &Buffer{budget: budget} }
 
 // WriteString appends s.
 func (b *Buffer) WriteString(s string) {
-	if len(b.b)+len(s) > b.budget.MaxText {
-		FailLimit("a text of more than %d bytes", b.budget.MaxText)
+	if len(b.b)+len(s) > cap(b.b) {
+		b.grow(len(s))
 	}
 	b.b = append(b.b, s...)
 }
 
 // WriteByte appends one byte. It never returns an error: a full buffer fails.
 func (b *Buffer) WriteByte(c byte) error {
-	if len(b.b) >= b.budget.MaxText {
-		FailLimit("a text of more than %d bytes", b.budget.MaxText)
+	if len(b.b) == cap(b.b) {
+		b.grow(1)
 	}
 	b.b = append(b.b, c)
 	return nil
+}
+
+// grow makes room for n more bytes, and fails where that is more than the longest text. The room is
+// never larger than that text, so that writing within it needs no check.
+func (b *Buffer) grow(n int) {
+	b.budget.CheckText(len(b.b) + n)
+	size := min(max(2*cap(b.b), len(b.b)+n, 512), b.budget.MaxText)
+	grown := make([]byte, len(b.b), size)
+	copy(grown, b.b)
+	b.b = grown
 }
 
 // Pad appends n times c.
@@ -117,7 +127,9 @@ func (b *Buffer) Pad(c string, n int) {
 		return
 	}
 	b.budget.CheckRepeat(len(c), n)
-	b.budget.CheckText(len(b.b) + len(c)*n)
+	if total := len(c) * n; len(b.b)+total > cap(b.b) {
+		b.grow(total)
+	}
 	for ; n > 0; n-- {
 		b.b = append(b.b, c...)
 	}

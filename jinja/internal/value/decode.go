@@ -31,6 +31,30 @@ func DecodeJSON(data []byte) (Value, error) {
 type decoder struct {
 	s string
 	i int
+	// entries and items hold what is read of the objects and arrays around, so that each is made in its
+	// final size.
+	entries []entry
+	items   []Value
+	// The slabs are memory for several objects and arrays at once: they live and die together.
+	entrySlab []entry
+	itemSlab  []Value
+	dictSlab  []Dict
+}
+
+// slabSize is how many elements a slab has.
+const slabSize = 64
+
+// take cuts n elements from a slab, and starts another where they do not fit.
+func take[T any](slab *[]T, n int) []T {
+	if n > len(*slab) {
+		if n > slabSize/4 {
+			return make([]T, n)
+		}
+		*slab = make([]T, slabSize)
+	}
+	part := (*slab)[:n:n]
+	*slab = (*slab)[n:]
+	return part
 }
 
 func (d *decoder) errorf(format string, args ...any) error {
@@ -80,11 +104,11 @@ func (d *decoder) value(depth int) (Value, error) {
 
 func (d *decoder) object(depth int) (Value, error) {
 	d.i++
-	dict := NewDict(4)
 	d.space()
 	if d.skip('}') {
-		return dict, nil
+		return &Dict{}, nil
 	}
+	start := len(d.entries)
 	for {
 		if d.i >= len(d.s) || d.s[d.i] != '"' {
 			return nil, d.errorf("expected a key in quotes")
@@ -102,10 +126,10 @@ func (d *decoder) object(depth int) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		dict.Set(key, v)
+		d.entries = append(d.entries, entry{key, v})
 		d.space()
 		if d.skip('}') {
-			return dict, nil
+			return d.closeObject(start), nil
 		}
 		if !d.skip(',') {
 			return nil, d.errorf("expected ',' or '}' in an object")
@@ -114,21 +138,34 @@ func (d *decoder) object(depth int) (Value, error) {
 	}
 }
 
+func (d *decoder) closeObject(start int) *Dict {
+	dict := &take(&d.dictSlab, 1)[0]
+	dict.entries = take(&d.entrySlab, len(d.entries)-start)[:0]
+	for _, e := range d.entries[start:] {
+		dict.Set(e.name, e.value)
+	}
+	d.entries = d.entries[:start]
+	return dict
+}
+
 func (d *decoder) array(depth int) (Value, error) {
 	d.i++
-	list := &List{}
 	d.space()
 	if d.skip(']') {
-		return list, nil
+		return &List{}, nil
 	}
+	start := len(d.items)
 	for {
 		v, err := d.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		list.Items = append(list.Items, v)
+		d.items = append(d.items, v)
 		d.space()
 		if d.skip(']') {
+			list := &List{Items: take(&d.itemSlab, len(d.items)-start)}
+			copy(list.Items, d.items[start:])
+			d.items = d.items[:start]
 			return list, nil
 		}
 		if !d.skip(',') {

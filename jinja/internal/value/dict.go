@@ -10,20 +10,21 @@ import (
 // Reading it from several goroutines at once is safe.
 type Dict struct {
 	entries []entry
-	// names and others index the entries once there are more than a few.
+	// keys are the keys that are no strings, by entry; nil while all are.
+	keys []Value
+	// names indexes the string keys once there are more than a few, and others the other keys.
 	names  map[string]int32
 	others map[string]int32
 }
 
-// entry holds a string key in name, and any other key in key.
+// entry is a string key and its value; the name of another key is empty.
 type entry struct {
 	name  string
-	key   Value
 	value Value
 }
 
 // indexFrom is the number of entries from which a map is faster than a search.
-const indexFrom = 9
+const indexFrom = 16
 
 // NewDict returns an empty dict with room for n entries.
 func NewDict(n int) *Dict { return &Dict{entries: make([]entry, 0, n)} }
@@ -45,7 +46,10 @@ func (d *Dict) Set(name string, v Value) {
 		d.entries[i].value = v
 		return
 	}
-	d.entries = append(d.entries, entry{name: name, value: v})
+	d.entries = append(d.entries, entry{name, v})
+	if d.keys != nil {
+		d.keys = append(d.keys, nil)
+	}
 	if d.names != nil {
 		d.names[name] = int32(len(d.entries) - 1)
 	} else if len(d.entries) >= indexFrom {
@@ -80,13 +84,19 @@ func (d *Dict) Put(key, v Value) {
 		d.others = map[string]int32{}
 	}
 	d.others[h] = int32(len(d.entries))
-	d.entries = append(d.entries, entry{key: key, value: v})
+	if d.keys == nil {
+		d.keys = make([]Value, len(d.entries), len(d.entries)+4)
+	}
+	d.keys = append(d.keys, key)
+	d.entries = append(d.entries, entry{value: v})
 }
 
 // At returns the i-th entry.
 func (d *Dict) At(i int) (key, v Value) {
-	e := &d.entries[i]
-	return e.asKey(), e.value
+	if d.keys != nil && d.keys[i] != nil {
+		return d.keys[i], d.entries[i].value
+	}
+	return String(d.entries[i].name), d.entries[i].value
 }
 
 // Keys returns the keys in order.
@@ -123,10 +133,10 @@ func (d *Dict) Items() []Value {
 // Merge stores every entry of other.
 func (d *Dict) Merge(other *Dict) {
 	for i := range other.entries {
-		if e := &other.entries[i]; e.key != nil {
-			d.Put(e.key, e.value)
-		} else {
+		if e := &other.entries[i]; other.isName(i) {
 			d.Set(e.name, e.value)
+		} else {
+			d.Put(other.keys[i], e.value)
 		}
 	}
 }
@@ -146,17 +156,20 @@ func (d *Dict) find(name string) int {
 		return -1
 	}
 	for i := range d.entries {
-		if e := &d.entries[i]; e.name == name && e.key == nil {
+		if d.entries[i].name == name && d.isName(i) {
 			return i
 		}
 	}
 	return -1
 }
 
+// isName reports whether the i-th key is a string.
+func (d *Dict) isName(i int) bool { return d.keys == nil || d.keys[i] == nil }
+
 func (d *Dict) index() {
 	d.names = make(map[string]int32, 2*len(d.entries))
 	for i := range d.entries {
-		if d.entries[i].key == nil {
+		if d.isName(i) {
 			d.names[d.entries[i].name] = int32(i)
 		}
 	}

@@ -105,26 +105,28 @@ func (w *writer) object(d *Dict, depth int) {
 		d = d.sorted(w.b.budget)
 	}
 	for i := range d.entries {
-		e := &d.entries[i]
 		w.separate(i, depth+1)
-		w.key(e)
+		if d.isName(i) {
+			w.text(d.entries[i].name)
+		} else {
+			w.key(d.keys[i])
+		}
 		w.b.WriteString(w.style.Key)
-		w.value(e.value, depth+1)
+		w.value(d.entries[i].value, depth+1)
 	}
 	w.newline(depth)
 	_ = w.b.WriteByte('}')
 }
 
-func (w *writer) key(e *entry) {
-	switch e.key.(type) {
-	case nil:
-		w.text(e.name)
+// key writes a key that is no string.
+func (w *writer) key(key Value) {
+	switch key.(type) {
 	case None, Bool, Int, Big, Float:
 		_ = w.b.WriteByte('"')
-		w.b.WriteString(w.scalar(e.key))
+		w.b.WriteString(w.scalar(key))
 		_ = w.b.WriteByte('"')
 	default:
-		Fail("keys must be str, int, float, bool or None, not %s", e.key.Type())
+		Fail("keys must be str, int, float, bool or None, not %s", key.Type())
 	}
 }
 
@@ -180,21 +182,17 @@ func (w *writer) escape(s string) int {
 
 // sorted returns a copy of d in the order of its keys.
 func (d *Dict) sorted(budget *Budget) *Dict {
-	budget.AllocItems(3 * d.Len())
-	c := d.Copy()
-	slices.SortStableFunc(c.entries, func(a, b entry) int {
-		if a.key == nil && b.key == nil {
-			return strings.Compare(a.name, b.name)
-		}
-		return order(a.asKey(), b.asKey(), "<", budget)
+	budget.AllocItems(6 * d.Len())
+	order := d.Items()
+	slices.SortStableFunc(order, func(a, b Value) int {
+		return compareKeys(a.(*List).Items[0], b.(*List).Items[0], budget)
 	})
-	c.names, c.others = nil, nil
+	c := NewDict(d.Len())
+	for _, item := range order {
+		kv := item.(*List).Items
+		c.Put(kv[0], kv[1])
+	}
 	return c
 }
 
-func (e *entry) asKey() Value {
-	if e.key != nil {
-		return e.key
-	}
-	return String(e.name)
-}
+func compareKeys(a, b Value, budget *Budget) int { return order(a, b, "<", budget) }

@@ -1,0 +1,93 @@
+package jinja_test
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/toolserve/toolserve/jinja"
+)
+
+// bombs are templates that would take all time or memory if they were let.
+var bombs = map[string]string{
+	"huge range":           "{{ range(10**12) | list }}",
+	"huge range in a loop": "{% for i in range(10**12) %}{% endfor %}",
+	"nested loops":         "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}",
+	"nested silent loops":  "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+	"string product":       "{{ 'a' * 10**12 }}",
+	"string product twice": "{{ ('a' * 10**6) * 10**6 }}",
+	"list product":         "{{ [1] * 10**12 }}",
+	"list of lists":        "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = ns.l + ns.l %}{% endfor %}",
+	"string doubling":      "{% set ns = namespace(s='ab') %}{% for i in range(99) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+	"big integer":          "{{ 10 ** (10 ** 10) }}",
+	"integer squaring":     "{% set ns = namespace(n=3) %}{% for i in range(999) %}{% set ns.n = ns.n * ns.n %}{% endfor %}",
+	"macro recursion":      "{% macro a(x) %}{{ a(x) }}{% endmacro %}{{ a(1) }}",
+	"mutual recursion":     "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}",
+	"macro tree":           "{% macro a(n) %}{% if n %}{{ a(n-1) }}{{ a(n-1) }}{% endif %}{% endmacro %}{{ a(60) }}",
+	"caller recursion":     "{% macro a() %}{% call a() %}{{ caller() }}{% endcall %}{% endmacro %}{{ a() }}",
+	"loop recursion":       "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+	"deep parentheses":     "{{ " + strings.Repeat("(", 100_000) + "1" + strings.Repeat(")", 100_000) + " }}",
+	"deep lists":           "{{ " + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + " }}",
+	"deep nots":            "{{ " + strings.Repeat("not ", 100_000) + "1 }}",
+	"deep minus":           "{{ " + strings.Repeat("-", 100_000) + "1 }}",
+	"deep ifs":             strings.Repeat("{% if 1 %}", 100_000),
+	"long sum":             "{{ 1" + strings.Repeat(" + 1", 200_000) + " }}",
+	"long chain":           "{{ a" + strings.Repeat(".b", 400_000) + " }}",
+	"long filters":         "{{ a" + strings.Repeat("|e", 400_000) + " }}",
+	"long calls":           "{{ a" + strings.Repeat("()", 400_000) + " }}",
+	"nested targets":       "{% set " + strings.Repeat("(", 100_000) + "a",
+	"large source":         strings.Repeat("x", 2<<20),
+	"wide padding":         "{{ 'a'.center(10**12) }}",
+	"wide format":          "{{ '%1000000000000d' % 1 }}",
+	"wide format method":   "{{ '{:>1000000000000}'.format(1) }}",
+	"precise format":       "{{ '%.1000000000f' % 1 }}",
+	"wide indent":          "{{ ('a\\n' * 100000) | indent(100000) }}",
+	"wide tojson":          "{{ [[1]] | tojson(indent=10**12) }}",
+	"replace":              "{{ ('a' * 10**6).replace('a', 'b' * 10**6) }}",
+	"replace nothing":      "{{ ('a' * 10**6).replace('', 'b' * 10**6) }}",
+	"join":                 "{{ ('a' * 10**6).join('b' * 10**6) }}",
+	"list of a text":       "{% for i in range(99) %}{% set x = ('a' * 8000000) | list %}{% endfor %}",
+	"split":                "{% for i in range(99) %}{% set x = ('a ' * 4000000).split() %}{% endfor %}",
+	"deep value":           "{% set ns = namespace(l=[]) %}{% for i in range(99999) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}",
+	"deep value as JSON":   "{% set ns = namespace(l=[]) %}{% for i in range(99999) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l | tojson }}",
+	"deep comparison": "{% set a = namespace(l=[]) %}{% set b = namespace(l=[]) %}{% for i in range(9999) %}" +
+		"{% set a.l = [a.l] %}{% set b.l = [b.l] %}{% endfor %}{{ a.l == b.l }}",
+	"shared comparison": "{% set a = namespace(l=[]) %}{% set b = namespace(l=[]) %}{% for i in range(60) %}" +
+		"{% set a.l = [a.l, a.l] %}{% set b.l = [b.l, b.l] %}{% endfor %}{{ a.l == b.l }}",
+	"shared value":   "{% set a = namespace(l=[]) %}{% for i in range(60) %}{% set a.l = [a.l, a.l] %}{% endfor %}{{ a.l }}",
+	"shared key":     "{% set a = namespace(l=()) %}{% for i in range(60) %}{% set a.l = (a.l, a.l) %}{% endfor %}{{ {a.l: 1} }}",
+	"endless output": "{% for a in range(99999) %}{% for b in range(99999) %}" + strings.Repeat("x", 10_000) + "{% endfor %}{% endfor %}",
+	"sort":           "{% for i in range(9999) %}{% set x = range(99999) | sort(reverse=true) %}{% endfor %}",
+	"many macros":    strings.Repeat("{% macro a() %}", 100_000),
+	"search":         "{% for i in range(99999) %}{% set x = 'b' in ('a' * 1000000) %}{% endfor %}",
+	"membership":     "{% set l = range(99999) | list %}{% for i in range(99999) %}{% set x = 'b' in l %}{% endfor %}",
+	"copying":        "{% set l = range(99999) | list %}{% for i in range(99999) %}{% set x = l[1:] %}{% endfor %}",
+	"own namespace":  "{% set ns = namespace() %}{% set ns.x = [ns] %}{{ ns }}",
+	"many keys":      "{% for i in range(9999) %}{% set x = dict(range(99999) | batch(2)) %}{% endfor %}",
+	"filter block":   strings.Repeat("{% filter upper %}", 100_000),
+	"strftime":       "{{ strftime_now('%A' * 500000) }}",
+	"call arguments": "{{ range(*range(99999)) }}{% for i in range(99999) %}{% set x = dict(*range(99999)) %}{% endfor %}",
+}
+
+func TestBombs(t *testing.T) {
+	for name, source := range bombs {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			tmpl, err := jinja.Compile("bomb", source)
+			if err == nil {
+				_, err = tmpl.Render(nil, jinja.RenderOptions{})
+			}
+			runtime.ReadMemStats(&after)
+			var e *jinja.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("the error is %v", err)
+			}
+			if grown := after.HeapSys - min(before.HeapSys, after.HeapSys); grown > 64<<20 {
+				t.Errorf("the heap grew by %d MB before %v", grown>>20, err)
+			}
+		})
+	}
+}
