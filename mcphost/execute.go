@@ -114,7 +114,7 @@ func (h *Host) Resolve(server, name string) (Tool, error) {
 	if e != nil {
 		return Tool{}, e
 	}
-	return public(t), nil
+	return h.public(t), nil
 }
 
 // Decide says what the policy would do with a call, without running or counting it.
@@ -156,6 +156,10 @@ func (h *Host) resolve(server, name string) (*catalog.Tool, *Error) {
 		if _, down := s.current(); down != nil {
 			down.Tool = name
 			return nil, down
+		}
+		if hidden := strings.TrimPrefix(name, server+catalog.Separator); s.has(hidden) {
+			return nil, errorf(PolicyDenied, server, hidden,
+				"Tool '%s' is not offered: the allowed_tools and blocked_tools of the server '%s' leave it out", hidden, server)
 		}
 	}
 	return nil, errorf(Unknown, server, name, "%s", err.Message)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -258,11 +259,19 @@ func (h *Host) Status() []ServerStatus {
 }
 
 func (s *server) status() ServerStatus {
+	st := s.snapshot()
+	for i, line := range st.Stderr {
+		st.Stderr[i] = s.host.redactor.Hide(line)
+	}
+	return st
+}
+
+func (s *server) snapshot() ServerStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := ServerStatus{
 		Name: s.cfg.Name, State: s.state, Transport: s.cfg.Transport, Error: s.reason, Since: s.since,
-		Restarts: s.restarts, Stderr: s.stderr, Notes: s.catalog.Notes, Sandbox: "none",
+		Restarts: s.restarts, Stderr: slices.Clone(s.stderr), Notes: s.catalog.Notes, Sandbox: "none",
 	}
 	if s.cfg.Transport == TransportStdio {
 		st.Sandbox = "process-group"
@@ -303,7 +312,7 @@ func (h *Host) Tools() []Tool {
 	tools := make([]Tool, 0, len(ix.Tools))
 	for _, t := range ix.Tools {
 		if up[t.Server] {
-			tools = append(tools, public(t))
+			tools = append(tools, h.public(t))
 		}
 	}
 	return tools
@@ -324,14 +333,19 @@ type Tool struct {
 	Output json.RawMessage
 	// Annotations is what the server claims of the tool, as JSON, or nil. It is not to be trusted.
 	Annotations json.RawMessage
+	// HighRisk says that the policy warns of the tool, asks before it, or refuses it for its name.
+	HighRisk bool
 	// Problem says what is wrong with the definition, or "". The arguments of a tool whose schema
 	// cannot be used are not checked against it.
 	Problem string
 }
 
-func public(t *catalog.Tool) Tool {
+func (h *Host) public(t *catalog.Tool) Tool {
+	judged := h.gate.Preview(policy.Call{Server: t.Server, Tool: t.Name, Profile: t.Profile})
+	risky := judged.Code == policy.CodeHighRisk || judged.Code == policy.CodeApproval || len(judged.Warnings) > 0
 	return Tool{
-		Server: t.Server, Name: t.Name, FullName: t.Full, Title: t.Title, Description: t.Description,
+		HighRisk: risky,
+		Server:   t.Server, Name: t.Name, FullName: t.Full, Title: t.Title, Description: t.Description,
 		Parameters: t.Parameters, Output: t.Output, Annotations: t.Annotations, Problem: t.Problem,
 	}
 }

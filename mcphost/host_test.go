@@ -4,12 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/policy"
 )
 
 func call(tool, arguments string) Call {
@@ -215,11 +220,134 @@ func TestNothingIsLeftBehind(t *testing.T) {
 
 // gone reports whether no process of this id runs; one that ended and was not waited for is gone.
 func gone(pid int) bool {
-	if syscall.Kill(pid, 0) != nil {
+	process, err := os.FindProcess(pid)
+	if err != nil || process.Signal(syscall.Signal(0)) != nil {
 		return true
 	}
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err != nil || strings.Contains(string(stat), ") Z ")
+}
+
+// TestFaults lets several servers die and misbehave under load: every call gets its own answer or a
+// clear error, and all servers are back in the end.
+func TestFaults(t *testing.T) {
+	names := map[string]string{"a": "good", "b": "noise", "c": "good"}
+	cfg := scriptedConfig(t, names)
+	cfg.Security.Tools.CallsPerMinute = policy.Unlimited
+	h := start(t, cfg, Options{RetryMin: 5 * time.Millisecond, RetryMax: 20 * time.Millisecond})
+	faults := []Call{
+		{Tool: "die"}, {Tool: "hang", Timeout: 5 * time.Millisecond}, {Tool: "large"}, {Tool: "oops"}, {Tool: "fail"},
+	}
+	var wg sync.WaitGroup
+	for worker := range 6 {
+		server := []string{"a", "b", "c"}[worker%3]
+		wg.Go(func() {
+			for i := range 40 {
+				if i%8 == 7 {
+					fault := faults[(worker+i/8)%len(faults)]
+					fault.Server = server
+					h.Execute(t.Context(), fault)
+					continue
+				}
+				text := fmt.Sprintf("%d-%d", worker, i)
+				result, err := h.Execute(t.Context(), Call{Server: server, Tool: "echo", Arguments: fmt.Appendf(nil, `{"text":%q}`, text)})
+				if err == nil && result.Text() != text {
+					t.Errorf("asked for %s, got %q", text, result.Text())
+				}
+				if e := (*Error)(nil); err != nil && (!errors.As(err, &e) || e.Kind != ServerFailed && e.Kind != NotConnected) {
+					t.Errorf("error is %v", err)
+				}
+				if err != nil {
+					time.Sleep(5 * time.Millisecond)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for name := range names {
+		eventually(t, name+" works again", func() bool {
+			result, err := h.Execute(t.Context(), Call{Server: name, Tool: "echo", Arguments: []byte(`{"text":"back"}`)})
+			return err == nil && result.Text() == "back"
+		})
+	}
+}
+
+func TestToolsOfAnEntry(t *testing.T) {
+	cfg := scriptedConfig(t, map[string]string{"s": "good"})
+	cfg.Servers[0].AllowedTools = []string{"e*", "fail"}
+	cfg.Servers[0].BlockedTools = []string{"env"}
+	h := start(t, cfg, Options{})
+	var listed []string
+	for _, tool := range h.Tools() {
+		listed = append(listed, tool.Name)
+	}
+	if got := strings.Join(listed, " "); got != "echo fail" || status(t, h, "s").Tools != 2 {
+		t.Errorf("listed are %s", got)
+	}
+	for _, name := range []string{"env", "s__env", "hang"} {
+		_, err := h.Execute(t.Context(), Call{Server: "s", Tool: name})
+		wantKind(t, err, PolicyDenied, "allowed_tools")
+	}
+}
+
+func TestPolicyDecides(t *testing.T) {
+	cfg := scriptedConfig(t, map[string]string{"s": "good"})
+	cfg.Security.Tools = policy.ToolRules{BlockedTools: []string{"fail"}, AskTools: []string{"image"}, CallsPerMinute: 2}
+	h := start(t, cfg, Options{})
+	_, err := h.Execute(t.Context(), call("fail", "{}"))
+	wantKind(t, err, PolicyDenied, "blocked by security policy")
+	_, err = h.Execute(t.Context(), call("image", "{}"))
+	wantKind(t, err, NeedsApproval)
+	if _, err = h.Execute(t.Context(), Call{Tool: "image", Approved: true}); err != nil {
+		t.Errorf("an approved call: %v", err)
+	}
+	for range 2 {
+		if _, err = h.Execute(t.Context(), call("echo", `{"text":"x"}`)); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err = h.Execute(t.Context(), call("echo", `{"text":"x"}`))
+	wantKind(t, err, RateLimited, "max 2 calls per minute")
+	if e := (*Error)(nil); errors.As(err, &e) && e.RetryAfter <= 0 {
+		t.Errorf("RetryAfter is %s", e.RetryAfter)
+	}
+	records := h.Audit().Query(audit.Filter{Tool: "echo"})
+	if len(records) != 3 || records[2].Decision != "deny" || records[0].Decision != "allow" || !records[0].Success || records[2].Success {
+		t.Errorf("the audit log holds %+v", records)
+	}
+	if d, err := h.Decide(call("fail", "")); err != nil || d.Action != policy.Deny {
+		t.Errorf("Decide says %+v, %v", d, err)
+	}
+}
+
+func TestLaunchRulesDecide(t *testing.T) {
+	cfg, _ := mustParse(t, `{"mcpServers":{"malicious":{"command":"bash","args":["-c","rm -rf /"]}},"security":{"sandbox":"best-effort"}}`)
+	h := start(t, cfg, Options{})
+	st := status(t, h, "malicious")
+	if st.State != StateFailed || !strings.HasPrefix(st.Error, "MCP server 'malicious': Command 'bash' is not in the allowed commands whitelist.") {
+		t.Errorf("status is %+v", st)
+	}
+	if records := h.Audit().Query(audit.Filter{}); len(records) != 1 || records[0].Kind != audit.KindServer || records[0].Decision != "deny" {
+		t.Errorf("the audit log holds %+v", records)
+	}
+}
+
+func TestSecretsStayHidden(t *testing.T) {
+	cfg := scriptedConfig(t, map[string]string{"s": "exit"})
+	cfg.Servers[0].Env["API_TOKEN"] = "no licence found"
+	h := start(t, cfg, Options{})
+	if st := status(t, h, "s"); strings.Contains(st.Error+strings.Join(st.Stderr, ""), "licence") || !strings.Contains(st.Error, "fatal: ") {
+		t.Errorf("status is %+v", st)
+	}
+}
+
+func TestSandboxThatCannotBeMet(t *testing.T) {
+	cfg := scriptedConfig(t, map[string]string{"s": "good"})
+	cfg.Security.Sandbox = "require"
+	h := start(t, cfg, Options{})
+	if st := status(t, h, "s"); st.State != StateFailed || !strings.Contains(st.Error, "cannot be met") {
+		t.Errorf("status is %+v", st)
+	}
 }
 
 func TestCloseEndsCalls(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -336,4 +337,11 @@ func (s *server) current() (*link, *Error) {
 		e.RetryAfter = max(s.retryAt.Sub(s.host.now()), time.Second)
 	}
 	return nil, e
+}
+
+// has reports whether the server's own list holds a tool, offered or not.
+func (s *server) has(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.catalog.Tools, func(t *catalog.Tool) bool { return t.Name == name })
 }

@@ -116,9 +116,9 @@ func startError(command string, err error) error {
 		case "uvx", "uv":
 			mend = "install uv (https://docs.astral.sh/uv), which brings it"
 		}
-		return permanentError{fmt.Errorf("Command '%s' not found in PATH: %s", command, mend)}
+		return permanentError{errors.New("Command '" + command + "' not found in PATH: " + mend)}
 	case errors.Is(err, os.ErrPermission):
-		return permanentError{fmt.Errorf("Command '%s' may not be executed: %w", command, err)}
+		return permanentError{fmt.Errorf("the command '%s' may not be executed: %w", command, err)}
 	}
 	return fmt.Errorf("cannot start '%s': %w", command, err)
 }

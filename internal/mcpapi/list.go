@@ -89,6 +89,7 @@ type toolItem struct {
 	Parameters  json.RawMessage `json:"parameters"`
 	Output      json.RawMessage `json:"output_schema,omitempty"`
 	Annotations json.RawMessage `json:"annotations,omitempty"`
+	HighRisk    bool            `json:"high_risk,omitempty"`
 	Problem     string          `json:"problem,omitempty"`
 }
 
@@ -144,7 +145,7 @@ func newToolItem(t mcphost.Tool) toolItem {
 		Type:     "function",
 		Function: function{t.FullName, t.Description, t.Parameters},
 		Name:     t.FullName, Server: t.Server, Tool: t.Name, Title: t.Title, Description: t.Description,
-		Parameters: t.Parameters, Output: t.Output, Annotations: t.Annotations, Problem: t.Problem,
+		Parameters: t.Parameters, Output: t.Output, Annotations: t.Annotations, HighRisk: t.HighRisk, Problem: t.Problem,
 	}
 }
 
