@@ -69,16 +69,23 @@ func itemsFilter(env *Env, v value.Value, _ []value.Value) value.Value {
 
 func generate(it value.Iter) value.Value { return &value.Generator{Next: it.Next} }
 
-// attribute returns what the path names in v: parts separated by dots, digits being indexes.
-func (env *Env) attribute(v, path value.Value) value.Value {
+// attribute returns what the path names in v: parts separated by dots, digits being indexes. Where a
+// part is undefined, otherwise takes its place unless it is nil.
+func (env *Env) attribute(v, path, otherwise value.Value) value.Value {
+	step := func(key value.Value) {
+		if v = env.Item(v, key); otherwise != nil && value.IsUndefined(v) {
+			v = otherwise
+		}
+	}
 	if _, ok := value.Int64(path); ok {
-		return env.Item(v, path)
+		step(path)
+		return v
 	}
 	for part := range strings.SplitSeq(env.Str(path), ".") {
 		if i, err := strconv.ParseUint(part, 10, 31); err == nil {
-			v = env.Item(v, value.Int(i))
+			step(value.Int(i))
 		} else {
-			v = env.Item(v, value.String(part))
+			step(value.String(part))
 		}
 	}
 	return v
@@ -99,7 +106,7 @@ func joinFilter(env *Env, v value.Value, a []value.Value) value.Value {
 			b.WriteString(separator)
 		}
 		if path != nil {
-			item = env.attribute(item, path)
+			item = env.attribute(item, path, nil)
 		}
 		b.WriteString(env.Str(item))
 	}
@@ -143,16 +150,16 @@ func mapFilter(env *Env, v value.Value, pos []value.Value, kw *value.Dict) value
 	it := value.Iterate(v)
 	if len(pos) == 0 && byPath {
 		otherwise, _ := Keyword(kw, "default")
+		if _, none := otherwise.(value.None); none {
+			otherwise = nil
+		}
 		return generate(value.FuncIter(func() (value.Value, bool) {
 			item, ok := it.Next()
 			if !ok {
 				return nil, false
 			}
 			env.Budget.Spend(2)
-			if item = env.attribute(item, path); value.IsUndefined(item) && otherwise != nil {
-				item = otherwise
-			}
-			return item, true
+			return env.attribute(item, path, otherwise), true
 		}))
 	}
 	if len(pos) == 0 {
@@ -195,7 +202,7 @@ func selectFilter(byPath, keep bool) func(*Env, value.Value, []value.Value, *val
 				env.Budget.Spend(2)
 				subject := item
 				if path != nil {
-					subject = env.attribute(item, path)
+					subject = env.attribute(item, path, nil)
 				}
 				if env.holds(subject, pos) == keep {
 					return item, true
@@ -226,7 +233,7 @@ func sumFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	it := value.Iterate(v)
 	for item, ok := it.Next(); ok; item, ok = it.Next() {
 		if path != nil {
-			item = env.attribute(item, path)
+			item = env.attribute(item, path, nil)
 		}
 		total = value.Arith(value.Add, total, item, &env.Budget)
 	}

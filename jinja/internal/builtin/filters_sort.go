@@ -52,7 +52,7 @@ func sortFilter(env *Env, v value.Value, a []value.Value) value.Value {
 		key = func(v value.Value) value.Value {
 			keys := value.NewList()
 			for path := range strings.SplitSeq(env.Str(paths), ",") {
-				keys.Items = append(keys.Items, env.sortKey(env.attribute(v, value.String(path)), argBool(a, 1)))
+				keys.Items = append(keys.Items, env.sortKey(env.attribute(v, value.String(path), nil), argBool(a, 1)))
 			}
 			return keys
 		}
@@ -73,7 +73,7 @@ func uniqueFilter(env *Env, v value.Value, a []value.Value) value.Value {
 			env.Budget.AllocItems(4)
 			key := item
 			if path != nil {
-				key = env.attribute(item, path)
+				key = env.attribute(item, path, nil)
 			}
 			key = env.sortKey(key, argBool(a, 0))
 			if _, ok := seen.Get(key); !ok {
@@ -106,11 +106,7 @@ func dictSort(env *Env, v value.Value, a []value.Value) value.Value {
 
 func groupBy(env *Env, v value.Value, a []value.Value) value.Value {
 	name := func(v value.Value) value.Value {
-		key := env.attribute(v, a[0])
-		if otherwise := given(a, 1); otherwise != nil && value.IsUndefined(key) {
-			return otherwise
-		}
-		return key
+		return env.attribute(v, a[0], given(a, 1))
 	}
 	key := func(v value.Value) value.Value { return env.sortKey(name(v), argBool(a, 2)) }
 	groups := value.NewList()
@@ -134,7 +130,7 @@ func extreme(sign int) func(*Env, value.Value, []value.Value) value.Value {
 	return func(env *Env, v value.Value, a []value.Value) value.Value {
 		key := func(v value.Value) value.Value {
 			if path := given(a, 1); path != nil {
-				v = env.attribute(v, path)
+				v = env.attribute(v, path, nil)
 			}
 			return env.sortKey(v, argBool(a, 0))
 		}

@@ -128,6 +128,9 @@ func (r *fields) argument(name string) value.Value {
 		index, err = r.auto, nil
 		r.auto++
 	} else if err == nil {
+		if r.auto > 0 {
+			value.Fail("cannot switch from automatic field numbering to manual field specification")
+		}
 		r.auto = -1
 	}
 	if err == nil {
