@@ -40,10 +40,11 @@ func (a *App) lookupEnv(name string) (string, bool) {
 	return v, v != ""
 }
 
-// applyFlags puts the flags on top of what the file says.
+// applyFlags puts the flags on top of what the file says, and lets the rules look at this machine's files.
 func (a *App) applyFlags(cfg *mcphost.Config) {
 	t := a.cfg.Tools
 	launch, rules := &cfg.Security.Launch, &cfg.Security.Tools
+	launch.Machine, rules.ResolvePath = policy.LocalMachine(), policy.ResolveSymlinks
 	launch.ExtraCommands = append(launch.ExtraCommands, t.AllowCommand...)
 	launch.AllowUnsafe = launch.AllowUnsafe || t.AllowUnsafeMCP
 	launch.Exposed = !a.cfg.Network.Loopback()

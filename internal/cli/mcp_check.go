@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/toolserve/toolserve/mcphost"
+	"github.com/toolserve/toolserve/policy"
 )
 
 // MCPCheckCmd judges an mcp.json without starting anything.
@@ -26,6 +27,7 @@ func (c *MCPCheckCmd) Run(streams IO) error {
 	if err != nil {
 		return err
 	}
+	cfg.Security.Launch.Machine, cfg.Security.Tools.ResolvePath = policy.LocalMachine(), policy.ResolveSymlinks
 	opts := mcphost.CheckOptions{Warnings: warnings}
 	if c.Call != "" {
 		if opts.Call, err = readCall(c.Call); err != nil {
