@@ -175,19 +175,26 @@ func (c *stdioConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 	if req, ok := msg.(*jsonrpc.Request); ok && req.Method == methodDiscover && c.DiscoverWait > 0 {
 		c.waitDiscover(c.DiscoverWait)
 	}
-	stop := context.AfterFunc(ctx, func() { c.In.SetWriteDeadline(time.Now()) })
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		c.In.SetWriteDeadline(time.Now())
+		close(interrupted)
+	})
 	n, err := c.In.Write(append(data, '\n'))
 	if !stop() {
-		// The deadline was or will be set for this write alone.
-		c.In.SetWriteDeadline(time.Time{})
+		<-interrupted
+		c.In.SetWriteDeadline(time.Time{}) // it was meant for this write alone
 	}
 	if err == nil {
 		return nil
 	}
 	c.pending.drop(msg)
-	if errors.Is(err, os.ErrDeadlineExceeded) && n > 0 {
+	switch late := errors.Is(err, os.ErrDeadlineExceeded); {
+	case late && n > 0:
 		c.In.Close()
 		return fmt.Errorf("the server stopped reading its input: %w", err)
+	case late:
+		return context.Cause(ctx)
 	}
 	return err
 }

@@ -152,15 +152,39 @@ func TestSilenceToDiscover(t *testing.T) {
 }
 
 func TestWriteToOneThatDoesNotRead(t *testing.T) {
-	conn, _, _ := pipes(t)
+	conn, in, _ := pipes(t)
 	big := request(t, 1, strings.Repeat("m", 1<<20))
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-	defer cancel()
-	if err := conn.Write(ctx, big); err == nil || !strings.Contains(err.Error(), "stopped reading") {
+	ctx, cancel := context.WithCancel(t.Context())
+	written := make(chan error, 1)
+	go func() { written <- conn.Write(ctx, big) }()
+	if _, err := in.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-written; err == nil || !strings.Contains(err.Error(), "stopped reading") {
 		t.Errorf("error is %v", err)
 	}
 	if err := conn.Write(t.Context(), request(t, 2, "x")); err == nil {
 		t.Error("a broken stream takes another message")
+	}
+}
+
+func TestWriteThatNeverBegan(t *testing.T) {
+	conn, in, _ := pipes(t)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		if err := conn.Write(gone, request(t, 1, "late")); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatalf("error is %v", err)
+		}
+	}
+	if err := conn.Write(t.Context(), request(t, 2, "next")); err != nil {
+		t.Fatalf("the stream is not good any more: %v", err)
+	}
+	buf := make([]byte, 64<<10)
+	n, err := in.Read(buf)
+	if err != nil || !strings.HasSuffix(string(buf[:n]), `"method":"next"}`+"\n") {
+		t.Errorf("the server read %q, %v", buf[:n], err)
 	}
 }
 
