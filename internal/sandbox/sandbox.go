@@ -23,6 +23,8 @@ type Spec struct {
 	Env []string
 	// Dir is the working directory; empty is that of this process.
 	Dir string
+	// Confine, when set, is what the process is held to; nil leaves it free.
+	Confine *Confinement
 }
 
 // Options says how a process is kept.
@@ -60,6 +62,8 @@ type Process struct {
 	stdout *os.File
 	stderr *lineRing
 	group  group
+	ready  *prepared // nil when it is not confined
+	report Report
 
 	closeInput sync.Once
 	// exited is closed by the reaping goroutine after exitErr is set, the whole group is gone and
@@ -75,36 +79,106 @@ func Start(spec Spec, opts Options) (*Process, error) {
 	if spec.Path == "" {
 		return nil, errors.New("sandbox: no program given")
 	}
+	p := &Process{
+		stderr:  newLineRing(opts.StderrLines, opts.OnStderr),
+		report:  Report{Level: LevelProcessGroup},
+		exited:  make(chan struct{}),
+		drained: make(chan struct{}),
+	}
+	var plan *plan
+	if spec.Confine != nil {
+		var err error
+		if p.ready, err = prepare(spec.Confine, spec.Env); err != nil {
+			return nil, err
+		}
+		if plan, err = p.confine(); err != nil {
+			p.ready.remove()
+			return nil, err
+		}
+		defer plan.close()
+		spec.Env = p.ready.env
+	}
+	if err := p.start(spec, plan); err != nil {
+		p.ready.remove()
+		return nil, err
+	}
+	return p, nil
+}
+
+// confine makes the plan of the confinement and judges whether it is enough.
+func (p *Process) confine() (*plan, error) {
+	plan, err := newPlan(&p.ready.Confinement)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.ready.judge(plan.report); err != nil {
+		plan.close()
+		return nil, err
+	}
+	p.report = plan.report
+	return plan, nil
+}
+
+// start starts the process with its pipes. A plan that is not nil confines it.
+func (p *Process) start(spec Spec, plan *plan) error {
 	cmd := exec.Command(spec.Path, spec.Args...)
 	// A nil Env would inherit everything.
 	cmd.Env = append([]string{}, spec.Env...)
 	cmd.Dir = spec.Dir
-
-	p := &Process{
-		cmd:     cmd,
-		stderr:  newLineRing(opts.StderrLines, opts.OnStderr),
-		exited:  make(chan struct{}),
-		drained: make(chan struct{}),
-	}
+	p.cmd = cmd
 	pipes, err := newPipes()
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: open pipes for %s: %w", spec.Path, err)
+		return fmt.Errorf("sandbox: open pipes for %s: %w", spec.Path, err)
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = pipes.childIn, pipes.childOut, pipes.childErr
-	if err := p.group.start(cmd); err != nil {
+	p.stdin, p.stdout = pipes.stdin, pipes.stdout
+
+	// The goroutine that starts the process also waits for its end: it holds the thread that the
+	// process inherits its restrictions from, and whose end the kernel takes for this process's.
+	started := make(chan error, 1)
+	run := func(start func() error) {
+		err := start()
+		started <- err
+		if err == nil {
+			p.reap(pipes.stderr)
+		}
+	}
+	if plan == nil {
+		go run(func() error { return p.group.start(cmd) })
+	} else {
+		onThread(func() { run(func() error { return p.startConfined(plan) }) })
+	}
+	err = <-started
+	if err != nil {
 		pipes.closeAll()
-		return nil, err
+		return err
 	}
 	pipes.closeChild()
-	p.stdin, p.stdout = pipes.stdin, pipes.stdout
 	go func() {
 		defer close(p.drained)
 		defer pipes.stderr.Close()
 		p.stderr.readFrom(pipes.stderr)
 	}()
-	go p.reap(pipes.stderr)
-	return p, nil
+	return nil
 }
+
+// startConfined starts the process from a thread that is restricted for good.
+func (p *Process) startConfined(plan *plan) error {
+	if err := plan.command(p.cmd); err != nil {
+		return err
+	}
+	if err := plan.enter(); err != nil {
+		return err
+	}
+	if err := p.group.start(p.cmd); err != nil {
+		return err
+	}
+	plan.started(p.cmd.Process.Pid)
+	return nil
+}
+
+// Report returns how the process is confined.
+func (p *Process) Report() Report { return p.report }
 
 // PID returns the process id of the child.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
@@ -174,6 +248,7 @@ func (p *Process) reap(stderr *os.File) {
 	stderr.SetReadDeadline(deadline)
 	p.stdout.SetReadDeadline(deadline)
 	<-p.drained
+	p.ready.remove()
 	close(p.exited)
 }
 

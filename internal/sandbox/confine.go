@@ -1,0 +1,150 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Confinement is what the kernel holds a process, and all that it starts, to. The zero value allows
+// it to read nothing, not even its own program, and no network.
+type Confinement struct {
+	// Read are absolute paths of files and directories that may be read and executed, with all that
+	// is beneath them; Write are those that may be changed as well. Links are followed once, when the
+	// process starts. A path that does not exist then grants nothing.
+	Read, Write []string
+	// Create are directories among Write that are made, for this user alone, where they are missing.
+	Create []string
+	// Network is which connections may be made.
+	Network Network
+	// PrivateTemp gives the process a directory for temporary files of its own, in TMPDIR, TMP and
+	// TEMP, which is removed when it ends.
+	PrivateTemp bool
+	// TempFiles are written into that directory.
+	TempFiles []TempFile
+	// MaxFiles bounds the open files; 0 means 65,536. MaxFileSize bounds a file that is written, in
+	// bytes; 0 means 16 GiB. A core dump is never written.
+	MaxFiles, MaxFileSize uint64
+	// Require fails the start where a part cannot be enforced; else what can be is.
+	Require bool
+	// Unenforceable names what was asked for and that no kernel can enforce. It counts as missing.
+	Unenforceable []string
+}
+
+// TempFile is a file that a process finds in its directory for temporary files.
+type TempFile struct {
+	// Name is the file's own name. Variable is the environment variable that holds its path, or "".
+	Name, Variable string
+	Data           []byte
+}
+
+// Network is which connections a process may make. The zero value is none: not even a socket can be
+// opened, apart from the pairs that connect a process with its children.
+type Network struct {
+	// All allows every connection over IP.
+	All bool
+	// Ports are the ports that TCP connections may go to, at any address.
+	Ports []uint16
+	// DNS allows UDP, which the lookup of names needs. The kernel does not hold it to name servers.
+	DNS bool
+	// Unix allows sockets of the local machine, such as those of Docker or an SSH agent.
+	Unix bool
+}
+
+// String returns "all", "none", or what is allowed, such as "443,dns".
+func (n Network) String() string {
+	var parts []string
+	if n.All {
+		parts = append(parts, "all")
+	} else {
+		for _, port := range n.Ports {
+			parts = append(parts, strconv.Itoa(int(port)))
+		}
+		if n.DNS {
+			parts = append(parts, "dns")
+		}
+	}
+	if n.Unix {
+		parts = append(parts, "unix")
+	}
+	if parts == nil {
+		return "none"
+	}
+	return strings.Join(parts, ",")
+}
+
+// The levels of confinement that can be in force.
+const (
+	LevelEnforced     = "enforced"      // everything that was asked for
+	LevelPartial      = "partial"       // a part of it: see Report.Missing
+	LevelProcessGroup = "process-group" // none of it: the process has a group of its own, no more
+)
+
+// Report says how a process is confined.
+type Report struct {
+	Level string
+	// Landlock is the version of the kernel's interface that is in use, or 0. Seccomp says that
+	// system calls are filtered.
+	Landlock int
+	Seccomp  bool
+	// Missing says what was asked for and is not enforced.
+	Missing []string
+}
+
+// UnavailableError is the error of a start that requires what cannot be enforced.
+type UnavailableError struct{ Missing []string }
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("the sandbox level \"require\" cannot be met here: not enforced: %s; set \"best-effort\", take out what cannot be enforced, or use a newer kernel",
+		strings.Join(e.Missing, "; "))
+}
+
+// Preview reports how a process would be confined, without starting one.
+func Preview(c *Confinement) (Report, error) {
+	if c == nil {
+		return Report{Level: LevelProcessGroup}, nil
+	}
+	plan, err := newPlan(c)
+	if err != nil {
+		return Report{}, err
+	}
+	plan.close()
+	return plan.report, c.judge(plan.report)
+}
+
+// judge fails when a part that is required is missing.
+func (c *Confinement) judge(r Report) error {
+	if c.Require && r.Level != LevelEnforced {
+		return &UnavailableError{Missing: r.Missing}
+	}
+	return nil
+}
+
+// Support is what this machine offers to confine processes with.
+type Support struct {
+	// Landlock is the version of the Linux kernel's interface, or 0.
+	Landlock int
+	// Seccomp says that system calls can be filtered.
+	Seccomp bool
+	// UserNamespaces says that processes may make namespaces. It is not needed.
+	UserNamespaces bool
+	// Level is what a process with the usual grants would get, and Missing what it would lack.
+	Level   string
+	Missing []string
+	// Mend says what would raise the level, or "".
+	Mend string
+}
+
+// Probe looks at what this machine offers.
+func Probe() Support {
+	s := probe()
+	report, err := Preview(&Confinement{Network: Network{All: true}})
+	if err != nil {
+		report = Report{Level: LevelProcessGroup, Missing: []string{err.Error()}}
+	}
+	s.Level, s.Missing = report.Level, report.Missing
+	return s
+}
+
+var errNoDirectory = errors.New("there is no directory for temporary files")

@@ -1,0 +1,89 @@
+package profile
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// runtime grants what a runtime needs to fetch and run packages: its caches, where they are shared by
+// design, and the interpreters it may choose from.
+func (b *builder) runtime(name string) {
+	if b.home == "" {
+		return
+	}
+	switch name {
+	case "node":
+		b.node()
+	case "python":
+		b.python()
+	case "docker":
+		// The client asks a service to run the container; what confines it is the service's.
+		b.read(filepath.Join(b.home, ".docker"), filepath.Join(b.home, ".config/containers"))
+		b.Network.Unix = true
+	}
+}
+
+// cache grants a folder that is made where it is missing.
+func (b *builder) cache(dir string) {
+	b.write(dir)
+	b.Create = append(b.Create, dir)
+}
+
+// xdg is a base directory of the XDG specification.
+func (b *builder) xdg(variable, fallback string) string {
+	if dir := b.variable(variable); filepath.IsAbs(dir) {
+		return filepath.Clean(dir)
+	}
+	return filepath.Join(b.home, fallback)
+}
+
+func (b *builder) node() {
+	b.cache(filepath.Join(b.home, ".npm"))
+	caches := b.xdg("XDG_CACHE_HOME", ".cache")
+	b.cache(filepath.Join(caches, "node-gyp"))
+	// Those that are there belong to other tools of the same runtime, and to the browsers that
+	// servers drive.
+	for _, dir := range []string{
+		filepath.Join(caches, "node"), filepath.Join(caches, "pnpm"), filepath.Join(caches, "yarn"), filepath.Join(caches, "deno"),
+		filepath.Join(caches, "ms-playwright"), filepath.Join(caches, "puppeteer"), filepath.Join(b.home, ".bun/install"),
+		filepath.Join(b.xdg("XDG_DATA_HOME", ".local/share"), "pnpm"),
+	} {
+		if exists(dir) {
+			b.write(dir)
+		}
+	}
+	b.interpreter("node")
+	b.npmrc()
+}
+
+func (b *builder) python() {
+	caches, data := b.xdg("XDG_CACHE_HOME", ".cache"), b.xdg("XDG_DATA_HOME", ".local/share")
+	b.cache(filepath.Join(caches, "uv"))
+	b.cache(filepath.Join(data, "uv/python"))
+	b.cache(filepath.Join(data, "uv/tools"))
+	for _, dir := range []string{
+		filepath.Join(caches, "pip"), filepath.Join(caches, "pipx"), filepath.Join(data, "pipx"), filepath.Join(b.home, ".local/pipx"),
+	} {
+		if exists(dir) {
+			b.write(dir)
+		}
+	}
+	settings := b.xdg("XDG_CONFIG_HOME", ".config")
+	b.read(filepath.Join(settings, "uv"), filepath.Join(settings, "pip"), filepath.Join(b.home, ".local/lib"),
+		filepath.Join(b.home, ".pyenv"), filepath.Join(b.home, ".local/bin"), "/etc/uv", "/etc/python3", "/etc/python3.11", "/etc/python3.12", "/etc/python3.13")
+	b.interpreter("python3")
+	b.interpreter("python")
+}
+
+func exists(p string) bool {
+	_, err := os.Stat(p)
+	return err == nil
+}
+
+// interpreter grants a program that the server's own program will look for.
+func (b *builder) interpreter(name string) {
+	if file, err := exec.LookPath(name); err == nil {
+		b.installed(file)
+	}
+}
