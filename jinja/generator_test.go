@@ -197,7 +197,7 @@ func (g *generator) method() string {
 		".splitlines()", ".startswith('a')", ".endswith(('d', ' '))", ".replace('l', 'LL')", ".replace('l', 'L', 1)", ".find('o')",
 		".count('l')", ".lstrip()", ".rstrip('\\n ')", ".items()", ".items() | list", ".keys() | list", ".values() | list", ".get('a')",
 		".get('q', 5)", ".get('k')", ".capitalize()", ".isdigit()", ".isalpha()", ".partition('-')", ".rpartition('.')", ".index(1)", ".append(1)",
-		".join(names)", ".format(1, k=2)", ".center(30, '*')", ".zfill(12)", ".removeprefix('a')", ".swapcase()", ".copy()", ".pop()",
+		".join(names)", ".format(1, k=2)", ".center(30, '*')", ".zfill(12)", ".removeprefix('a')", ".swapcase()", ".copy()",
 		".keys()", ".values()", ".casefold()", ".isupper()", ".islower()", ".istitle()", ".ljust(12)", ".rjust(12, '.')", ".expandtabs(4)",
 		".rfind('o')", ".removesuffix('d')", ".update({})", ".isspace()", ".lstrip('a -')", ".split('-')[1]")
 }

@@ -109,40 +109,24 @@ func (c *conversation) fillTools() bool {
 	for i, tool := range c.tools {
 		wrapper := tool.(*jinja.Dict)
 		function, _ := wrapper.Lookup("function")
-		f, ok := function.(*jinja.Dict)
-		if !ok {
-			continue
-		}
-		filled := f.Copy()
-		if _, ok := filled.Lookup("description"); !ok {
-			filled.Set("description", jinja.String(""))
-		}
-		parameters, _ := filled.Lookup("parameters")
-		p, ok := parameters.(*jinja.Dict)
-		if !ok {
-			p = jinja.NewDict(2)
-			p.Set("type", jinja.String("object"))
-		}
-		if _, ok := p.Lookup("properties"); !ok {
-			p = p.Copy()
-			p.Set("properties", jinja.NewDict(0))
-			filled.Set("parameters", p)
-		}
-		if filled.Len() > f.Len() {
+		if filled, ok := filledFunction(function); ok {
+			wrapper = wrapper.Copy()
+			wrapper.Set("function", filled)
+			c.tools[i] = wrapper
 			changed = true
 		}
-		wrapped := wrapper.Copy()
-		wrapped.Set("function", filled)
-		c.tools[i] = wrapped
 	}
 	return changed
 }
 
-// mergeTurns joins messages of one role that follow each other, for a template whose turns alternate;
-// false if there are none.
+// mergeTurns drops assistant messages that say nothing, and joins messages of one role that follow each
+// other, for a template whose turns alternate; false if there are none.
 func (c *conversation) mergeTurns() bool {
 	merged := make([]chat.Message, 0, len(c.messages))
 	for _, m := range c.messages {
+		if m.Role == chat.RoleAssistant && len(m.ToolCalls) == 0 && m.Reasoning == "" && strings.TrimSpace(m.Text()) == "" {
+			continue
+		}
 		last := len(merged) - 1
 		if last >= 0 && merged[last].Role == m.Role && (m.Role == chat.RoleUser || m.Role == chat.RoleAssistant) &&
 			len(merged[last].ToolCalls) == 0 {

@@ -243,6 +243,10 @@ func (p *prober) stability() {
 		called = append(called, assistant(markAnswer), user("again"))
 		keeps("a tool result", true, called[:3], 1, markUser)
 		keeps("a user turn after tool results", true, called, 3, markResult)
+		if caps.Reasoning {
+			called[1].Reasoning = markReasoning
+			keeps("a user turn after reasoning", true, called, 3, markResult)
+		}
 	}
 	caps.PrefixStable = len(breaks) == 0
 	caps.PrefixBreak = strings.Join(breaks, ", ")

@@ -60,6 +60,53 @@ func decodeObject(data []byte, path string) (*jinja.Dict, error) {
 	return d, nil
 }
 
+// filledFunction adds to a function an empty description and parameters, and to each parameter an empty
+// description; false if nothing is missing.
+func filledFunction(v jinja.Value) (*jinja.Dict, bool) {
+	function, ok := v.(*jinja.Dict)
+	if !ok {
+		return nil, false
+	}
+	filled, changed := withKey(function, "description", jinja.String(""))
+	parameters, _ := filled.Lookup("parameters")
+	p, ok := parameters.(*jinja.Dict)
+	if !ok {
+		p, changed = jinja.NewDict(2), true
+	}
+	p, noType := withKey(p, "type", jinja.String("object"))
+	p, noProperties := withKey(p, "properties", jinja.NewDict(0))
+	changed = changed || noType || noProperties
+	properties, _ := p.Lookup("properties")
+	if all, ok := properties.(*jinja.Dict); ok {
+		described := all.Copy()
+		for i := range all.Len() {
+			key, property := all.At(i)
+			name, isText := key.(jinja.String)
+			schema, isDict := property.(*jinja.Dict)
+			if isText && isDict {
+				with, missing := withKey(schema, "description", jinja.String(""))
+				described.Set(string(name), with)
+				changed = changed || missing
+			}
+		}
+		p = p.Copy()
+		p.Set("properties", described)
+	}
+	filled = filled.Copy()
+	filled.Set("parameters", p)
+	return filled, changed
+}
+
+// withKey returns d, or a copy of it with the key where that is missing.
+func withKey(d *jinja.Dict, key string, v jinja.Value) (with *jinja.Dict, missing bool) {
+	if _, ok := d.Lookup(key); ok {
+		return d, false
+	}
+	with = d.Copy()
+	with.Set(key, v)
+	return with, true
+}
+
 // functionText is the JSON text of a tool's function.
 func functionText(tool *chat.Tool) (string, error) {
 	if tool.Function != nil {
