@@ -25,8 +25,8 @@ type Options struct {
 	// MaxSeqs is how many requests run in one batch; 0 means 1, which is no continuous batching. It is
 	// cut to what the backend has.
 	MaxSeqs int
-	// BatchSize is the most tokens evaluated in one step; 0 means what the backend allows. Smaller
-	// batches let running requests wait less while a long prompt is read.
+	// BatchSize is the most tokens evaluated in one step; 0 means what the backend allows. While requests
+	// generate, at most a quarter of it goes to prompts, so that a long one does not hold them up for long.
 	BatchSize int
 	// MaxQueue is how many requests may wait for a slot; 0 means 256. One more gets [ErrQueueFull].
 	MaxQueue int
@@ -77,7 +77,7 @@ func (o Options) withDefaults(info Info) Options {
 	if o.MaxSeqs <= 0 {
 		o.MaxSeqs = 1
 	}
-	o.MaxSeqs = min(o.MaxSeqs, max(info.MaxSeqs, 1))
+	o.MaxSeqs = min(o.MaxSeqs, max(info.MaxSeqs, 1), max(info.BatchSize, 1))
 	if o.BatchSize <= 0 || o.BatchSize > info.BatchSize {
 		o.BatchSize = info.BatchSize
 	}

@@ -31,11 +31,11 @@ type pace struct {
 }
 
 const (
-	warmUp      = 2  // steps that are not measured
-	firstTrial  = 16 // the step at which fewer threads are measured first
+	warmUp      = 2 // steps that are not measured
+	firstTrial  = 4 // the step at which fewer threads are measured first
 	trialSteps  = 3
 	minPatience = time.Second
-	maxPatience = 30 * time.Second
+	maxPatience = 8 * time.Second
 )
 
 func newGovernor(threads int) *governor {

@@ -169,6 +169,10 @@ func (l *loop) unwatch() {
 	l.e.reading, l.e.interrupt = nil, nil
 }
 
+// promptShare is what part of a batch prompts may take while requests generate. A quarter of the usual batch, 128
+// tokens, is still evaluated at nearly full speed.
+const promptShare = 4
+
 // fill makes the next batch: the drawn token of every running sequence, then prompts in order of arrival.
 func (l *loop) fill() {
 	l.rows, l.reads = l.rows[:0], l.reads[:0]
@@ -179,8 +183,12 @@ func (l *loop) fill() {
 			l.add(s, 1)
 		}
 	}
+	limit := l.e.opts.BatchSize
+	if drawing := len(l.rows); drawing > 0 {
+		limit = min(limit, drawing+max(limit/promptShare, 1))
+	}
 	for _, s := range running {
-		room := l.e.opts.BatchSize - len(l.rows)
+		room := limit - len(l.rows)
 		if room == 0 {
 			return
 		}

@@ -490,6 +490,36 @@ func TestConcurrentRequestsShareAPrompt(t *testing.T) {
 	})
 }
 
+// TestLongPromptBesideGeneration checks that a request goes on generating while another's long prompt is read.
+func TestLongPromptBesideGeneration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		widest := 0
+		e, _ := start(t, enginetest.Options{
+			MaxSeqs: 2, BatchSize: 400, TokenDelay: time.Millisecond, Next: func([]int32) int32 { return 'a' },
+			OnDecode: func(_ int, rows []engine.Row) error {
+				if rows[0].Pos > 1 { // the first request generates
+					widest = max(widest, len(rows))
+				}
+				return nil
+			},
+		}, engine.Options{MaxSeqs: 2})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if text, _, err := collect(t.Context(), e, engine.Request{Prompt: tokens("p"), MaxTokens: 100}); err != nil || len(text) != 100 {
+				t.Errorf("%q, %v", text, err)
+			}
+		})
+		time.Sleep(10 * time.Millisecond)
+		if _, _, err := collect(t.Context(), e, engine.Request{Prompt: tokens(strings.Repeat("q", 1000)), MaxTokens: 1}); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		if widest != 101 {
+			t.Errorf("the widest batch beside a generating request has %d rows, want its own and 100", widest)
+		}
+	})
+}
+
 func TestRequestThatFitsNowhere(t *testing.T) {
 	e, _ := start(t, enginetest.Options{Cells: 20, Reply: echo}, engine.Options{})
 	if _, _, err := collect(t.Context(), e, engine.Request{Prompt: tokens(strings.Repeat("p", 30))}); !errors.Is(err, engine.ErrNoSpace) {

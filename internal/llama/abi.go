@@ -1,5 +1,7 @@
 package llama
 
+//lint:file-ignore U1000 The structs mirror those of C, fields that nobody sets included.
+
 import "unsafe"
 
 // The structs of include/llama.h and ggml/include/ggml.h, v0.5.0. On the 64-bit platforms that this package

@@ -1,5 +1,7 @@
 package llama
 
+//lint:file-ignore U1000 The slack is looked at by reflection.
+
 import (
 	"fmt"
 	"reflect"

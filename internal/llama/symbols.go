@@ -2,6 +2,7 @@ package llama
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -177,6 +178,10 @@ func (f *functions) ggml() []symbol {
 }
 
 func (f *functions) llama() []symbol {
+	return slices.Concat(f.models(), f.contexts())
+}
+
+func (f *functions) models() []symbol {
 	return []symbol{
 		{"llama_log_set", &f.logSet},
 		{"llama_backend_init", &f.backendInit},
@@ -206,6 +211,11 @@ func (f *functions) llama() []symbol {
 		{"llama_vocab_get_add_bos", &f.vocabGetAddBOS},
 		{"llama_tokenize", &f.tokenize},
 		{"llama_token_to_piece", &f.tokenToPiece},
+	}
+}
+
+func (f *functions) contexts() []symbol {
+	return []symbol{
 		{"llama_init_from_model", &f.initFromModel},
 		{"llama_free", &f.free},
 		{"llama_n_ctx", &f.nCtx},
