@@ -122,6 +122,7 @@ func (m *pythonMachine) step(p *Parser) stepResult {
 
 func (m *pythonMachine) head(p *Parser) stepResult {
 	if p.in[0] == '[' {
+		p.call.list = true
 		p.skip(1)
 		return stepText
 	}

@@ -93,6 +93,9 @@ func (b taggedBody) start(p *Parser, text string) match {
 		text = text[n:]
 		text = text[leadingSpace(text):]
 	}
+	if b.skipName {
+		text = text[b.skipped(text):]
+	}
 	if text == "" {
 		return matchPart
 	}
@@ -111,6 +114,15 @@ func (b taggedBody) start(p *Parser, text string) match {
 		return matchNo
 	}
 	return got
+}
+
+// skipped returns the length of the name that stands before its tag.
+func (b taggedBody) skipped(text string) int {
+	window := text[:min(len(text), maxHeader)]
+	if i := strings.IndexByte(window, '<'); i >= 0 {
+		return i
+	}
+	return len(window)
 }
 
 // startKnown looks whether text, behind the beginning of the name's tag, names a tool and goes on as a call.

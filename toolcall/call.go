@@ -28,6 +28,8 @@ type call struct {
 	named bool
 	// any says that a call of this span is complete.
 	any bool
+	// list says that the bracket of a list of calls is open.
+	list bool
 	// reason is the warning about a call that broke off.
 	reason string
 }
@@ -211,7 +213,12 @@ func (p *Parser) breakOff(reason string) {
 		p.run = (*Parser).skipDebris
 	case callRejected, callDropped:
 		p.endSpan()
-	default:
+	case callOpen:
+		if p.final && c.form.header {
+			p.drop(len(p.in)) // a header without a message
+			p.endSpan()
+			return
+		}
 		p.abandon(p.final)
 	}
 }
@@ -272,7 +279,7 @@ func (p *Parser) abandon(cut bool) {
 		p.content.touch = true
 	}
 	c.raw = c.raw[:0]
-	if text == "" && !p.final && c.opener == 0 && p.in != "" {
+	if text == "" && c.opener == 0 && p.in != "" {
 		// Nothing was taken: at least one byte must go, or the same place is tried again.
 		text = p.drop(1)
 	}
@@ -348,22 +355,18 @@ func (p *Parser) endCall() {
 func (p *Parser) afterBody() bool {
 	c := &p.call
 	for {
-		n := 0
-		for n < len(p.in) && strings.IndexByte(" \n\t\r,;}]", p.in[n]) >= 0 {
-			n++
-		}
-		c.gap = append(c.gap, p.drop(n)...)
+		c.gap = append(c.gap, p.drop(leadingSpace(p.in))...)
 		if p.in == "" && !p.final {
 			return false
 		}
-		end, got := p.closing(c.form)
+		n, got := p.closing(c.form)
 		if got == matchYes {
-			p.drop(end)
+			p.drop(n)
 			p.endSpan()
 			return true
 		}
-		if !c.form.once {
-			got = max(got, c.form.body.start(p, p.in))
+		if got == matchNo && !c.form.once && !c.form.header {
+			got = c.form.body.start(p, p.in)
 		}
 		switch {
 		case got == matchPart && !p.final:
@@ -373,10 +376,18 @@ func (p *Parser) afterBody() bool {
 			c.machine = c.form.body.open(p)
 			p.run = (*Parser).readBody
 			return true
+		case p.in != "" && p.in[0] == ']' && c.list:
+			c.list = false
+			p.drop(1)
+			c.gap = c.gap[:0]
+		case p.in != "" && strings.IndexByte(",;}]", p.in[0]) >= 0:
+			// Separators, and brackets too many.
+			c.gap = append(c.gap, p.drop(1)...)
+		default:
+			p.endSpan()
+			p.text(string(c.gap))
+			return true
 		}
-		p.endSpan()
-		p.text(string(c.gap))
-		return true
 	}
 }
 

@@ -257,7 +257,7 @@ func cutElement(text, mark string) (key, inner, after string, ok bool) {
 			depth++
 		}
 		if depth == 0 {
-			_, after, _ := strings.Cut(rest[at:], ">")
+			_, after, _ := strings.Cut(rest[at+len(mark):], ">")
 			return tag, rest[:at], after, true
 		}
 		at += len(mark) + 1

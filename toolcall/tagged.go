@@ -21,6 +21,8 @@ type taggedMachine struct {
 	form  *form
 	state tagState
 
+	skipped bool // the name before the tag has been read
+
 	name  string
 	id    string
 	tool  *tool
@@ -76,13 +78,13 @@ func (m *taggedMachine) readName(p *Parser) stepResult {
 		p.skip(n)
 		return m.named(p, name)
 	}
-	if m.body.skipName {
-		if i := strings.IndexByte(p.in, '<'); i != 0 && len(p.in) <= maxHeader {
-			if i < 0 {
-				return stepMore
-			}
-			p.skip(i)
+	if m.body.skipName && !m.skipped {
+		n := m.body.skipped(p.in)
+		if n == len(p.in) && n < maxHeader {
+			return stepMore
 		}
+		p.skip(n)
+		m.skipped = true
 	}
 	n, got = anyPrefix(p.in, m.body.nameOpen, p.final)
 	if got != matchYes {
@@ -381,11 +383,14 @@ func (m *taggedMachine) follows(p *Parser, rest string, key bool) match {
 	case rest == "" || space > maxGap:
 		return matchYes
 	}
-	lists := [][]string{m.form.close, m.body.nameOpen}
+	n, best := anyPrefix(rest, m.form.close, p.final)
+	if best == matchYes && len(m.body.end) > 0 && key {
+		best = m.atOutputEnd(p, rest[n:])
+	}
+	lists := [][]string{m.body.nameOpen}
 	if key {
 		lists = append(lists, m.body.key, m.body.end, m.body.valClose)
 	}
-	best := matchNo
 	for _, list := range lists {
 		_, got := anyPrefix(rest, list, p.final)
 		best = max(best, got)
