@@ -1,6 +1,7 @@
 package mcphost
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
@@ -38,12 +39,6 @@ type ServerReport struct {
 	Sandbox  SandboxSummary `json:"sandbox"`
 }
 
-// SandboxSummary is how a server's process would be confined.
-type SandboxSummary struct {
-	// Level is "process-group" for a process and "none" for a remote server.
-	Level string `json:"level"`
-}
-
 // CallReport is the judgement of a call.
 type CallReport struct {
 	Decision policy.Action `json:"decision"`
@@ -78,7 +73,7 @@ func Check(cfg *Config, opts CheckOptions) (Report, error) {
 	}
 	report := Report{Servers: []ServerReport{}}
 	for _, s := range cfg.Servers {
-		report.Servers = append(report.Servers, checkServer(s, launch, opts.Warnings))
+		report.Servers = append(report.Servers, checkServer(s, launch, cfg.Security.Sandbox, opts.Warnings))
 	}
 	for _, w := range opts.Warnings {
 		if w.Server == "" {
@@ -92,11 +87,8 @@ func Check(cfg *Config, opts CheckOptions) (Report, error) {
 	return report, nil
 }
 
-func checkServer(s ServerConfig, launch *policy.LaunchRules, warnings []Warning) ServerReport {
+func checkServer(s ServerConfig, launch *policy.LaunchRules, level string, warnings []Warning) ServerReport {
 	r := ServerReport{Name: s.Name, Disabled: s.Disabled, Warnings: []string{}, Sandbox: SandboxSummary{Level: "none"}}
-	if s.Transport == TransportStdio {
-		r.Sandbox.Level = "process-group"
-	}
 	for _, w := range warnings {
 		if w.Server == s.Name {
 			r.Warnings = append(r.Warnings, Warning{Line: w.Line, Column: w.Column, Message: w.Message}.String())
@@ -109,6 +101,10 @@ func checkServer(s ServerConfig, launch *policy.LaunchRules, warnings []Warning)
 	verdict := launch.CheckServer(s.spec())
 	r.Allowed, r.Reason = verdict.Allowed, verdict.Reason
 	r.Warnings = append(r.Warnings, verdict.Warnings...)
+	var err error
+	if r.Sandbox, err = s.sandboxed(level); err != nil && r.Allowed {
+		r.Allowed, r.Reason = false, fmt.Sprintf("MCP server '%s': %v", s.Name, err)
+	}
 	return r
 }
 

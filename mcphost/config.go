@@ -92,6 +92,8 @@ type ServerConfig struct {
 	AllowedTools, BlockedTools []string
 	// AutoApprove are own names of tools that need no approval; "*" is all.
 	AutoApprove []string
+	// Sandbox is what the entry says about how its process is confined.
+	Sandbox SandboxConfig
 	// SkipSecurityValidation starts the server without the launch rules, where the host allows that.
 	SkipSecurityValidation bool
 	// Problem says why the entry cannot be used, or is nil. Such a server is listed as failed.

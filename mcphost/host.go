@@ -245,8 +245,8 @@ type ServerStatus struct {
 	PID int
 	// Protocol is the revision of MCP that is spoken, or "". Implementation is what it calls itself.
 	Protocol, Implementation string
-	// Sandbox is how its process is confined: "process-group", or "none" for a remote server.
-	Sandbox string
+	// Sandbox is how its process is confined, or the last one was.
+	Sandbox SandboxSummary
 }
 
 // Status returns the state of every server in the order of the configuration.
@@ -263,6 +263,7 @@ func (s *server) status() ServerStatus {
 	for i, line := range st.Stderr {
 		st.Stderr[i] = s.host.redactor.Hide(line)
 	}
+	st.Sandbox = st.Sandbox.hide(s.host.redactor.Hide)
 	return st
 }
 
@@ -271,10 +272,7 @@ func (s *server) snapshot() ServerStatus {
 	defer s.mu.Unlock()
 	st := ServerStatus{
 		Name: s.cfg.Name, State: s.state, Transport: s.cfg.Transport, Error: s.reason, Since: s.since,
-		Restarts: s.restarts, Stderr: slices.Clone(s.stderr), Notes: s.catalog.Notes, Sandbox: "none",
-	}
-	if s.cfg.Transport == TransportStdio {
-		st.Sandbox = "process-group"
+		Restarts: s.restarts, Stderr: slices.Clone(s.stderr), Notes: s.catalog.Notes, Sandbox: s.sandbox,
 	}
 	if s.state == StateRetrying {
 		st.RetryAt = s.retryAt

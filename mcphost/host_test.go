@@ -40,7 +40,7 @@ func wantKind(t *testing.T, err error, kind Kind, parts ...string) {
 func TestStdioServer(t *testing.T) {
 	h := start(t, scriptedConfig(t, map[string]string{"s": "noise"}), Options{})
 	if st := status(t, h, "s"); st.State != StateConnected || st.Tools != 10 || st.PID == 0 || st.Protocol != "2025-11-25" ||
-		st.Implementation != "scripted 1" || st.Sandbox != "process-group" || len(st.Stderr) == 0 {
+		st.Implementation != "scripted 1" || st.Sandbox.Setting != "best-effort" || len(st.Stderr) == 0 {
 		t.Errorf("status is %+v", st)
 	}
 	tools := h.Tools()
@@ -343,7 +343,8 @@ func TestSecretsStayHidden(t *testing.T) {
 
 func TestSandboxThatCannotBeMet(t *testing.T) {
 	cfg := scriptedConfig(t, map[string]string{"s": "good"})
-	cfg.Security.Sandbox = "require"
+	cfg.Security.Sandbox = SandboxRequire
+	cfg.Servers[0].Sandbox.Domains = []string{"allowedDomains example.com"}
 	h := start(t, cfg, Options{})
 	if st := status(t, h, "s"); st.State != StateFailed || !strings.Contains(st.Error, "cannot be met") {
 		t.Errorf("status is %+v", st)

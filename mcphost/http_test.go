@@ -63,7 +63,7 @@ func TestRemoteServers(t *testing.T) {
 		{Name: "down", Transport: TransportHTTP, URL: "http://127.0.0.1:1/"},
 	}}, Options{Launch: &policy.LaunchRules{AllowedHosts: []string{"127.0.0.1"}}})
 	for _, name := range []string{"http", "json", "sse", "probed"} {
-		if st := status(t, h, name); st.State != StateConnected || st.Sandbox != "none" {
+		if st := status(t, h, name); st.State != StateConnected || st.Sandbox.Level != "none" {
 			t.Errorf("%s: %+v", name, st)
 			continue
 		}

@@ -65,6 +65,7 @@ type server struct {
 	link     *link            // not nil while connected
 	catalog  *catalog.Catalog // the last one, also while not connected
 	stderr   []string         // of the last process that ended
+	sandbox  SandboxSummary   // of the last process that was started
 }
 
 func newServer(h *Host, cfg ServerConfig) *server {
@@ -78,6 +79,10 @@ func newServer(h *Host, cfg ServerConfig) *server {
 		state:   StateConnecting,
 		since:   h.now(),
 		catalog: &catalog.Catalog{},
+		sandbox: SandboxSummary{Level: "none"},
+	}
+	if cfg.Transport == TransportStdio {
+		s.sandbox = SandboxSummary{Level: sandbox.LevelProcessGroup, Setting: cfg.sandboxSetting(h.sandboxLevel)}
 	}
 	switch {
 	case cfg.Disabled:
@@ -124,7 +129,6 @@ func (s *server) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.settle()
 		if permanent := (permanentError{}); errors.As(err, &permanent) {
 			s.fail(err)
 			return
@@ -134,6 +138,7 @@ func (s *server) run(ctx context.Context) {
 		}
 		delay := s.host.opts.backoff(failures)
 		s.retry(err, delay)
+		s.settle()
 		timer := time.NewTimer(delay)
 		select {
 		case <-timer.C:
@@ -203,9 +208,6 @@ func (s *server) allowed() error {
 			Code: string(verdict.Code), Reason: verdict.Reason, Error: verdict.Reason,
 		})
 		return permanentError{errors.New(verdict.Reason)}
-	}
-	if s.cfg.Transport == TransportStdio && s.host.sandboxLevel == "require" {
-		return permanentError{errors.New("the sandbox level \"require\" cannot be met on this system; set \"best-effort\" or \"off\" in the security block")}
 	}
 	return nil
 }

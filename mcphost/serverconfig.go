@@ -16,7 +16,7 @@ const maxServerName = 128
 func serverKeys() []string {
 	return []string{"command", "args", "env", "cwd", "envFile", "url", "headers", "type", "transport", "enabled",
 		"disabled", "timeout", "connect_timeout", "allowed_tools", "blocked_tools", "disabledTools", "autoApprove",
-		"skip_security_validation"}
+		"skip_security_validation", "sandbox"}
 }
 
 // offers reports whether the entry lets a tool of this name be listed and called. Names may be globs.
@@ -82,6 +82,9 @@ func (p *configParser) readEntry(e *entry, value jsonc.Node) error {
 		known, err := p.launchKey(e, m)
 		if !known {
 			known, err = ruleKey(e, m)
+		}
+		if m.Key == "sandbox" {
+			known, err = true, p.sandboxKey(e, m.Value)
 		}
 		if !known {
 			p.otherKey(e, m)
@@ -153,6 +156,11 @@ func ruleKey(e *entry, m jsonc.Member) (known bool, err error) {
 		e.AutoApprove = append(e.AutoApprove, more...)
 	case "skip_security_validation":
 		e.SkipSecurityValidation, err = m.Value.Bool()
+	case "sandboxEnabled":
+		flag, err = m.Value.Bool()
+		if err == nil && flag && e.Sandbox.Level == "" {
+			e.Sandbox.Level = SandboxBestEffort
+		}
 	default:
 		return false, nil
 	}
@@ -163,7 +171,7 @@ func ruleKey(e *entry, m jsonc.Member) (known bool, err error) {
 func (p *configParser) otherKey(e *entry, m jsonc.Member) {
 	switch m.Key {
 	case "description", "name", "gallery", "version", "icon", "note":
-	case "oauth", "auth", "headersHelper", "sandbox", "sandboxEnabled", "dev", "watchPaths":
+	case "oauth", "auth", "headersHelper", "dev", "watchPaths":
 		p.warn(e.Name, m.At, "the key %q of other programs has no effect here", m.Key)
 	default:
 		p.warnUnknown(e.Name, m, serverKeys())

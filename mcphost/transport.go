@@ -82,6 +82,8 @@ func (s *server) connectStdio(l *link) error {
 		Path: s.cfg.Command, Args: s.cfg.Args, Dir: s.cfg.Dir,
 		Env: sandbox.MinimalEnv(os.Environ(), s.cfg.Env),
 	}
+	var summary SandboxSummary
+	spec.Confine, summary = s.cfg.confinement(s.host.sandboxLevel, spec.Env)
 	logger := s.logger
 	process, err := sandbox.Start(spec, sandbox.Options{OnStderr: func(line string) {
 		logger.Debug("stderr of an MCP server", "line", s.host.redactor.Hide(line))
@@ -89,6 +91,8 @@ func (s *server) connectStdio(l *link) error {
 	if err != nil {
 		return startError(s.cfg.Command, err)
 	}
+	summary.inForce(process.Report())
+	s.confined(summary)
 	l.process, l.noise = process, &wire.NoiseLog{Logger: logger}
 	// A server that neither answers nor ends would keep the library waiting for its output to close.
 	stop := context.AfterFunc(l.ctx, func() { process.Stop(s.host.ladder()) })
@@ -107,7 +111,10 @@ func (s *server) connectStdio(l *link) error {
 
 // startError says why a program could not be started and what to do about it.
 func startError(command string, err error) error {
+	var unavailable *sandbox.UnavailableError
 	switch {
+	case errors.As(err, &unavailable):
+		return permanentError{err}
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
 		mend := "install it, or give its full path"
 		switch command {

@@ -12,20 +12,20 @@ import (
 
 // serverItem is one server of GET /v1/mcp/status.
 type serverItem struct {
-	Name           string            `json:"name"`
-	State          mcphost.State     `json:"state"`
-	Transport      mcphost.Transport `json:"transport"`
-	ToolsCount     int               `json:"tools_count"`
-	Error          *string           `json:"error"`
-	Restarts       int               `json:"restarts"`
-	Sandbox        string            `json:"sandbox"`
-	Since          time.Time         `json:"since"`
-	RetryAt        *time.Time        `json:"retry_at,omitempty"`
-	PID            int               `json:"pid,omitempty"`
-	Protocol       string            `json:"protocol,omitempty"`
-	Implementation string            `json:"implementation,omitempty"`
-	Notes          []string          `json:"notes,omitempty"`
-	Stderr         []string          `json:"stderr,omitempty"`
+	Name           string                 `json:"name"`
+	State          mcphost.State          `json:"state"`
+	Transport      mcphost.Transport      `json:"transport"`
+	ToolsCount     int                    `json:"tools_count"`
+	Error          *string                `json:"error"`
+	Restarts       int                    `json:"restarts"`
+	Sandbox        mcphost.SandboxSummary `json:"sandbox"`
+	Since          time.Time              `json:"since"`
+	RetryAt        *time.Time             `json:"retry_at,omitempty"`
+	PID            int                    `json:"pid,omitempty"`
+	Protocol       string                 `json:"protocol,omitempty"`
+	Implementation string                 `json:"implementation,omitempty"`
+	Notes          []string               `json:"notes,omitempty"`
+	Stderr         []string               `json:"stderr,omitempty"`
 }
 
 // statusBody is the answer of GET /v1/mcp/status.

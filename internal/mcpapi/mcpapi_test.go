@@ -67,14 +67,14 @@ func TestOff(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	host := &fakeHost{status: []mcphost.ServerStatus{
-		{Name: "fs", State: mcphost.StateConnected, Transport: mcphost.TransportStdio, Tools: 3, Sandbox: "process-group", PID: 7},
-		{Name: "web", State: mcphost.StateRetrying, Transport: mcphost.TransportHTTP, Error: "refused", Restarts: 2, RetryAt: time.Unix(9, 0), Sandbox: "none"},
+		{Name: "fs", State: mcphost.StateConnected, Transport: mcphost.TransportStdio, Tools: 3, Sandbox: mcphost.SandboxSummary{Level: "process-group"}, PID: 7},
+		{Name: "web", State: mcphost.StateRetrying, Transport: mcphost.TransportHTTP, Error: "refused", Restarts: 2, RetryAt: time.Unix(9, 0), Sandbox: mcphost.SandboxSummary{Level: "none"}},
 	}}
 	for _, target := range []string{"/v1/mcp/status", "/v1/mcp/servers"} {
 		_, _, body := ask(t, Options{Host: host}, "GET", target, "")
 		for _, want := range []string{
-			`"enabled":true`, `{"name":"fs","state":"connected","transport":"stdio","tools_count":3,"error":null,"restarts":0,"sandbox":"process-group"`,
-			`{"name":"web","state":"retrying","transport":"http","tools_count":0,"error":"refused","restarts":2,"sandbox":"none"`,
+			`"enabled":true`, `{"name":"fs","state":"connected","transport":"stdio","tools_count":3,"error":null,"restarts":0,"sandbox":{"level":"process-group"}`,
+			`{"name":"web","state":"retrying","transport":"http","tools_count":0,"error":"refused","restarts":2,"sandbox":{"level":"none"}`,
 			`"servers_total":2,"servers_connected":1,"tools_available":3`,
 		} {
 			if !strings.Contains(body, want) {

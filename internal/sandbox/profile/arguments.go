@@ -25,7 +25,7 @@ func (b *builder) arguments(runtime string) {
 			b.project(p)
 			continue
 		}
-		b.data(p)
+		b.data(p, p)
 	}
 	// A script may also be the command.
 	if file := b.absolute(b.server.Command); strings.Contains(b.server.Command, "/") && isCode(file) {
@@ -72,7 +72,7 @@ func isCode(p string) bool {
 
 // data grants a file or directory to be changed. For one that is still to be made, and for a database,
 // which keeps files of its own beside it, that takes the folder.
-func (b *builder) data(p string) {
+func (b *builder) data(p, what string) {
 	info, err := os.Stat(p)
 	if err == nil && info.IsDir() {
 		b.write(p)
@@ -89,7 +89,9 @@ func (b *builder) data(p string) {
 		return
 	}
 	if b.broad(dir) {
-		b.note("%s is not granted, so that %s cannot be made in it: make it before, put it into a folder of its own, or name the folder in sandbox.write", dir, p)
+		if dir != "/" {
+			b.note("%s is not granted, so %s cannot be made there: make it before, put it into a folder of its own, or name the folder in sandbox.write", dir, what)
+		}
 		return
 	}
 	b.write(dir)
@@ -156,11 +158,13 @@ func (b *builder) variables() {
 		case name == "HOME" && b.broad(p) && !b.isOwnHome(p):
 			b.write(p)
 		case name == "HOME" || strings.HasPrefix(name, "XDG_"):
-			b.data(p)
+			b.data(p, "the folder of the variable "+name)
 		case isCredential(name):
-			b.read(p)
+			if exists(p) {
+				b.read(p)
+			}
 		default:
-			b.data(p)
+			b.data(p, "the file of the variable "+name)
 		}
 	}
 }

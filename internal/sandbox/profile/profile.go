@@ -74,11 +74,12 @@ func New(server Server, settings Settings) Profile {
 	b.directory()
 	b.arguments(runtime)
 	b.variables()
-	for _, p := range settings.Read {
-		b.read(b.expand(p))
-	}
-	for _, p := range settings.Write {
-		b.write(b.expand(p))
+	b.read(settings.Read...)
+	b.write(settings.Write...)
+	for _, p := range slices.Concat(settings.Read, settings.Write) {
+		if !exists(p) {
+			b.note("%s does not exist, so that granting it grants nothing", p)
+		}
 	}
 	if settings.Network != nil {
 		b.Network = *settings.Network
@@ -173,12 +174,12 @@ func (b *builder) directory() {
 // deny takes grants back. What lies inside a grant cannot be taken out of it.
 func (b *builder) deny() {
 	for _, p := range b.settings.DenyRead {
-		p = clean(b.expand(p))
+		p = clean(p)
 		b.Read, b.Write = without(b.Read, p), without(b.Write, p)
 		b.refuse("denyRead", p, slices.Concat(b.Read, b.Write))
 	}
 	for _, p := range b.settings.DenyWrite {
-		p = clean(b.expand(p))
+		p = clean(p)
 		var kept []string
 		for _, w := range b.Write {
 			if within(w, p) {
