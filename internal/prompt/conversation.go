@@ -42,7 +42,7 @@ func (t *Template) conversation(req *chat.Request) (*conversation, error) {
 	if !t.caps.Developer {
 		c.messages = renamed(c.messages, chat.RoleDeveloper, chat.RoleSystem)
 	}
-	c.messages = answersInOrder(c.messages)
+	c.messages = answersInOrder(c.messages, t.shape.namedAnswers)
 	tools := req.Tools
 	if req.ToolChoice.Mode == chat.ToolNone {
 		tools = nil

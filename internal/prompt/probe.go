@@ -41,7 +41,7 @@ func probeCall(n int) []chat.Message {
 			ID: id, Name: markTool, Arguments: `{"` + markArgument + `": "` + markValue + string(rune('1'+i)) + `"}`,
 		})
 		turns = append(turns, chat.Message{
-			Role: chat.RoleTool, ToolCallID: id, Name: markTool, Content: chat.Text(markResult + string(rune('1'+i))),
+			Role: chat.RoleTool, ToolCallID: id, Content: chat.Text(markResult + string(rune('1'+i))),
 		})
 	}
 	return turns
@@ -56,7 +56,7 @@ type prober struct {
 // try renders messages as they are; the text is empty if the template refuses them.
 func (p *prober) try(messages []chat.Message, tools bool, set func(*conversation)) string {
 	c := &conversation{
-		shape: &p.t.shape, messages: messages, base: p.t.baseVariables(), extra: jinja.NewDict(0), generate: true,
+		shape: &p.t.shape, messages: answersInOrder(messages, p.t.shape.namedAnswers), base: p.t.baseVariables(), extra: jinja.NewDict(0), generate: true,
 	}
 	if tools {
 		c.tools = p.tools
@@ -169,6 +169,11 @@ func (p *prober) toolTurns() {
 	s.textArguments = s.textArguments && caps.ToolCalls
 	caps.TextArguments = s.textArguments
 	caps.ToolRole = p.shows(history(1), true, markResult)
+	if !caps.ToolRole {
+		s.namedAnswers = true
+		caps.ToolRole = p.shows(history(1), true, markResult)
+		s.namedAnswers = caps.ToolRole
+	}
 	caps.ParallelCalls = caps.ToolCalls &&
 		p.shows(history(2), true, markValue+"1", markValue+"2", markResult+"1", markResult+"2")
 }

@@ -34,7 +34,7 @@ const strict = `{% for t in tools or [] %}T:{{ t.function.name }}:{{ t.function.
 {%- for m in messages %}
 {%- if m.tool_calls %}{% if m.tool_calls | length != 1 %}{{ raise_exception('one call') }}{% endif %}
 C:{{ m.tool_calls[0].function.name + ':' + m.tool_calls[0].function.arguments }}
-{% elif m.role == 'tool' %}R:{{ m.name }}:{{ m.content }}
+{% elif m.role == 'tool' %}R:{{ m.name + ':' + m.content }}
 {% else %}{{ m.role }}:{{ m.content + '' }}
 {% endif %}
 {%- endfor %}`
@@ -306,6 +306,8 @@ func TestChoose(t *testing.T) {
 		}
 	}
 }
+
+func frozen() time.Time { return time.Date(2026, 1, 5, 9, 7, 3, 0, time.UTC) }
 
 func TestRawRender(t *testing.T) {
 	now := time.Date(2026, 1, 5, 9, 7, 3, 0, time.UTC)

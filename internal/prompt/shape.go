@@ -24,6 +24,8 @@ type shape struct {
 	toolsName string
 	// textArguments passes the arguments of calls as JSON text.
 	textArguments bool
+	// namedAnswers gives tool messages the name of their function, which clients rarely send.
+	namedAnswers bool
 	// lists passes every content as a list of parts.
 	lists bool
 	// image and audio are the types of these parts; empty means that there is no placeholder.

@@ -22,9 +22,9 @@ func renamed(messages []chat.Message, from, to chat.Role) []chat.Message {
 	return out
 }
 
-// answersInOrder puts the tool messages behind an assistant message in the order of its calls, and
-// gives each the name of the function that it answers. Templates go by position; clients by id.
-func answersInOrder(messages []chat.Message) []chat.Message {
+// answersInOrder puts the tool messages behind an assistant message in the order of its calls: templates
+// go by position, clients by id. Where named is set, each gets the name of the function that it answers.
+func answersInOrder(messages []chat.Message, named bool) []chat.Message {
 	out := messages
 	for i := 0; i < len(messages); i++ {
 		calls := messages[i].ToolCalls
@@ -41,13 +41,13 @@ func answersInOrder(messages []chat.Message) []chat.Message {
 		if &out[0] == &messages[0] {
 			out = slices.Clone(messages)
 		}
-		orderAnswers(out[i+1:end], calls)
+		orderAnswers(out[i+1:end], calls, named)
 		i = end - 1
 	}
 	return out
 }
 
-func orderAnswers(answers []chat.Message, calls []chat.ToolCall) {
+func orderAnswers(answers []chat.Message, calls []chat.ToolCall, named bool) {
 	place := func(m chat.Message) int {
 		for i := range calls {
 			if calls[i].ID == m.ToolCallID {
@@ -58,7 +58,7 @@ func orderAnswers(answers []chat.Message, calls []chat.ToolCall) {
 	}
 	slices.SortStableFunc(answers, func(a, b chat.Message) int { return place(a) - place(b) })
 	for i := range answers {
-		if at := place(answers[i]); at < len(calls) && answers[i].Name == "" {
+		if at := place(answers[i]); named && at < len(calls) && answers[i].Name == "" {
 			answers[i].Name = calls[at].Name
 		}
 	}

@@ -16,8 +16,9 @@ func (t *Template) baseVariables() *jinja.Dict {
 	vars.Set("unk_token", jinja.String(""))
 	vars.Set("pad_token", jinja.String(""))
 	vars.Set("documents", jinja.None{})
-	now := t.opts.Now()
-	vars.Set("datetime", jinja.String(now.Format("2006-01-02 15:04:05")))
+	if t.shape.tools == toolsText { // a template of that family wants the date as well
+		vars.Set("datetime", jinja.String(t.opts.Now().Format("2006-01-02 15:04:05")))
+	}
 	return vars
 }
 
