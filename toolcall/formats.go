@@ -89,8 +89,9 @@ func jsonFamilies() []*Family {
 				gap: "\n", join: "\n", body: jsonBody{}}},
 		},
 		{
-			name: "gigachat3", aliases: []string{"gigachat", "gigachat3.1"}, templates: [][]string{{"function call<|role_sep|>"}, {"<|function_call|>", "<|role_sep|>"}},
-			ends: []string{"<|message_sep|>"},
+			name: "gigachat3", aliases: []string{"gigachat", "gigachat3.1"},
+			templates: [][]string{{"function call", "role_sep"}, {"<|function_call|>"}},
+			ends:      []string{"<|message_sep|>"},
 			forms: []form{{open: []string{"<|function_call|>", "function call<|role_sep|>"}, close: []string{"<|message_sep|>"},
 				join: "\n\n", body: jsonBody{}}},
 		},

@@ -61,13 +61,13 @@ func namedFamilies() []*Family {
 		},
 		{
 			name: "deepseek_v31", aliases: []string{"deepseek_v3_1", "deepseek_v3.1"},
-			templates: [][]string{{"tool▁call▁begin", "!function<｜tool▁sep｜>", "!'type'] + '<｜tool▁sep｜>'"}},
+			templates: [][]string{{"tool▁call▁begin", "!```json"}},
 			reasoning: think, ends: deepseekEnds,
 			forms: []form{deepseek(nil, "<｜tool▁sep｜>", false)},
 		},
 		{
 			name: "deepseek_v3", aliases: []string{"deepseek", "deepseek_r1", "deepseek_v3_0324", "cogito"},
-			templates: [][]string{{"tool▁call▁begin"}},
+			templates: [][]string{{"tool▁call▁begin", "```json"}},
 			reasoning: think, ends: deepseekEnds,
 			forms: append([]form{deepseek(nil, "\n", true)}, dsmlForms()...),
 		},

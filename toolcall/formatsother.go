@@ -38,7 +38,7 @@ func otherFamilies() []*Family {
 			forms: []form{{open: []string{"<function_calls>"}, close: []string{"</function_calls>"}, join: "\n", body: pythonBody{}}},
 		},
 		{
-			name: "lfm2", aliases: []string{"lfm2.5"}, templates: [][]string{{"<|tool_call_start|>"}, {"<|tool_list_start|>"}, {"<|tool_response_start|>"}},
+			name: "lfm2", aliases: []string{"lfm2.5"}, templates: [][]string{{"<|tool_call_start|>"}, {"<|tool_list_start|>"}, {"<|tool_response_start|>"}, {"List of tools: ["}},
 			reasoning: think, ends: []string{"<|im_end|>"},
 			forms: []form{{open: []string{"<|tool_call_start|>"}, close: []string{"<|tool_call_end|>"}, body: pythonBody{list: true}},
 				{open: []string{"<|tool_call_start|>"}, close: []string{"<|tool_call_end|>"}, body: jsonBody{array: true}}},

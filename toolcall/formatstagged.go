@@ -78,12 +78,13 @@ func taggedFamilies() []*Family {
 		},
 		{
 			name: "glm45", aliases: []string{"glm4_moe", "glm46"},
-			templates: [][]string{{"<arg_key>", "\n<arg_value>"}, {"<arg_key>", `\n<arg_value>`}},
+			templates: [][]string{{"<arg_key>", "\n<arg_value>", "!<role>"}, {"<arg_key>", `\n<arg_value>`, "!<role>"}},
 			reasoning: think, wrappers: []string{"<|begin_of_box|>", "<|end_of_box|>"}, ends: []string{"<|observation|>", "<|user|>", "</assistant>"},
 			forms: []form{glm("\n"), glmOld},
 		},
 		{
-			name: "glm47", aliases: []string{"glm4", "glm", "glm5", "laguna", "poolside_v1", "spark2.5"}, templates: [][]string{{"<arg_key>"}},
+			name: "glm47", aliases: []string{"glm4", "glm", "glm5", "laguna", "poolside_v1", "spark2.5"},
+			templates: [][]string{{"<arg_key>", "!\n<arg_value>", `!\n<arg_value>`, "!<role>"}},
 			reasoning: think, wrappers: []string{"<|begin_of_box|>", "<|end_of_box|>"}, ends: []string{"<|observation|>", "<|user|>", "</assistant>"},
 			forms: []form{glm(""), glmOld},
 		},
@@ -116,7 +117,7 @@ func taggedFamilies() []*Family {
 			reasoning: think, ends: []string{"<｜end▁of▁sentence｜>"}, forms: dsml,
 		},
 		{
-			name: "deepseek_v4", aliases: []string{"deepseek_v41", "deepseek_v4.1"}, templates: [][]string{{"DSML"}},
+			name: "deepseek_v4", aliases: []string{"deepseek_v41", "deepseek_v4.1"}, templates: [][]string{{"DSML", "!function_calls"}},
 			reasoning: think, ends: []string{"<｜end▁of▁sentence｜>"}, forms: []form{dsml[1], dsml[0], dsml[2], dsml[3]},
 		},
 		{
