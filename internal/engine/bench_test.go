@@ -26,27 +26,31 @@ func (b instant) Truncate(int, int) bool { return true }
 
 func (b instant) Share(int, int, int) error { return nil }
 
-// BenchmarkStep measures what the engine adds to each token, with a small vocabulary.
+// BenchmarkStep measures what the engine adds to each step of n requests: its own work with a vocabulary that costs
+// nothing to sample from, and sampling with a large one.
 func BenchmarkStep(b *testing.B) {
-	for _, n := range []int{1, 8} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			backend := instant{enginetest.New(enginetest.Options{MaxSeqs: n, ContextSize: 1 << 40}), make([]float32, 257)}
-			backend.logits['a'] = 9
-			e := engine.New(backend, engine.Options{MaxSeqs: n})
-			defer e.Close()
-			b.ReportAllocs()
-			var wg sync.WaitGroup
-			for range n {
-				wg.Go(func() {
-					for _, err := range e.Generate(b.Context(), engine.Request{Prompt: []int32{1}, MaxTokens: max(1, b.N)}) {
-						if err != nil {
-							b.Error(err)
+	for _, vocab := range []int{257, 151936} {
+		for _, n := range []int{1, 8} {
+			b.Run(fmt.Sprintf("vocab%d/x%d", vocab, n), func(b *testing.B) {
+				backend := instant{enginetest.New(enginetest.Options{MaxSeqs: n, ContextSize: 1 << 40}), make([]float32, vocab)}
+				backend.logits['a'] = 9
+				e := engine.New(backend, engine.Options{MaxSeqs: n})
+				defer e.Close()
+				req := engine.Request{Prompt: []int32{1}, MaxTokens: max(1, b.N), Sampling: engine.Sampling{Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05}}
+				b.ReportAllocs()
+				var wg sync.WaitGroup
+				for range n {
+					wg.Go(func() {
+						for _, err := range e.Generate(b.Context(), req) {
+							if err != nil {
+								b.Error(err)
+							}
 						}
-					}
-				})
-			}
-			wg.Wait()
-		})
+					})
+				}
+				wg.Wait()
+			})
+		}
 	}
 }
 
