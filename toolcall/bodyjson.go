@@ -108,6 +108,7 @@ const (
 	jsonArgs                    // inside the arguments
 	jsonSkip                    // inside a value that means nothing
 	jsonNext                    // behind a call of an array
+	jsonTail                    // behind the array inside an object
 )
 
 type jsonMachine struct {
@@ -115,8 +116,9 @@ type jsonMachine struct {
 	state jsonState
 	array bool
 	depth int // of the objects around the keys: 2 inside "function"
-	wraps int // of the arrays inside "tool_calls"
 	key   string
+	// wrapped says that the array stands inside an object.
+	wrapped bool
 
 	name, id string
 	sawArgs  bool
@@ -146,6 +148,11 @@ func (m *jsonMachine) step(p *Parser) stepResult {
 			got = m.skip(p)
 		case jsonNext:
 			got = m.next(p)
+		case jsonTail:
+			if p.in[0] == '}' {
+				p.skip(1)
+			}
+			return stepDone
 		}
 		if got != stepText { // stepText: go on in the next state
 			return got
@@ -224,7 +231,7 @@ func (m *jsonMachine) member(p *Parser) stepResult {
 		m.state, m.depth = jsonKey, m.depth+1
 	case m.key == "tool_calls" && c == '[' && !m.array && m.depth == 1:
 		p.skip(1)
-		m.array, m.wraps, m.depth, m.state = true, 1, 0, jsonItem
+		m.array, m.wrapped, m.depth, m.state = true, true, 0, jsonItem
 	default:
 		m.state, m.skipped = jsonSkip, lenient.Scanner{Style: m.body.style}
 	}
@@ -311,7 +318,10 @@ func (m *jsonMachine) next(p *Parser) stepResult {
 		m.state = jsonItem
 	case ']':
 		p.skip(1)
-		return stepDone
+		if !m.wrapped {
+			return stepDone
+		}
+		m.state = jsonTail
 	default:
 		return stepDone
 	}

@@ -67,8 +67,10 @@ func pythonName(text string, final bool) (name string, n int, got match) {
 // toolName returns the name of the tool that a function name means.
 func toolName(p *Parser, text string) string {
 	name := strings.TrimRight(strings.TrimSuffix(text, "("), whiteSpace)
-	if short := strings.TrimPrefix(name, "functions."); p.tool(name) == nil && p.tool(short) != nil {
-		return short
+	for _, short := range []string{strings.TrimPrefix(name, "functions."), strings.TrimSuffix(name, ".call")} {
+		if p.tool(name) == nil && p.tool(short) != nil {
+			return short
+		}
 	}
 	return name
 }

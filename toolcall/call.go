@@ -168,16 +168,10 @@ func (p *Parser) closeEmpty() match {
 
 // closing reports whether a marker that closes form f stands here, and its length.
 func (p *Parser) closing(f *form) (int, match) {
-	part := matchNo
-	for _, end := range f.close {
-		if strings.HasPrefix(p.in, end) {
-			return len(end), matchYes
-		}
-		if strings.HasPrefix(end, p.in) && !p.final {
-			part = matchPart
-		}
+	if p.in == "" {
+		return 0, matchNo
 	}
-	return 0, part
+	return anyPrefix(p.in, f.close, p.final)
 }
 
 // readBody is the state inside a call.
@@ -267,7 +261,7 @@ func (p *Parser) abandon(cut bool) {
 		text = text[c.opener:]
 	}
 	if c.any {
-		text = strings.TrimLeft(text, " \n\t\r,;")
+		text = strings.TrimLeft(text, " \n\t\r,;]}")
 	}
 	if shaped && c.opener > 0 {
 		p.warn("text that begins like a tool call is none and was handed on as content")
@@ -326,7 +320,7 @@ func (p *Parser) reject() {
 		text = text[c.opener:]
 	}
 	if c.any {
-		text = strings.TrimLeft(text, " \n\t\r,;")
+		text = strings.TrimLeft(text, " \n\t\r,;]}")
 	}
 	c.mode = callRejected
 	p.text(text)
@@ -380,7 +374,9 @@ func (p *Parser) afterBody() bool {
 			c.list = false
 			p.drop(1)
 			c.gap = c.gap[:0]
-		case p.in != "" && strings.IndexByte(",;}]", p.in[0]) >= 0:
+		case p.in != "" && p.in[0] == ';':
+			p.drop(1)
+		case p.in != "" && strings.IndexByte(",}]", p.in[0]) >= 0:
 			// Separators, and brackets too many.
 			c.gap = append(c.gap, p.drop(1)...)
 		default:
