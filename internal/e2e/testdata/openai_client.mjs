@@ -10,7 +10,7 @@ const tools = [{
     description: "The weather in a city.",
     parameters: {
       type: "object",
-      properties: { city: { type: "string" }, unit: { enum: ["C", "F"] } },
+      properties: { city: { type: "string", maxLength: 24 }, unit: { enum: ["C", "F"] } },
       required: ["city", "unit"],
     },
   },
@@ -20,7 +20,7 @@ const messages = [{ role: "user", content: "What is the weather in Paris?" }];
 function checkCall(call) {
   assert.equal(call.function.name, "get_weather");
   const args = JSON.parse(call.function.arguments);
-  assert.equal(typeof args.city, "string");
+  assert.ok(args.city.length <= 24);
   assert.ok(["C", "F"].includes(args.unit));
   assert.ok(call.id);
 }

@@ -13,7 +13,7 @@ TOOLS = [{
         "description": "The weather in a city.",
         "parameters": {
             "type": "object",
-            "properties": {"city": {"type": "string"}, "unit": {"enum": ["C", "F"]}},
+            "properties": {"city": {"type": "string", "maxLength": 24}, "unit": {"enum": ["C", "F"]}},
             "required": ["city", "unit"],
         },
     },
@@ -24,7 +24,7 @@ QUESTION = [{"role": "user", "content": "What is the weather in Paris?"}]
 def check_call(call):
     assert call.function.name == "get_weather", call
     arguments = json.loads(call.function.arguments)
-    assert isinstance(arguments["city"], str) and arguments["unit"] in ("C", "F"), arguments
+    assert len(arguments["city"]) <= 24 and arguments["unit"] in ("C", "F"), arguments
     assert call.id and call.type == "function", call
 
 
