@@ -241,6 +241,9 @@ func (p *Parser) skipDebris() bool {
 	return true
 }
 
+// inDebris reports whether the state is skipDebris.
+func (p *Parser) inDebris() bool { return p.call.mode == callStarted }
+
 // shorten quotes text, cut to what a warning should show.
 func shorten(text string) string {
 	const most = 200

@@ -41,7 +41,7 @@ type taggedMachine struct {
 
 func (m *taggedMachine) step(p *Parser) stepResult {
 	for {
-		if m.state != tagValue {
+		if m.state != tagValue && (m.state != tagOpen || m.body.valOpen != "") {
 			p.skip(leadingSpace(p.in))
 		}
 		var got stepResult

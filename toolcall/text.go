@@ -105,7 +105,7 @@ func (p *Parser) scanText() bool {
 func (p *Parser) accepts(m *mark, text string, i int) bool {
 	switch m.act {
 	case actReason:
-		return p.fresh && leadingSpace(text[:i]) == i || p.specialAt(i)
+		return p.fresh && !p.inDebris() && leadingSpace(text[:i]) == i || p.specialAt(i)
 	case actEnd:
 		// In content it closes nothing: it is left over, or somebody writes about it.
 		return p.ch == &p.reasoning || p.specialAt(i) || !strings.HasPrefix(m.text, "</") ||
@@ -113,7 +113,7 @@ func (p *Parser) accepts(m *mark, text string, i int) bool {
 	case actClose:
 		return p.opened || p.specialAt(i)
 	case actCall:
-		return !m.line || p.startsLine(text, i)
+		return !m.line || !p.inDebris() && p.startsLine(text, i)
 	}
 	return true
 }
@@ -131,6 +131,9 @@ func (p *Parser) specialAt(i int) bool {
 func (p *Parser) before(text string, i int) byte {
 	if i > 0 {
 		return text[i-1]
+	}
+	if n := len(p.call.raw); n > 0 && p.inDebris() {
+		return p.call.raw[n-1]
 	}
 	if n := len(p.ch.space); n > 0 {
 		return p.ch.space[n-1]
