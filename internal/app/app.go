@@ -125,7 +125,7 @@ func (a *App) serverOptions() server.Options {
 func (a *App) routes() error {
 	gen := a.cfg.Generation
 	generator, err := inference.New(inference.Options{
-		Engine: a.model.engine, Template: a.model.template, Family: a.model.family,
+		Engine: a.model.engine, Template: a.model.templates, Family: a.model.family,
 		DefaultToolChoice:  chat.ToolChoiceMode(gen.ToolChoice()),
 		MaxTokens:          gen.MaxTokens,
 		AllowUnknownTools:  gen.AllowUnknownTools,

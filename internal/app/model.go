@@ -20,7 +20,7 @@ type model struct {
 	aliases     []string
 	fingerprint string
 	engine      *engine.Engine
-	template    *prompt.Template
+	templates   *prompt.Set
 	family      *toolcall.Family
 }
 
@@ -40,7 +40,7 @@ func (a *App) loadModel(ctx context.Context) (*model, error) {
 	if names := a.cfg.Engine.ServedModelName; len(names) > 0 {
 		m.name, m.aliases = names[0], names[1:]
 	}
-	if err := a.readTemplate(m, found.Path); err != nil {
+	if err := a.readTemplates(m, found.Path); err != nil {
 		a.opts.Fetched()
 		return nil, err
 	}
@@ -53,24 +53,24 @@ func (a *App) loadModel(ctx context.Context) (*model, error) {
 	return m, a.loadEngine(ctx, m, dir, found)
 }
 
-// readTemplate compiles the chat template and finds the family of tool-call formats that it belongs to.
-func (a *App) readTemplate(m *model, path string) error {
+// readTemplates compiles the chat templates and finds the family of tool-call formats that they belong to.
+func (a *App) readTemplates(m *model, path string) error {
 	file, err := gguf.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	source, err := a.templateSource(file)
+	sources, err := a.templateSources(file)
 	if err != nil {
 		return err
 	}
 	bos, _ := file.BOSToken()
 	eos, _ := file.EOSToken()
-	m.template, err = prompt.New(source, prompt.Options{Name: "chat template of " + m.name, BOS: bos, EOS: eos, Logger: a.log})
+	m.templates, err = prompt.NewSet(sources, prompt.Options{Name: "chat template of " + m.name, BOS: bos, EOS: eos, Logger: a.log})
 	if err != nil {
 		return err
 	}
-	m.family, err = a.family(source)
+	m.family, err = a.family(m.templates.For(true).Source())
 	return err
 }
 
@@ -146,15 +146,19 @@ func gpuLayers(flag int) int {
 	return flag
 }
 
-// templateSource is the chat template's text: the file of --chat-template, or the model's own.
-func (a *App) templateSource(file *gguf.File) (string, error) {
+// templateSources are the chat templates by name: the file of --chat-template, or the model's own.
+func (a *App) templateSources(file *gguf.File) (map[string]string, error) {
+	sources := map[string]string{}
 	if path := a.cfg.Engine.ChatTemplate; path != "" {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			return "", fmt.Errorf("--chat-template: %w", err)
+			return nil, fmt.Errorf("--chat-template: %w", err)
 		}
-		return string(text), nil
+		sources["default"] = string(text)
+		return sources, nil
 	}
-	source, _ := file.ChatTemplate()
-	return source, nil
+	for _, t := range file.ChatTemplates() {
+		sources[t.Name] = t.Source
+	}
+	return sources, nil
 }
