@@ -1,11 +1,13 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -68,6 +70,35 @@ type Annotations struct {
 // Chat returns the tool as a model is given it.
 func (t Tool) Chat() chat.Tool {
 	return chat.Tool{Name: t.Name, Description: t.Description, Parameters: t.Parameters, Function: t.Function}
+}
+
+// ParameterNames lists the tool's parameters in the order of its schema; a ? marks the optional ones.
+func (t Tool) ParameterNames() []string {
+	var schema struct {
+		Properties json.RawMessage `json:"properties"`
+		Required   []string        `json:"required"`
+	}
+	if json.Unmarshal(t.Parameters, &schema) != nil || len(schema.Properties) == 0 {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(schema.Properties))
+	if first, err := decoder.Token(); err != nil || first != json.Delim('{') {
+		return nil
+	}
+	var names []string
+	for decoder.More() {
+		key, err := decoder.Token()
+		name, ok := key.(string)
+		var skipped json.RawMessage
+		if err != nil || !ok || decoder.Decode(&skipped) != nil {
+			break
+		}
+		if !slices.Contains(schema.Required, name) {
+			name += "?"
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // ToolList is what GET /v1/mcp/tools answers.
