@@ -120,7 +120,7 @@ func jsonFamilies() []*Family {
 		},
 		{
 			name: "firefunction", aliases: []string{"firefunction_v2"}, templates: [][]string{{"functools["}},
-			forms: []form{{open: []string{" functools", "functools"}, text: true, body: jsonBody{strict: true, array: true}}},
+			forms: []form{{open: []string{"functools"}, text: true, body: jsonBody{strict: true, array: true}}},
 		},
 		{
 			name: "apriel", templates: [][]string{{"<tool_calls>[{"}, {"<tool_calls>[", "\"id\""}},

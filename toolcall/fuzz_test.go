@@ -54,8 +54,12 @@ func TestTextIsUntouched(t *testing.T) {
 
 func BenchmarkPlainText(b *testing.B) {
 	text := strings.Repeat("The tide rises at noon, and falls again by the evening.\n", 2000)
-	f, _ := Lookup("hermes")
-	benchmark(b, f, text)
+	html := strings.Repeat("<p>A <b>bold</b> [link](x) {a: 1}, `<i>`</p>\n", 2500)
+	for _, name := range []string{"hermes", "auto", "gpt_oss", "minicpm5"} {
+		f, _ := Lookup(name)
+		b.Run(name+"/prose", func(b *testing.B) { benchmark(b, f, text) })
+		b.Run(name+"/html", func(b *testing.B) { benchmark(b, f, html) })
+	}
 }
 
 func BenchmarkCall(b *testing.B) {

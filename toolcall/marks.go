@@ -27,10 +27,18 @@ type mark struct {
 	line  bool    // actCall: only at the start of a line
 }
 
-// markSet finds the next marker in text.
+// markSet finds the next marker in text. It is a trie over the bytes of the markers.
 type markSet struct {
-	first [256]bool
+	first [256]*markNode
 	marks []mark
+}
+
+// markNode is the place behind some bytes that one marker or more begin with.
+type markNode struct {
+	keys  []byte
+	next  []*markNode
+	ends  []*mark // the markers that end here
+	below []*mark // the markers that go on from here
 }
 
 // compiled is what the parser needs of a row, made once.
@@ -139,21 +147,47 @@ func (f *Family) closers() []mark {
 }
 
 func newMarkSet(marks []mark) *markSet {
-	s := &markSet{}
-	for _, m := range marks {
-		if m.text != "" {
-			s.first[m.text[0]] = true
-			s.marks = append(s.marks, m)
+	s := &markSet{marks: slices.Clone(marks)}
+	for i := range s.marks {
+		m := &s.marks[i]
+		if m.text == "" {
+			continue
 		}
+		if s.first[m.text[0]] == nil {
+			s.first[m.text[0]] = &markNode{}
+		}
+		n := s.first[m.text[0]]
+		for k := 1; k < len(m.text); k++ {
+			n.below = append(n.below, m)
+			n = n.grow(m.text[k])
+		}
+		n.ends = append(n.ends, m)
 	}
 	return s
+}
+
+// step returns the node behind byte c, or nil.
+func (n *markNode) step(c byte) *markNode {
+	if i := slices.Index(n.keys, c); i >= 0 {
+		return n.next[i]
+	}
+	return nil
+}
+
+func (n *markNode) grow(c byte) *markNode {
+	if next := n.step(c); next != nil {
+		return next
+	}
+	next := &markNode{}
+	n.keys, n.next = append(n.keys, c), append(n.next, next)
+	return next
 }
 
 // find returns the first place in text where a marker stands or may begin to stand, and the marker, or
 // nil where more text must decide. Without one it returns len(text).
 func (s *markSet) find(p *Parser, text string) (int, *mark) {
 	for i := 0; i < len(text); i++ {
-		if !s.first[text[i]] {
+		if s.first[text[i]] == nil {
 			continue
 		}
 		if m, got := s.at(p, text, i); got != matchNo {
@@ -165,18 +199,23 @@ func (s *markSet) find(p *Parser, text string) (int, *mark) {
 
 // at looks for the longest marker at text[i:].
 func (s *markSet) at(p *Parser, text string, i int) (*mark, match) {
-	rest := text[i:]
 	var best *mark
-	for k := range s.marks {
-		m := &s.marks[k]
-		if strings.HasPrefix(rest, m.text) {
-			if (best == nil || len(m.text) > len(best.text)) && p.accepts(m, text, i) {
-				best = m
-			}
-		} else if len(rest) < len(m.text) && strings.HasPrefix(m.text, rest) && !p.final {
+	n := s.first[text[i]]
+	for k := i + 1; ; k++ {
+		for _, m := range n.ends {
 			if p.accepts(m, text, i) {
+				best = m
+				break
+			}
+		}
+		if k == len(text) {
+			if !p.final && slices.ContainsFunc(n.below, func(m *mark) bool { return p.accepts(m, text, i) }) {
 				return nil, matchPart
 			}
+			break
+		}
+		if n = n.step(text[k]); n == nil {
+			break
 		}
 	}
 	if best == nil {
