@@ -18,6 +18,9 @@ type Confinement struct {
 	Create []string
 	// Network is which connections may be made.
 	Network Network
+	// SharedMemory allows files in /dev/shm to be made and used, but not listed: what is shared under a
+	// name that cannot be guessed stays apart.
+	SharedMemory bool
 	// PrivateTemp gives the process a directory for temporary files of its own, in TMPDIR, TMP and
 	// TEMP, which is removed when it ends.
 	PrivateTemp bool

@@ -41,9 +41,11 @@ func newPlan(c *Confinement) (*plan, error) {
 		}
 	}
 	if p.report.Landlock > 0 {
-		rules, err := landlock.New(landlock.Options{
-			Read: c.Read, Write: c.Write, HoldTCP: !n.All, Ports: n.Ports, AllowUnix: n.Unix,
-		})
+		options := landlock.Options{Read: c.Read, Write: c.Write, HoldTCP: !n.All, Ports: n.Ports, AllowUnix: n.Unix}
+		if c.SharedMemory {
+			options.Named = []string{"/dev/shm"}
+		}
+		rules, err := landlock.New(options)
 		if err != nil {
 			return nil, err
 		}

@@ -66,10 +66,10 @@ type Process struct {
 	report Report
 
 	closeInput sync.Once
-	// exited is closed by the reaping goroutine after exitErr is set, the whole group is gone and
-	// standard error was read.
-	exited  chan struct{}
-	exitErr error
+	// reaped is closed by the goroutine that started the process after exitErr is set and the whole
+	// group is gone; exited by another one after standard error was read and all was cleared away.
+	reaped, exited chan struct{}
+	exitErr        error
 	// drained is closed once standard error was read to its end.
 	drained chan struct{}
 }
@@ -82,6 +82,7 @@ func Start(spec Spec, opts Options) (*Process, error) {
 	p := &Process{
 		stderr:  newLineRing(opts.StderrLines, opts.OnStderr),
 		report:  Report{Level: LevelProcessGroup},
+		reaped:  make(chan struct{}),
 		exited:  make(chan struct{}),
 		drained: make(chan struct{}),
 	}
@@ -140,7 +141,8 @@ func (p *Process) start(spec Spec, plan *plan) error {
 		err := start()
 		started <- err
 		if err == nil {
-			p.reap(pipes.stderr)
+			p.exitErr = p.group.reap(cmd)
+			close(p.reaped)
 		}
 	}
 	if plan == nil {
@@ -159,6 +161,7 @@ func (p *Process) start(spec Spec, plan *plan) error {
 		defer pipes.stderr.Close()
 		p.stderr.readFrom(pipes.stderr)
 	}()
+	go p.finish(pipes.stderr)
 	return nil
 }
 
@@ -239,9 +242,10 @@ func (p *Process) waitExit(d time.Duration) bool {
 	}
 }
 
-// reap waits for the child's end and removes what is left of its group.
-func (p *Process) reap(stderr *os.File) {
-	p.exitErr = p.group.reap(p.cmd)
+// finish clears away what belongs to the process once it is gone. It runs apart from the goroutine that
+// waits for the process, whose thread may do no more than the process itself.
+func (p *Process) finish(stderr *os.File) {
+	<-p.reaped
 	p.CloseInput()
 	// A process that left the group may still hold the pipes: read what is there, then give up.
 	deadline := time.Now().Add(250 * time.Millisecond)

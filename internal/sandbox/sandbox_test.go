@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(modeVariable) {
 	case "":
 		goleak.VerifyTestMain(m)
+	case "attempts":
+		runAttempts()
 	case "echo":
 		io.Copy(os.Stdout, os.Stdin)
 	case "stubborn":

@@ -11,11 +11,11 @@ import (
 
 // arguments grants the files that the command line names: data to be changed, and code, with the
 // project around it, to be read.
-func (b *builder) arguments(runtime string) {
-	if runtime == "docker" {
+func (b *builder) arguments() {
+	if b.kind == "docker" {
 		return // they name files to another service
 	}
-	code := runtime == "node" || runtime == "python"
+	code := b.kind == "node" || b.kind == "python"
 	for _, arg := range b.server.Args {
 		p := b.pathIn(arg)
 		if p == "" {
@@ -27,9 +27,9 @@ func (b *builder) arguments(runtime string) {
 		}
 		b.data(p, p)
 	}
-	// A script may also be the command.
-	if file := b.absolute(b.server.Command); strings.Contains(b.server.Command, "/") && isCode(file) {
-		b.project(file)
+	// A script may also be the command, or what a link among the installed programs leads to.
+	if own, err := filepath.EvalSymlinks(b.file); err == nil && isCode(own) {
+		b.project(own)
 	}
 }
 

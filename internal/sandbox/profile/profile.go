@@ -57,6 +57,8 @@ type builder struct {
 	home     string
 	// own marks the grants that belong to the system and the runtime.
 	own bool
+	// file is the program, or "" when it is not found; kind is its runtime, or "".
+	file, kind string
 }
 
 // New decides what a server may do.
@@ -67,12 +69,12 @@ func New(server Server, settings Settings) Profile {
 	b.own = true
 	b.system()
 	b.program()
-	runtime := runtimeOf(server.Command)
-	b.runtime(runtime)
+	b.runtime()
+	b.packages()
 	b.own = false
 	b.temporary()
 	b.directory()
-	b.arguments(runtime)
+	b.arguments()
 	b.variables()
 	b.read(settings.Read...)
 	b.write(settings.Write...)

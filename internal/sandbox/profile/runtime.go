@@ -4,15 +4,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // runtime grants what a runtime needs to fetch and run packages: its caches, where they are shared by
 // design, and the interpreters it may choose from.
-func (b *builder) runtime(name string) {
+func (b *builder) runtime() {
 	if b.home == "" {
 		return
 	}
-	switch name {
+	switch b.kind {
 	case "node":
 		b.node()
 	case "python":
@@ -58,6 +59,7 @@ func (b *builder) node() {
 }
 
 func (b *builder) python() {
+	b.SharedMemory = true // the locks of its module multiprocessing
 	caches, data := b.xdg("XDG_CACHE_HOME", ".cache"), b.xdg("XDG_DATA_HOME", ".local/share")
 	b.cache(filepath.Join(caches, "uv"))
 	b.cache(filepath.Join(data, "uv/python"))
@@ -74,6 +76,24 @@ func (b *builder) python() {
 		filepath.Join(b.home, ".pyenv"), filepath.Join(b.home, ".local/bin"), "/etc/uv", "/etc/python3", "/etc/python3.11", "/etc/python3.12", "/etc/python3.13")
 	b.interpreter("python3")
 	b.interpreter("python")
+}
+
+// packages grants what well-known programs need beyond their runtime.
+func (b *builder) packages() {
+	for _, arg := range append([]string{filepath.Base(b.server.Command)}, b.server.Args...) {
+		name := arg
+		if i := strings.LastIndexByte(arg, '@'); i > 0 {
+			name = arg[:i]
+		}
+		switch {
+		case name == "mcp-remote" && b.home != "":
+			b.cache(filepath.Join(b.home, ".mcp-auth"))
+		case name == "tsx" && b.kind == "node":
+			// Its two processes talk over a socket in the directory for temporary files.
+			b.Network.Unix = true
+			b.note("tsx needs sockets of the local machine, so this server may use all that its user may, such as that of Docker: compile the server to JavaScript to have them closed")
+		}
+	}
 }
 
 func exists(p string) bool {

@@ -1,9 +1,12 @@
 package profile
 
 import (
+	"bufio"
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -77,10 +80,36 @@ func (b *builder) program() {
 		command = b.absolute(command)
 	}
 	file, err := exec.LookPath(command)
+	b.kind = runtimeOf(command)
 	if err != nil {
 		return
 	}
-	b.installed(file)
+	b.file, _ = filepath.Abs(file)
+	if b.kind == "" {
+		b.kind = interpreterOf(b.file)
+	}
+	b.installed(b.file)
+}
+
+// interpreterOf names the runtime that the first line of a script asks for, or is "".
+func interpreterOf(file string) string {
+	f, err := os.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	line, _ := bufio.NewReader(io.LimitReader(f, 256)).ReadString('\n')
+	words := strings.Fields(strings.TrimPrefix(line, "#!"))
+	if !strings.HasPrefix(line, "#!") || len(words) == 0 {
+		return ""
+	}
+	if path.Base(words[0]) == "env" {
+		words = slices.DeleteFunc(words[1:], func(w string) bool { return strings.HasPrefix(w, "-") || strings.Contains(w, "=") })
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return runtimeOf(words[0])
 }
 
 // installed grants a program's folder, and the tree it was installed into where that is a tree of its own.

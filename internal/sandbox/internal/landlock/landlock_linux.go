@@ -36,6 +36,9 @@ const (
 		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_SYM | unix.LANDLOCK_ACCESS_FS_REFER |
 		unix.LANDLOCK_ACCESS_FS_RESOLVE_UNIX
 
+	namedDir = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE |
+		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE
+
 	// never are rights that no path is granted: device nodes.
 	never = unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK
 	all   = readDir | writeDir | never
@@ -67,6 +70,8 @@ type Options struct {
 	// Read are files and directories that may be read and executed, with all that is beneath. Write
 	// may be written as well. What does not exist is left out.
 	Read, Write []string
+	// Named are directories whose files may be made and used, but not listed.
+	Named []string
 	// HoldTCP allows TCP connections to Ports alone, and to be connected to not at all.
 	HoldTCP bool
 	Ports   []uint16
@@ -157,6 +162,11 @@ func (r *Ruleset) addAll(opts Options, attr rulesetAttr) error {
 			return err
 		}
 	}
+	for _, path := range opts.Named {
+		if err := r.addPath(path, namedDir&attr.handledFS, 0); err != nil {
+			return err
+		}
+	}
 	if attr.handledNet == 0 {
 		return nil
 	}
@@ -186,6 +196,9 @@ func (r *Ruleset) addPath(path string, dirRights, fileRights uint64) error {
 	rule := pathBeneathAttr{allowed: fileRights, fd: int32(fd)}
 	if stat.Mode&unix.S_IFMT == unix.S_IFDIR {
 		rule.allowed = dirRights
+	}
+	if rule.allowed == 0 {
+		return nil
 	}
 	if err := r.add(unix.LANDLOCK_RULE_PATH_BENEATH, unsafe.Pointer(&rule)); err != nil {
 		return fmt.Errorf("landlock: allow %s: %w", path, err)

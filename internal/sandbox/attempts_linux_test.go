@@ -1,0 +1,217 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// attemptsVariable holds what a confined child is to try, as JSON: name to arguments.
+const attemptsVariable = "TOOLSERVE_TEST_ATTEMPTS"
+
+// attempt is one thing to try: a verb and what it is done to.
+type attempt []string
+
+// runAttempts tries everything and prints, as JSON, how each went: "ok" or the error.
+func runAttempts() {
+	var attempts map[string]attempt
+	if err := json.Unmarshal([]byte(os.Getenv(attemptsVariable)), &attempts); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	results := map[string]string{}
+	for name, a := range attempts {
+		results[name] = "ok"
+		if err := a.try(); err != nil {
+			results[name] = err.Error()
+		}
+	}
+	json.NewEncoder(os.Stdout).Encode(results)
+}
+
+func (a attempt) try() error {
+	arg := func(i int) string {
+		if i < len(a) {
+			return a[i]
+		}
+		return ""
+	}
+	switch a[0] {
+	case "read":
+		_, err := os.ReadFile(arg(1))
+		return err
+	case "list":
+		_, err := os.ReadDir(arg(1))
+		return err
+	case "write":
+		return os.WriteFile(arg(1), []byte("x"), 0o600)
+	case "truncate":
+		return os.Truncate(arg(1), 0)
+	case "remove":
+		return os.Remove(arg(1))
+	case "link":
+		return os.Link(arg(1), arg(2))
+	case "rename":
+		return os.Rename(arg(1), arg(2))
+	case "symlink-read":
+		if err := os.Symlink(arg(1), arg(2)); err != nil {
+			return fmt.Errorf("symlink: %w", err)
+		}
+		_, err := os.ReadFile(arg(2))
+		return err
+	case "exec":
+		return exec.Command(arg(1)).Run()
+	case "shell":
+		out, err := exec.Command("/bin/sh", "-c", arg(1)).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	case "tcp", "udp", "unix":
+		conn, err := net.Dial(arg(0), arg(1))
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	case "listen":
+		l, err := net.Listen("tcp", arg(1))
+		if err == nil {
+			l.Close()
+		}
+		return err
+	case "fastopen":
+		return fastOpen(arg(1))
+	case "signal":
+		pid, _ := strconv.Atoi(arg(1))
+		return syscall.Kill(pid, 0)
+	case "mknod":
+		return unix.Mknod(arg(1), unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3)))
+	}
+	return a.call()
+}
+
+// call tries a system call by its name.
+func (a attempt) call() error {
+	raw := func(number, a1, a2, a3 uintptr) error {
+		if _, _, errno := syscall.RawSyscall(number, a1, a2, a3); errno != 0 {
+			return errno
+		}
+		return nil
+	}
+	root, _ := unix.BytePtrFromString("/")
+	path := uintptr(unsafe.Pointer(root))
+	defer runtime.KeepAlive(root)
+	pid, _ := strconv.Atoi(append(a, "0")[1])
+	var action uint32
+	switch a[0] {
+	case "ptrace":
+		return unix.PtraceAttach(pid)
+	case "mount":
+		return unix.Mount("none", a[1], "tmpfs", 0, "")
+	case "umount":
+		return unix.Unmount(a[1], unix.MNT_DETACH)
+	case "chroot":
+		return unix.Chroot(a[1])
+	case "unshare":
+		flags, _ := strconv.ParseInt(a[1], 0, 64)
+		return unix.Unshare(int(flags))
+	case "clone-user":
+		return raw(unix.SYS_CLONE, unix.CLONE_NEWUSER|uintptr(unix.SIGCHLD), 0, 0)
+	case "clone3":
+		return raw(unix.SYS_CLONE3, 0, 0, 0)
+	case "bpf":
+		return raw(unix.SYS_BPF, 0, 0, 0)
+	case "keyctl":
+		_, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
+		return err
+	case "userfaultfd":
+		return raw(unix.SYS_USERFAULTFD, 0, 0, 0)
+	case "io_uring":
+		return raw(unix.SYS_IO_URING_SETUP, 1, 0, 0)
+	case "perf":
+		return raw(unix.SYS_PERF_EVENT_OPEN, 0, 0, 0)
+	case "vm_readv":
+		return raw(unix.SYS_PROCESS_VM_READV, uintptr(pid), 0, 0)
+	case "pidfd_getfd":
+		return raw(unix.SYS_PIDFD_GETFD, 0, 0, 0)
+	case "handle":
+		_, err := unix.OpenByHandleAt(unix.AT_FDCWD, unix.NewFileHandle(1, make([]byte, 8)), unix.O_RDONLY)
+		return err
+	case "init_module":
+		return raw(unix.SYS_INIT_MODULE, 0, 0, path)
+	case "reboot":
+		return raw(unix.SYS_REBOOT, 0, 0, 0)
+	case "setns":
+		return raw(unix.SYS_SETNS, 0, 0, 0)
+	case "tiocsti":
+		return raw(unix.SYS_IOCTL, 0, unix.TIOCSTI, path)
+	case "socket":
+		family, _ := strconv.Atoi(a[1])
+		kind, _ := strconv.Atoi(a[2])
+		protocol, _ := strconv.Atoi(a[3])
+		fd, err := unix.Socket(family, kind, protocol)
+		if err == nil {
+			unix.Close(fd)
+		}
+		return err
+	case "new-privileges":
+		n, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+		if err == nil && n != 1 {
+			err = errors.New("new privileges are possible")
+		}
+		return err
+	case "capability":
+		number, _ := strconv.Atoi(a[1])
+		n, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(number), 0, 0, 0)
+		if err == nil && n == 1 {
+			err = errors.New("it is there")
+		}
+		return err
+	case "limit":
+		var have unix.Rlimit
+		number, _ := strconv.Atoi(a[1])
+		most, _ := strconv.ParseUint(a[2], 10, 64)
+		if err := unix.Getrlimit(number, &have); err != nil || have.Max > most {
+			return fmt.Errorf("%v: %d is more than %d", err, have.Max, most)
+		}
+		return nil
+	case "seccomp-arch":
+		if action == 0 && !strings.HasPrefix(runtime.GOARCH, "amd64") {
+			return errors.New("no foreign calls here")
+		}
+		return raw(0x40000000|39, 0, 0, 0)
+	case "temp":
+		dir := os.Getenv("TMPDIR")
+		if data, err := os.ReadFile(os.Getenv("TEST_FILE")); err != nil || string(data) != "settings" {
+			return fmt.Errorf("read %q, %v", data, err)
+		}
+		return os.WriteFile(filepath.Join(dir, "x"), nil, 0o600)
+	}
+	return fmt.Errorf("%q is no attempt", a[0])
+}
+
+// fastOpen opens a TCP connection with the first bytes that are sent.
+func fastOpen(address string) error {
+	addr, err := net.ResolveTCPAddr("tcp4", address)
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	to := &unix.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())}
+	return unix.Sendto(fd, []byte("x"), unix.MSG_FASTOPEN, to)
+}

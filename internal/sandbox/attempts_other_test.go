@@ -1,0 +1,6 @@
+//go:build unix && !linux
+
+package sandbox
+
+// runAttempts has nothing to try where no kernel confines.
+func runAttempts() {}
