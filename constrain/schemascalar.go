@@ -19,7 +19,7 @@ var (
 	escapeChar = Seq{Lit(`\`), Alt{Chars(`""\\//bbffnnrrtt`), Seq{Lit("u"), Repeat{Of: hexDigit, Min: 4, Max: 4}}}}
 	intText    = Alt{Lit("0"), Seq{Chars("19"), Repeat{Of: digit, Max: 15}}}
 	fraction   = Opt(Seq{Lit("."), Repeat{Of: digit, Min: 1, Max: 16}})
-	exponent   = Opt(Seq{Chars("eeEE"), Opt(Chars("--++")), Repeat{Of: digit, Min: 1, Max: 3}})
+	exponent   = Opt(Seq{Chars("eeEE"), Opt(Chars("--++")), Repeat{Of: digit, Min: 1, Max: 2}})
 	anyNumber  = Seq{Opt(Lit("-")), intText, fraction, exponent}
 )
 

@@ -36,8 +36,13 @@ type Family struct {
 	compiled compiled
 }
 
-// span is a pair of markers.
-type span struct{ open, close string }
+// span is a pair of markers around reasoning.
+type span struct {
+	open, close string
+	// write is what a grammar lets the model open the span with where open does not say it all, next
+	// what it has to write behind close.
+	write, next string
+}
 
 // form is one way of writing calls.
 type form struct {

@@ -17,7 +17,7 @@ func compileAll(groups ...[]*Family) []*Family {
 
 // Pieces that several rows share.
 var (
-	think = []span{{"<think>", "</think>"}}
+	think = []span{{open: "<think>", close: "</think>"}}
 
 	// {"name": ..., "arguments": ...} between <tool_call> and </tool_call>.
 	toolCallJSON = form{open: []string{"<tool_call>"}, close: []string{"</tool_call>"}, gap: "\n", join: "\n", body: jsonBody{}}
@@ -59,7 +59,7 @@ func jsonFamilies() []*Family {
 		body: jsonBody{array: true, name: "tool_name", args: "parameters"}}
 	cohereText := []string{"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>", "<|END_OF_TURN_TOKEN|>",
 		"<|START_OF_TURN_TOKEN|>", "<|CHATBOT_TOKEN|>"}
-	cohereThink := []span{{"<|START_THINKING|>", "<|END_THINKING|>"}}
+	cohereThink := []span{{open: "<|START_THINKING|>", close: "<|END_THINKING|>"}}
 	return []*Family{
 		{
 			name: "hermes", aliases: []string{"nous", "qwen", "qwen2", "qwen2.5", "qwen3", "qwq", "granite4", "mimo", "smollm3", "bielik", "arch"},
@@ -84,7 +84,7 @@ func jsonFamilies() []*Family {
 		},
 		{
 			name: "longcat", templates: [][]string{{"<longcat_tool_call>"}},
-			reasoning: append([]span{{"<longcat_think>", "</longcat_think>"}}, think...),
+			reasoning: append([]span{{open: "<longcat_think>", close: "</longcat_think>"}}, think...),
 			forms: []form{{open: []string{"<longcat_tool_call>"}, close: []string{"</longcat_tool_call>"},
 				gap: "\n", join: "\n", body: jsonBody{}}},
 		},
@@ -124,7 +124,7 @@ func jsonFamilies() []*Family {
 		},
 		{
 			name: "apriel", templates: [][]string{{"<tool_calls>[{"}, {"<tool_calls>[", "\"id\""}},
-			reasoning: []span{{"Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"}},
+			reasoning: []span{{open: "Here are my reasoning steps:", close: "[BEGIN FINAL RESPONSE]"}},
 			ends:      []string{"<|end|>"},
 			forms:     []form{{open: []string{"<tool_calls>"}, close: []string{"</tool_calls>"}, body: jsonBody{array: true, lateID: true}}},
 		},
@@ -148,7 +148,7 @@ func jsonFamilies() []*Family {
 		},
 		{
 			name: "apertus", templates: [][]string{{"<|tools_prefix|>"}, {"<|inner_prefix|>"}},
-			reasoning: []span{{"<|inner_prefix|>", "<|inner_suffix|>"}}, ends: []string{"<|assistant_end|>"},
+			reasoning: []span{{open: "<|inner_prefix|>", close: "<|inner_suffix|>"}}, ends: []string{"<|assistant_end|>"},
 			forms: []form{{open: []string{"<|tools_prefix|>"}, close: []string{"<|tools_suffix|>"}, body: jsonBody{array: true, keyed: true}}},
 		},
 		{

@@ -52,7 +52,7 @@ func namedFamilies() []*Family {
 		{
 			name: "mistral", aliases: []string{"ministral", "magistral", "devstral", "mistral_nemo", "mistral_v11"},
 			templates: [][]string{{"[TOOL_CALLS]"}},
-			reasoning: append([]span{{"[THINK]", "[/THINK]"}}, think...), ends: []string{"</s>"}, shortIDs: true,
+			reasoning: append([]span{{open: "[THINK]", close: "[/THINK]"}}, think...), ends: []string{"</s>"}, shortIDs: true,
 			forms: []form{
 				{open: []string{"[TOOL_CALLS]"}, close: []string{"[/TOOL_CALLS]"}, once: true,
 					body: namedBody{seps: []string{"[ARGS]"}, idMark: "[CALL_ID]"}},
@@ -113,14 +113,14 @@ func namedFamilies() []*Family {
 		},
 		{
 			name: "solar_open", aliases: []string{"solar"}, templates: [][]string{{"<|tool_call:begin|>"}},
-			reasoning: []span{{"<|think|>", "<|end|>"}}, ends: []string{"<|calls|>"},
+			reasoning: []span{{open: "<|think|>", close: "<|end|>"}}, ends: []string{"<|calls|>"},
 			wrappers: []string{"<|begin|>assistant", "<|content|>", "<|end|>", "<|tool_calls|>", "<|calls|>"},
 			forms: []form{{open: []string{"<|tool_call:begin|>"}, close: []string{"<|tool_call:end|>"}, once: true,
 				body: namedBody{seps: []string{"<|tool_call:args|>"}, split: solarHeader, wire: solarWire()}}},
 		},
 		{
 			name: "gemma4", templates: [][]string{{"<|tool_call>call:"}},
-			reasoning: []span{{"<|channel>thought", "<channel|>"}}, ends: []string{"<turn|>", "<|tool_response>"},
+			reasoning: []span{{open: "<|channel>thought", close: "<channel|>"}}, ends: []string{"<turn|>", "<|tool_response>"},
 			forms: []form{gemma("<|tool_call>", "<tool_call|>", `<|"|>`)},
 		},
 		{

@@ -14,13 +14,13 @@ func otherFamilies() []*Family {
 	return []*Family{
 		{
 			name: "gpt_oss", aliases: []string{"harmony", "openai", "gptoss"}, templates: [][]string{{"<|channel|>", "<|start|>", "!<atem:"}},
-			reasoning: []span{{"", "<|end|>"}}, breaks: []string{"<|end|>", "<|return|>", "<|call|>"},
+			reasoning: []span{{close: "<|end|>", write: "<|channel|>analysis<|message|>", next: "<|start|>assistant"}}, breaks: []string{"<|end|>", "<|return|>", "<|call|>"},
 			forms: []form{{open: []string{"<|channel|>", "<|start|>"}, close: []string{"<|call|>", "<|end|>", "<|return|>"},
 				header: true, once: true, join: "<|start|>assistant", body: harmony}},
 		},
 		{
 			name: "inkling", templates: [][]string{{"<|content_invoke_tool_json|>"}},
-			reasoning: []span{{"", "<|end_message|>"}}, breaks: []string{"<|end_message|>"},
+			reasoning: []span{{close: "<|end_message|>", write: "<|message_model|><|content_thinking|>"}}, breaks: []string{"<|end_message|>"},
 			forms: []form{{open: []string{"<|message_model|>"}, close: []string{"<|end_message|>"}, header: true, once: true,
 				body: headerBody{ends: []string{"<|content_invoke_tool_json|>", "<|content_thinking|>", "<|content_text|>"},
 					read: inklingHeader, argsKey: "args", write: func(name string) string { return name + "<|content_invoke_tool_json|>" }}}},

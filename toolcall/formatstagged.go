@@ -63,7 +63,7 @@ func taggedFamilies() []*Family {
 		},
 		{
 			name: "seed_oss", aliases: []string{"seed"}, templates: [][]string{{"<seed:tool_call>"}},
-			reasoning: []span{{"<seed:think>", "</seed:think>"}}, ends: []string{"<seed:eos>"},
+			reasoning: []span{{open: "<seed:think>", close: "</seed:think>"}}, ends: []string{"<seed:eos>"},
 			forms: []form{{open: []string{"<seed:tool_call>"}, close: []string{"</seed:tool_call>"}, gap: "\n", join: "\n", body: seed}},
 		},
 		{
@@ -90,7 +90,7 @@ func taggedFamilies() []*Family {
 		},
 		{
 			name: "hy3", aliases: []string{"hunyuan3", "tencent_hy3"}, templates: [][]string{{"<tool_sep", "<arg_key"}, {"tool_sep", "arg_key", "opensource"}},
-			reasoning: []span{{"<think:opensource>", "</think:opensource>"}}, ends: []string{"<｜hy_eos:opensource｜>"},
+			reasoning: []span{{open: "<think:opensource>", close: "</think:opensource>"}}, ends: []string{"<｜hy_eos:opensource｜>"},
 			forms: []form{{open: []string{"<tool_calls:opensource>", "<tool_call:opensource>"},
 				close: []string{"</tool_call:opensource>", "</tool_calls:opensource>"}, gap: "\n", join: "\n", body: hy}},
 		},
@@ -103,7 +103,7 @@ func taggedFamilies() []*Family {
 		},
 		{
 			name: "minimax_m3", templates: [][]string{{"]<]minimax[>["}},
-			reasoning: []span{{"<mm:think>", "</mm:think>"}}, ends: []string{"[e~["},
+			reasoning: []span{{open: "<mm:think>", close: "</mm:think>"}}, ends: []string{"[e~["},
 			forms: []form{{open: []string{"]<]minimax[>[<tool_call>"}, close: []string{"]<]minimax[>[</tool_call>"}, gap: "\n",
 				body: nestedBody{mark: "]<]minimax[>["}}},
 		},
@@ -122,14 +122,14 @@ func taggedFamilies() []*Family {
 		},
 		{
 			name: "kimi_k3", templates: [][]string{{"<|open|>", "<|sep|>"}},
-			reasoning: []span{{"<|open|>think<|sep|>", "<|close|>think<|sep|>"}},
+			reasoning: []span{{open: "<|open|>think<|sep|>", close: "<|close|>think<|sep|>"}},
 			wrappers: []string{"<|open|>response<|sep|>", "<|close|>response<|sep|>", "<|close|>message<|sep|>", "<|end_of_msg|>",
 				`<|open|>message role="assistant"<|sep|>`},
 			forms: []form{{open: []string{"<|open|>tools<|sep|>"}, close: []string{"<|close|>tools<|sep|>"}, body: k3}},
 		},
 		{
 			name: "muse_glimmer", aliases: []string{"muse"}, templates: [][]string{{"<atem:"}},
-			reasoning: []span{{"", "<|eom|>"}}, breaks: []string{"<|eom|>", "<|eot|>"},
+			reasoning: []span{{close: "<|eom|>"}}, breaks: []string{"<|eom|>", "<|eot|>"},
 			forms: []form{
 				{open: []string{"<atem:function_calls>"}, close: []string{"</atem:function_calls>"}, gap: "\n", join: "\n", body: invokeXML("atem:")},
 				{open: []string{"<|start|>"}, header: true, body: headerBody{ends: []string{"<|message|>"}, read: museHeader}},

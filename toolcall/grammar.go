@@ -64,11 +64,18 @@ func (f *Family) freeReasoning(open bool) constrain.Expr {
 		stops = append(stops, fm.open...)
 	}
 	lines := constrain.Repeat{Of: constrain.Lit("\n"), Max: 2}
-	rest := constrain.Seq{constrain.Until{Stops: append(stops, s.close)}, constrain.Lit(s.close), lines}
-	if open || f.startsReasoning {
-		return rest
+	rest := constrain.Seq{constrain.Until{Stops: append(stops, s.close)}, constrain.Lit(s.close + s.next), lines}
+	begin := s.write
+	if begin == "" {
+		begin = s.open
 	}
-	return constrain.Opt(constrain.Seq{constrain.Lit(s.open), rest})
+	switch {
+	case open || f.startsReasoning:
+		return rest
+	case begin == "":
+		return constrain.Lit("")
+	}
+	return constrain.Opt(constrain.Seq{constrain.Lit(begin), rest})
 }
 
 // grammarBuilder collects the rules of forced calls.
