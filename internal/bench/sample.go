@@ -81,8 +81,8 @@ func (r *runner) burst(ctx context.Context, t *target, requests []*chat.Request)
 }
 
 // compareTexts asks the warm-up requests one at a time and then at once, at each concurrency, and counts the
-// answers that are the same.
-func (r *runner) compareTexts(ctx context.Context, t *target) {
+// answers that are the same. A server that fails the very first request is given up.
+func (r *runner) compareTexts(ctx context.Context, t *target) error {
 	most := 0
 	for _, c := range r.opts.Concurrency {
 		most = max(most, c)
@@ -91,14 +91,16 @@ func (r *runner) compareTexts(ctx context.Context, t *target) {
 	for i := range requests {
 		requests[i] = r.longAnswer(t, forWarmUp, uint64(i))
 		s := r.burst(ctx, t, requests[i:i+1])[0]
-		if s.err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case s.err != nil && i == 0:
+			return s.err
+		case s.err != nil:
 			t.rows[0].fail(s.err)
 			s.text = [sha256.Size]byte{}
 		}
 		t.alone = append(t.alone, s.text)
-		if ctx.Err() != nil {
-			return
-		}
 	}
 	for level, concurrency := range r.opts.Concurrency {
 		row := &t.rows[level]
@@ -113,6 +115,7 @@ func (r *runner) compareTexts(ctx context.Context, t *target) {
 			}
 		}
 	}
+	return context.Cause(ctx)
 }
 
 // digest is a short form of a server's warm-up answers, to compare servers by.
