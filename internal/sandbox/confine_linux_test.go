@@ -108,7 +108,7 @@ func tree(t *testing.T) (granted, secret string) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{secret, filepath.Join(granted, "a"), filepath.Join(base, "readable", "r"), filepath.Join(base, "granted-not", "n")} {
+	for _, name := range []string{secret, filepath.Join(granted, "a"), filepath.Join(granted, "m"), filepath.Join(base, "readable", "r"), filepath.Join(base, "granted-not", "n")} {
 		if err := os.WriteFile(name, []byte("content"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestFiles(t *testing.T) {
 		"read granted":       {"read", granted + "/a"},
 		"list granted":       {"list", granted},
 		"write granted":      {"write", granted + "/b"},
-		"rename granted":     {"rename", granted + "/b", granted + "/c"},
+		"rename granted":     {"rename", granted + "/m", granted + "/c"},
 		"read readable":      {"read", base + "/readable/r"},
 		"run a program":      {"exec", "/bin/true"},
 		"write to /dev/null": {"write", "/dev/null"},
