@@ -15,6 +15,7 @@ import urllib.request
 
 BASE_URL = os.environ.get("TOOLSERVE_URL", "http://localhost:8000").rstrip("/")
 MAX_ROUNDS = 5
+MAX_RESULT = 4000  # characters of a result that the model reads: its context is bounded
 
 
 def request(path, body=None):
@@ -50,7 +51,7 @@ def execute(call):
     if status != 200:
         return "Error: " + answer["error"]["message"]
     result = answer["result"]
-    return result if isinstance(result, str) else json.dumps(result)
+    return (result if isinstance(result, str) else json.dumps(result))[:MAX_RESULT]
 
 
 def main():

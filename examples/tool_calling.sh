@@ -35,7 +35,7 @@ get /v1/mcp/tools | jq -r '.tools[].name'
 echo "== the model calls one"
 tools=$(get /v1/mcp/tools | jq -c .tools)
 message=$(jq -n --arg question "$question" --argjson tools "$tools" \
-  '{model: "default", max_tokens: 512, tools: $tools, tool_choice: "required", parallel_tool_calls: false,
+  '{model: "default", max_tokens: 256, tools: $tools, tool_choice: "required", parallel_tool_calls: false,
     messages: [{role: "user", content: $question}]}' |
   post /v1/chat/completions | jq -c '.choices[0].message')
 jq '.tool_calls[0].function' <<<"$message"
@@ -46,6 +46,6 @@ jq . <<<"$result"
 
 echo "== the answer"
 jq -n --arg question "$question" --argjson message "$message" --argjson result "$result" \
-  '{model: "default", max_tokens: 512, messages: [{role: "user", content: $question}, $message,
-    {role: "tool", tool_call_id: $message.tool_calls[0].id, content: ($result.result // $result.error.message | tostring)}]}' |
+  '{model: "default", max_tokens: 256, messages: [{role: "user", content: $question}, $message,
+    {role: "tool", tool_call_id: $message.tool_calls[0].id, content: ($result.result // $result.error.message | tostring | .[:4000])}]}' |
   post /v1/chat/completions | jq -r '.choices[0].message.content'

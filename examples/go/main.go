@@ -18,7 +18,10 @@ import (
 	"strings"
 )
 
-const maxRounds = 5
+const (
+	maxRounds = 5
+	maxResult = 4000 // bytes of a result that the model reads: its context is bounded
+)
 
 // message is one turn of the conversation. Content is null where the model only calls.
 type message struct {
@@ -115,11 +118,12 @@ func execute(c call) string {
 	if err := request("/v1/mcp/execute", body, &executed); err != nil {
 		return "Error: " + err.Error()
 	}
-	var text string
-	if json.Unmarshal(executed.Result, &text) == nil {
-		return text
+	text := string(executed.Result)
+	_ = json.Unmarshal(executed.Result, &text) // a result that is no text is shown as JSON
+	if len(text) > maxResult {
+		text = strings.ToValidUTF8(text[:maxResult], "")
 	}
-	return string(executed.Result)
+	return text
 }
 
 // request sends a GET, or a POST of body as JSON, and decodes the answer.

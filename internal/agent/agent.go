@@ -66,7 +66,7 @@ const (
 	DefaultMaxParallel    = 4
 	DefaultMaxRepeats     = 3
 	DefaultMaxCalls       = 32
-	DefaultMaxResultBytes = 64 << 10
+	DefaultMaxResultBytes = 16 << 10
 )
 
 // Options say what a [Loop] runs and within which limits. A limit of 0 takes its default.

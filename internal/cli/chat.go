@@ -51,6 +51,7 @@ type ChatCmd struct {
 	NoTools   bool   `help:"Leave the server's MCP tools alone."`
 	Yes       bool   `short:"y" help:"Run high-risk tools without asking."`
 	MaxRounds int    `default:"10" help:"Rounds of tool calls for one message."`
+	MaxResult int    `name:"max-result-bytes" default:"16384" help:"Bytes of a tool's result that the model reads."`
 	Message   string `arg:"" optional:"" help:"Send this message, print the answer and leave."`
 }
 
@@ -63,8 +64,11 @@ func (*ChatCmd) Help() string {
 
 // Validate checks the flags.
 func (c *ChatCmd) Validate() error {
-	if c.MaxRounds < 1 {
+	switch {
+	case c.MaxRounds < 1:
 		return errors.New("--max-rounds must be at least 1; --no-tools turns the tools off")
+	case c.MaxResult < 1:
+		return errors.New("--max-result-bytes must be at least 1")
 	}
 	return nil
 }
@@ -94,7 +98,7 @@ func (c *ChatCmd) Run(ctx context.Context, streams IO) error {
 	defer stop()
 	return c.talk(ctx, streams, repl.Options{
 		Client: server, Interrupts: interrupts, Model: c.Model, Title: title, System: c.System,
-		NoTools: c.NoTools, Yes: c.Yes, MaxRounds: c.MaxRounds,
+		NoTools: c.NoTools, Yes: c.Yes, MaxRounds: c.MaxRounds, MaxResultBytes: c.MaxResult,
 	})
 }
 

@@ -42,8 +42,9 @@ type Options struct {
 	Model, Title, System string
 	// NoTools leaves the server's tools alone; Yes approves every call.
 	NoTools, Yes bool
-	// MaxRounds bounds the rounds of calls in one turn; 0 is the loop's default.
-	MaxRounds int
+	// MaxRounds bounds the rounds of calls in one turn, MaxResultBytes what the model reads of one result;
+	// 0 is the loop's default.
+	MaxRounds, MaxResultBytes int
 }
 
 // Session is one conversation.
@@ -67,7 +68,7 @@ func New(opts Options) *Session {
 		},
 	}
 	s.loop = agent.New(agent.Options{
-		Model: opts.Client, Tools: executor{opts.Client}, MaxRounds: opts.MaxRounds,
+		Model: opts.Client, Tools: executor{opts.Client}, MaxRounds: opts.MaxRounds, MaxResultBytes: opts.MaxResultBytes,
 		Gate: &gate{session: s, always: map[string]bool{}},
 	})
 	s.clear()
