@@ -154,6 +154,11 @@ func (s *scripted) call(id json.RawMessage, name string, arguments json.RawMessa
 	case "echo":
 		var a struct{ Text string }
 		json.Unmarshal(arguments, &a)
+		if s.mode == "reader" {
+			data, err := os.ReadFile(a.Text)
+			text("%s %v", data, err)
+			return
+		}
 		text("%s", a.Text)
 	case "die":
 		fmt.Fprintln(os.Stderr, "panic: out of cheese")

@@ -21,6 +21,8 @@ type Confinement struct {
 	// SharedMemory allows files in /dev/shm to be made and used, but not listed: what is shared under a
 	// name that cannot be guessed stays apart.
 	SharedMemory bool
+	// Env are further variables for the process, as NAME=value.
+	Env []string
 	// PrivateTemp gives the process a directory for temporary files of its own, in TMPDIR, TMP and
 	// TEMP, which is removed when it ends.
 	PrivateTemp bool

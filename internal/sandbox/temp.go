@@ -18,6 +18,10 @@ type prepared struct {
 // prepare makes the directories and files that c asks for.
 func prepare(c *Confinement, env []string) (*prepared, error) {
 	p := &prepared{Confinement: *c, env: env}
+	for _, entry := range c.Env {
+		name, value, _ := strings.Cut(entry, "=")
+		p.setenv(name, value)
+	}
 	for _, dir := range c.Create {
 		// Where it cannot be made, the process itself will say what it lacks.
 		_ = os.MkdirAll(dir, 0o700)

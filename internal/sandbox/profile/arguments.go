@@ -27,10 +27,6 @@ func (b *builder) arguments() {
 		}
 		b.data(p, p)
 	}
-	// A script may also be the command, or what a link among the installed programs leads to.
-	if own, err := filepath.EvalSymlinks(b.file); err == nil && isCode(own) {
-		b.project(own)
-	}
 }
 
 // pathIn returns the absolute path that an argument names, or "": the argument itself, or the value of

@@ -72,6 +72,10 @@ func New(server Server, settings Settings) Profile {
 	b.runtime()
 	b.packages()
 	b.own = false
+	if settings.Network != nil {
+		b.Network = *settings.Network
+	}
+	b.offline()
 	b.temporary()
 	b.directory()
 	b.arguments()
@@ -82,9 +86,6 @@ func New(server Server, settings Settings) Profile {
 		if !exists(p) {
 			b.note("%s does not exist, so that granting it grants nothing", p)
 		}
-	}
-	if settings.Network != nil {
-		b.Network = *settings.Network
 	}
 	b.deny()
 	b.tidy()
@@ -152,6 +153,9 @@ func (b *builder) absolute(p string) string {
 // temporary gives a private directory, unless the configuration names one.
 func (b *builder) temporary() {
 	b.PrivateTemp = true
+	if b.kind == "node" {
+		b.npmrc()
+	}
 	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
 		if dir := b.server.Env[name]; dir != "" {
 			b.PrivateTemp = false
@@ -177,14 +181,14 @@ func (b *builder) directory() {
 func (b *builder) deny() {
 	for _, p := range b.settings.DenyRead {
 		p = clean(p)
-		b.Read, b.Write = without(b.Read, p), without(b.Write, p)
+		b.Read, b.Write = b.without(b.Read, p), b.without(b.Write, p)
 		b.refuse("denyRead", p, slices.Concat(b.Read, b.Write))
 	}
 	for _, p := range b.settings.DenyWrite {
 		p = clean(p)
 		var kept []string
 		for _, w := range b.Write {
-			if within(w, p) {
+			if b.denied(w, p) {
 				b.Read = append(b.Read, w)
 			} else {
 				kept = append(kept, w)
@@ -205,8 +209,17 @@ func (b *builder) refuse(key, p string, granted []string) {
 	}
 }
 
-func without(list []string, p string) []string {
-	return slices.DeleteFunc(slices.Clone(list), func(have string) bool { return within(have, p) })
+func (b *builder) without(list []string, p string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(have string) bool { return b.denied(have, p) })
+}
+
+// denied reports whether a grant falls with the denial of p. One that the user wrote for a place
+// beneath p is an exception from it.
+func (b *builder) denied(grant, p string) bool {
+	if grant != p && (slices.Contains(b.settings.Read, grant) || slices.Contains(b.settings.Write, grant)) {
+		return false
+	}
+	return within(grant, p)
 }
 
 // within reports whether p is dir or lies beneath it.

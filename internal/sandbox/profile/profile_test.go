@@ -122,7 +122,7 @@ func TestSettingsWin(t *testing.T) {
 	a, b, c := filepath.Join(m.home, "a"), filepath.Join(m.home, "b"), filepath.Join(m.home, "c")
 	p := m.profile(Server{Command: "npx", Args: []string{"m", a, b, c}}, Settings{
 		Require: true, Read: []string{m.home + "/.ssh"}, Write: []string{m.home + "/none"},
-		DenyRead: []string{a}, DenyWrite: []string{b, c + "/deep"}, Network: &sandbox.Network{Ports: []uint16{443}},
+		DenyRead: []string{a, m.home + "/.ssh/id_rsa"}, DenyWrite: []string{b, c + "/deep"}, Network: &sandbox.Network{Ports: []uint16{443}},
 		Unenforceable: []string{"domains"},
 	})
 	switch {
@@ -130,10 +130,14 @@ func TestSettingsWin(t *testing.T) {
 		t.Errorf("the settings are not in %+v", p)
 	case may(slices.Concat(p.Read, p.Write), a) || may(p.Write, b) || !may(p.Read, b) || !may(p.Write, c):
 		t.Errorf("read %q, write %q", p.ExtraRead, p.ExtraWrite)
-	case len(p.Unenforceable) != 2 || !strings.Contains(p.Unenforceable[1], "c/deep"):
+	case len(p.Unenforceable) != 3 || !strings.Contains(p.Unenforceable[1], "id_rsa") || !strings.Contains(p.Unenforceable[2], "c/deep"):
 		t.Errorf("not enforceable: %q", p.Unenforceable)
 	case !slices.ContainsFunc(p.Notes, func(n string) bool { return strings.Contains(n, "/none does not exist") }):
 		t.Errorf("notes: %q", p.Notes)
+	}
+	p = m.profile(Server{Command: "uvx", Args: []string{"m"}}, Settings{Network: &sandbox.Network{}})
+	if !slices.Equal(p.Env, []string{"UV_OFFLINE=1"}) {
+		t.Errorf("without a network the variables are %q", p.Env)
 	}
 	p = m.profile(Server{Command: "npx", Args: []string{"m"}, Env: map[string]string{"TMPDIR": a}}, Settings{})
 	if p.PrivateTemp || !may(p.Write, a) {

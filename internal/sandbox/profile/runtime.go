@@ -55,7 +55,6 @@ func (b *builder) node() {
 		}
 	}
 	b.interpreter("node")
-	b.npmrc()
 }
 
 func (b *builder) python() {
@@ -76,6 +75,19 @@ func (b *builder) python() {
 		filepath.Join(b.home, ".pyenv"), filepath.Join(b.home, ".local/bin"), "/etc/uv", "/etc/python3", "/etc/python3.11", "/etc/python3.12", "/etc/python3.13")
 	b.interpreter("python3")
 	b.interpreter("python")
+}
+
+// offline tells a package manager without a network to use what it has, or it would try for a minute.
+func (b *builder) offline() {
+	if n := b.Network; n.All || len(n.Ports) > 0 {
+		return
+	}
+	switch b.kind {
+	case "node":
+		b.Env = append(b.Env, "NPM_CONFIG_OFFLINE=true")
+	case "python":
+		b.Env = append(b.Env, "UV_OFFLINE=1")
+	}
 }
 
 // packages grants what well-known programs need beyond their runtime.

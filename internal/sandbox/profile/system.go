@@ -89,6 +89,10 @@ func (b *builder) program() {
 		b.kind = interpreterOf(b.file)
 	}
 	b.installed(b.file)
+	// What a link among the installed programs leads to may be a script of a project.
+	if own, err := filepath.EvalSymlinks(b.file); err == nil && isCode(own) {
+		b.project(own)
+	}
 }
 
 // interpreterOf names the runtime that the first line of a script asks for, or is "".
@@ -206,8 +210,11 @@ func (b *builder) broad(dir string) bool {
 // npmrc gives npm the user's settings without the credentials in them.
 func (b *builder) npmrc() {
 	name := filepath.Join(b.home, ".npmrc")
+	if b.home == "" || slices.Contains(b.settings.Read, name) || slices.Contains(b.settings.Write, name) {
+		return
+	}
 	data, err := os.ReadFile(name)
-	if err != nil || len(data) > 1<<20 || slices.Contains(b.settings.Read, name) || slices.Contains(b.settings.Write, name) {
+	if err != nil || len(data) > 1<<20 {
 		return
 	}
 	var kept []byte

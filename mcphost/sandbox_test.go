@@ -1,0 +1,146 @@
+package mcphost
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestSandboxIsRead(t *testing.T) {
+	t.Setenv("HOME", "/home/u")
+	t.Setenv("DATA", "/srv/data")
+	for text, want := range map[string]SandboxConfig{
+		`"sandbox":"off"`:                           {Level: SandboxOff},
+		`"sandbox":"require"`:                       {Level: SandboxRequire},
+		`"sandbox":{}`:                              {},
+		`"sandboxEnabled":true`:                     {Level: SandboxBestEffort},
+		`"sandboxEnabled":true,"sandbox":"require"`: {Level: SandboxRequire},
+		`"sandbox":{"read":["~/x","sub"],"write":["${DATA}/y"]}`: {Read: []string{"/home/u/x", "/conf/sub"}, Write: []string{"/srv/data/y"}},
+		`"sandbox":{"net":false}`:                                {Net: &SandboxNet{}},
+		`"sandbox":{"net":true}`:                                 {Net: &SandboxNet{All: true}},
+		`"sandbox":{"net":"none"}`:                               {Net: &SandboxNet{}},
+		`"sandbox":{"net":[443,"dns","unix"]}`:                   {Net: &SandboxNet{Ports: []uint16{443}, DNS: true, Unix: true}},
+		`"sandbox":{"filesystem":{"denyRead":["/a"],"allowWrite":["/b"],"denyWrite":["/c"]}}`: {
+			DenyRead: []string{"/a"}, Write: []string{"/b"}, DenyWrite: []string{"/c"},
+		},
+		`"sandbox":{"network":{"allowedDomains":[]}}`:                        {Net: &SandboxNet{}},
+		`"sandbox":{"network":{"deniedDomains":["*"]}}`:                      {Net: &SandboxNet{}},
+		`"sandbox":{"network":{"allowedDomains":["*"],"deniedDomains":[]}}`:  {},
+		`"sandbox":{"level":"require","network":{"allowedDomains":["a.b"]}}`: {Level: SandboxRequire, Domains: []string{"allowedDomains a.b"}},
+	} {
+		cfg, warnings, err := ParseConfig([]byte(`{"servers":{"s":{"command":"npx",`+text+`}}}`), ParseOptions{Path: "/conf/mcp.json"})
+		if err != nil || cfg.Servers[0].Problem != nil {
+			t.Errorf("%s: %v, %v", text, err, cfg.Servers[0].Problem)
+			continue
+		}
+		if got := cfg.Servers[0].Sandbox; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %+v, want %+v", text, got, want)
+		}
+		if (len(warnings) > 0) != (want.Domains != nil) {
+			t.Errorf("%s: warnings %v", text, warnings)
+		}
+	}
+	for text, want := range map[string]string{
+		`"sandbox":"on"`:                                `must be one of "off", "best-effort", "require"`,
+		`"sandbox":true`:                                `or an object`,
+		`"sandbox":{"net":[0]}`:                         `a port from 1 to 65535`,
+		`"sandbox":{"net":["tcp"]}`:                     `a list of ports`,
+		`"sandbox":{"read":"/x"}`:                       `"read": `,
+		`"sandbox":{"read":[""]}`:                       `empty path`,
+		`"sandbox":{"network":{"allowedDomains":true}}`: `"allowedDomains": `,
+	} {
+		cfg, _, err := ParseConfig([]byte(`{"servers":{"s":{"command":"npx",`+text+`}}}`), ParseOptions{})
+		if err != nil {
+			t.Errorf("%s fails the whole file: %v", text, err)
+		} else if problem := cfg.Servers[0].Problem; problem == nil || !strings.Contains(problem.Error(), want) {
+			t.Errorf("%s: %v", text, problem)
+		}
+	}
+}
+
+func TestSandboxInCheck(t *testing.T) {
+	dir := t.TempDir()
+	cfg, warnings, err := ParseConfig([]byte(`{"security":{"sandbox":"best-effort"},"servers":{
+		"fs":{"command":"npx","args":["-y","@modelcontextprotocol/server-filesystem@2026.8.31","`+dir+`"]},
+		"off":{"command":"npx","args":["-y","a@1.0.0"],"sandbox":"off"},
+		"domains":{"command":"npx","args":["-y","a@1.0.0"],"sandbox":{"level":"require","network":{"allowedDomains":["a.b"]}}},
+		"remote":{"url":"https://example.com/mcp"}}}`), ParseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := Check(cfg, CheckOptions{Warnings: warnings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[string]ServerReport{}
+	for _, s := range report.Servers {
+		by[s.Name] = s
+	}
+	if s := by["fs"]; !s.Allowed || s.Sandbox.Setting != "best-effort" || !slices.Equal(s.Sandbox.Write, []string{dir}) || s.Sandbox.Net != "all" {
+		t.Errorf("fs: %+v", s)
+	}
+	if s := by["off"]; !s.Allowed || s.Sandbox.Level != "process-group" || s.Sandbox.Setting != "off" {
+		t.Errorf("off: %+v", s)
+	}
+	if s := by["domains"]; s.Allowed || !strings.Contains(s.Reason, "allowedDomains a.b") || len(s.Warnings) == 0 {
+		t.Errorf("domains: %+v", s)
+	}
+	if s := by["remote"]; !s.Allowed || s.Sandbox.Level != "none" {
+		t.Errorf("remote: %+v", s)
+	}
+	text, err := json.Marshal(by["off"].Sandbox)
+	if err != nil || string(text) != `{"level":"process-group","setting":"off"}` {
+		t.Errorf("as JSON: %s, %v", text, err)
+	}
+}
+
+// needSandbox skips where the kernel confines nothing.
+func needSandbox(t *testing.T) {
+	t.Helper()
+	s := ServerConfig{Transport: TransportStdio, Command: "npx"}
+	if summary, _ := s.sandboxed(SandboxBestEffort); runtime.GOOS != "linux" || summary.Level != "enforced" {
+		t.Skipf("the sandbox is not enforced here: %v", summary.Missing)
+	}
+}
+
+func TestServerIsConfined(t *testing.T) {
+	needSandbox(t)
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("s3cret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := func(h *Host, server string) string {
+		arguments, _ := json.Marshal(map[string]string{"text": secret})
+		result, err := h.Execute(t.Context(), Call{Server: server, Tool: "echo", Arguments: arguments})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result.Text()
+	}
+	cfg := scriptedConfig(t, map[string]string{"free": "reader", "confined": "reader", "granted": "reader"})
+	for i := range cfg.Servers {
+		switch s := &cfg.Servers[i]; s.Name {
+		case "free":
+			s.Sandbox.Level = SandboxOff
+		case "granted":
+			s.Sandbox.Read = []string{filepath.Dir(secret)}
+		}
+	}
+	cfg.Security.Tools.NoPathRules = true
+	h := start(t, cfg, Options{})
+	for server, want := range map[string]string{"free": "s3cret", "granted": "s3cret", "confined": "permission denied"} {
+		if got := read(h, server); !strings.Contains(got, want) {
+			t.Errorf("%s reads %q, want %q", server, got, want)
+		}
+	}
+	for server, want := range map[string]string{"free": "process-group", "granted": "enforced", "confined": "enforced"} {
+		if got := status(t, h, server).Sandbox; got.Level != want {
+			t.Errorf("the sandbox of %s is %+v, want %s", server, got, want)
+		}
+	}
+}
