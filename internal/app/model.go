@@ -64,9 +64,15 @@ func (a *App) readTemplates(m *model, path string) error {
 	if err != nil {
 		return err
 	}
+	control, err := file.ControlTokens()
+	if err != nil {
+		return err
+	}
 	bos, _ := file.BOSToken()
 	eos, _ := file.EOSToken()
-	m.templates, err = prompt.NewSet(sources, prompt.Options{Name: "chat template of " + m.name, BOS: bos, EOS: eos, Logger: a.log})
+	m.templates, err = prompt.NewSet(sources, prompt.Options{
+		Name: "chat template of " + m.name, BOS: bos, EOS: eos, Control: control, Logger: a.log,
+	})
 	if err != nil {
 		return err
 	}

@@ -158,6 +158,10 @@ func (s *stream) deliver(ctx context.Context, yield func(Token, error) bool) {
 			onStart = nil
 		}
 		for _, t := range batch {
+			if ctx.Err() != nil { // what was drawn ahead of the reader is not wanted any more
+				yield(Token{}, ctx.Err())
+				return
+			}
 			if !yield(t, nil) {
 				return
 			}

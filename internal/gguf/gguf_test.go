@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -365,5 +366,16 @@ func BenchmarkOpen(b *testing.B) {
 		if err := f.Close(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestControlTokens(t *testing.T) {
+	f, err := read(encode(t, sample()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.ControlTokens()
+	if want := []string{"t1"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("control tokens %q, %v; want %q", got, err, want)
 	}
 }

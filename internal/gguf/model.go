@@ -156,3 +156,30 @@ var fileTypes = [...]string{
 	26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16",
 	36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4_MOE", 39: "NVFP4", 40: "Q1_0", 41: "Q2_0",
 }
+
+// controlType is the token type of control tokens, such as "<|im_end|>".
+const controlType = 3
+
+// ControlTokens returns the texts of the vocabulary's control tokens; none if the file does not mark them.
+func (f *File) ControlTokens() ([]string, error) {
+	types, ok := f.Array("tokenizer.ggml.token_type")
+	if !ok {
+		return nil, nil
+	}
+	var texts []string
+	for i := range types.Len() {
+		kind, err := types.At(i)
+		if err != nil {
+			return nil, err
+		}
+		if n, ok := kind.Int(); !ok || n != controlType {
+			continue
+		}
+		text, err := f.Token(i)
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
+}

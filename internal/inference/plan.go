@@ -31,7 +31,7 @@ func (m *Model) plan(req *chat.Request) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("render the chat template: %w", err)
 	}
-	ids, err := m.tokenise(&r, rendered.Text)
+	ids, err := m.tokenise(&r, rendered)
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +81,20 @@ func (m *Model) render(r *chat.Request) (prompt.Prompt, error) {
 }
 
 // tokenise returns the prompt's tokens, of which there is at least one and at most what leaves room for one
-// more.
-func (m *Model) tokenise(r *chat.Request, text string) ([]int32, error) {
-	ids, err := m.opts.Engine.Tokenize(text, true)
-	if err != nil {
-		return nil, fmt.Errorf("tokenise the prompt: %w", err)
+// more. The pieces between the prompt's seams are tokenised apart: what a client spells stays text.
+func (m *Model) tokenise(r *chat.Request, rendered prompt.Prompt) ([]int32, error) {
+	var ids []int32
+	from := 0
+	for i := range len(rendered.Seams) + 1 {
+		to := len(rendered.Text)
+		if i < len(rendered.Seams) {
+			to = rendered.Seams[i]
+		}
+		piece, err := m.opts.Engine.Tokenize(rendered.Text[from:to], true)
+		if err != nil {
+			return nil, fmt.Errorf("tokenise the prompt: %w", err)
+		}
+		ids, from = append(ids, piece...), to
 	}
 	param := "messages"
 	if r.Prompt != "" {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/toolserve/toolserve/chat"
@@ -24,6 +25,9 @@ type Options struct {
 	// BOS and EOS are the texts of the model's begin and end tokens, bos_token and eos_token in the
 	// template.
 	BOS, EOS string
+	// Control are the spellings of the model's control tokens. Where a request spells one it stays text:
+	// see [Prompt.Seams].
+	Control []string
 	// Now is the clock of strftime_now; nil is time.Now.
 	Now func() time.Time
 	// Logger hears what probing found out; nil is silent.
@@ -37,13 +41,17 @@ type Template struct {
 	compiled *jinja.Template
 	caps     Caps
 	// shape is how requests are brought into the form that the template takes.
-	shape shape
+	shape  shape
+	seamer *seamer
 }
 
 // Prompt is a rendered request.
 type Prompt struct {
 	// Text is the prompt. It begins with the text of the BOS token where the template writes one.
 	Text string
+	// Seams are offsets in Text, each inside a control token that the client spelled. Who tokenises the
+	// pieces between them apart keeps such a spelling from becoming the token.
+	Seams []int
 	// ReasoningOpen says that Text ends inside an opened reasoning block.
 	ReasoningOpen bool
 	// ToolsInPrompt says that the request's tools are in Text.
@@ -90,7 +98,7 @@ func New(source string, opts Options) (*Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the chat template cannot be read: %w", err)
 	}
-	t := &Template{source: source, opts: opts, compiled: compiled}
+	t := &Template{source: source, opts: opts, compiled: compiled, seamer: newSeamer(opts.Control)}
 	t.probe()
 	opts.Logger.Debug("probed the chat template", "name", opts.Name, "caps", t.caps)
 	return t, nil
@@ -115,13 +123,16 @@ func (t *Template) Render(req *chat.Request) (Prompt, error) {
 	if err != nil {
 		return Prompt{}, requestError(err)
 	}
+	text, seams := t.seamer.cutSeams(text)
 	if req.ContinueFinalMessage {
 		if text, err = cutAfterFinal(text, req.Messages); err != nil {
 			return Prompt{}, err
 		}
+		seams = slices.DeleteFunc(seams, func(at int) bool { return at > len(text) })
 	}
 	return Prompt{
 		Text:          text,
+		Seams:         seams,
 		ReasoningOpen: c.generate && endsInReasoning(text),
 		ToolsInPrompt: len(c.tools) > 0 || c.hermes,
 		HermesTools:   c.hermes,
@@ -153,6 +164,7 @@ func (t *Template) renderOnce(c *conversation) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	t.seamer.mark(vars, c.base)
 	return t.compiled.Render(vars, limits(t.opts.Now, size, len(c.messages)))
 }
 
