@@ -37,7 +37,7 @@ def complete(messages, tools, **options):
     """One turn of the model: its message."""
     status, answer = request(
         "/v1/chat/completions",
-        {"model": "default", "messages": messages, "tools": tools, "max_tokens": 512, **options},
+        {"model": "default", "messages": messages, "tools": tools, "max_tokens": 256, **options},
     )
     if status != 200:
         sys.exit(f"chat completions: {answer['error']['message']}")

@@ -93,7 +93,7 @@ func run(question string) error {
 // complete asks for one turn of the model.
 func complete(messages []message, tools []json.RawMessage, choice string) (message, error) {
 	body := map[string]any{
-		"model": "default", "messages": messages, "tools": tools, "tool_choice": choice, "max_tokens": 512,
+		"model": "default", "messages": messages, "tools": tools, "tool_choice": choice, "max_tokens": 256,
 	}
 	var completion struct {
 		Choices []struct {
