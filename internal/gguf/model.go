@@ -167,15 +167,16 @@ func (f *File) ControlTokens() ([]string, error) {
 		return nil, nil
 	}
 	var texts []string
-	for i := range types.Len() {
-		kind, err := types.At(i)
+	id := -1
+	for kind, err := range types.scalars() {
 		if err != nil {
 			return nil, err
 		}
+		id++
 		if n, ok := kind.Int(); !ok || n != controlType {
 			continue
 		}
-		text, err := f.Token(i)
+		text, err := f.Token(id)
 		if err != nil {
 			return nil, err
 		}

@@ -1,9 +1,11 @@
 package gguf
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 )
 
@@ -161,6 +163,28 @@ func (a *Array) At(i int) (Value, error) {
 		return Value{}, fmt.Errorf("gguf: %s: read array element %d: %w", a.name, i, err)
 	}
 	return scalar(a.elem, buf[:w]), nil
+}
+
+// scalars yields the elements of an array of numbers or booleans in order, reading many at a time.
+func (a *Array) scalars() iter.Seq2[Value, error] {
+	return func(yield func(Value, error) bool) {
+		w := int(a.elem.width())
+		if w == 0 {
+			yield(Value{}, fmt.Errorf("gguf: %s: the array holds no numbers", a.name))
+			return
+		}
+		src := bufio.NewReaderSize(io.NewSectionReader(a.src, a.start, int64(a.count*w)), 64<<10)
+		var buf [8]byte
+		for i := range a.count {
+			if _, err := io.ReadFull(src, buf[:w]); err != nil {
+				yield(Value{}, fmt.Errorf("gguf: %s: read array element %d: %w", a.name, i, err))
+				return
+			}
+			if !yield(scalar(a.elem, buf[:w]), nil) {
+				return
+			}
+		}
+	}
 }
 
 // Text returns element i of a string array.
