@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/toolserve/toolserve/chat"
-	"github.com/toolserve/toolserve/constrain"
+	"github.com/toolserve/toolserve/toolcall/internal/stream"
 )
 
 // Family is how one family of models writes tool calls and reasoning. Families come from the table:
@@ -16,94 +16,8 @@ type Family struct {
 	// templates holds what tells the family's chat templates from all others: one of the sets must have
 	// each of its strings in the template, and none of those that begin with "!".
 	templates [][]string
-	// forms are the ways in which the family writes calls; the first is the one that a grammar forces.
-	forms []form
-	// reasoning are the marker pairs of the family's reasoning.
-	reasoning []span
-	// startsReasoning says that output begins inside reasoning though nothing has opened it.
-	startsReasoning bool
-	// callsEndReasoning says that a call inside reasoning that is never closed ends it, whatever follows.
-	callsEndReasoning bool
-	// wrappers are markers around content that mean nothing to a client.
-	wrappers []string
-	// breaks are markers that end whatever message is being written: reasoning or content.
-	breaks []string
-	// ends are the end-of-turn tokens, dropped where they end the output as text.
-	ends []string
-	// shortIDs says that the family's templates take call ids of nine letters and digits only.
-	shortIDs bool
-
-	compiled compiled
+	format    stream.Format
 }
-
-// span is a pair of markers around reasoning.
-type span struct {
-	open, close string
-	// write is what a grammar lets the model open the span with where open does not say it all, next
-	// what it has to write behind close.
-	write, next string
-}
-
-// form is one way of writing calls.
-type form struct {
-	// open are the markers that may stand before a call; none means that a call may be the beginning
-	// of the answer, or of a line of it.
-	open []string
-	// close are the markers that may end the call. All may be missing.
-	close []string
-	// body is what stands between them.
-	body body
-	// gap is the white space that the family writes behind open and before close, join what it writes
-	// between two calls.
-	gap, join string
-	// header says that the marker begins a message of its own, which need not be a call: it ends
-	// reasoning and holds without tools too.
-	header bool
-	// text says that the markers are ordinary text: they stay in the content where no call is read.
-	text bool
-	// once says that after the call another one needs its own opening marker.
-	once bool
-}
-
-// body is the notation of the inside of a call span, from which one machine reads one call or a list.
-type body interface {
-	// start says whether text, which has no white space in front, can begin this body.
-	start(p *Parser, text string) match
-	// open returns a machine that reads one body from its start.
-	open(p *Parser) machine
-	// grammar returns the expression of the calls that the form fm writes of the tools.
-	grammar(g *grammarBuilder, fm *form, tools []chat.Tool) (constrain.Expr, error)
-	// literals lists the pieces of markup that may occur as special tokens.
-	literals() []string
-}
-
-// machine reads one body.
-type machine interface {
-	// step reads from p.in by p.skip as far as it is certain. It must not leave more than a bounded
-	// amount of text untaken when it returns stepMore.
-	step(p *Parser) stepResult
-	// seal closes the arguments of the call that has started and is broken off. It returns what was
-	// read but not handed on.
-	seal(p *Parser) string
-}
-
-// match is the answer to a question about a text that may go on.
-type match uint8
-
-const (
-	matchNo match = iota
-	matchPart
-	matchYes
-)
-
-type stepResult uint8
-
-const (
-	stepMore stepResult = iota // needs more text
-	stepDone                   // the body is complete
-	stepFail                   // the text is no such body
-	stepText                   // no call: go on with text, the markup is dealt with
-)
 
 // Families returns the rows of the table in their order.
 func Families() []*Family { return slices.Clone(table) }
@@ -149,4 +63,53 @@ func (f *Family) Name() string { return f.name }
 func (f *Family) Aliases() []string { return slices.Clone(f.aliases) }
 
 // Reasons reports whether the family has markers for reasoning.
-func (f *Family) Reasons() bool { return len(f.reasoning) > 0 }
+func (f *Family) Reasons() bool { return len(f.format.Reasoning) > 0 }
+
+// Options says how one output is to be read. The zero Options knows no tools, so that every call is
+// unknown.
+type Options struct {
+	// Tools are the tools of the request.
+	Tools []chat.Tool
+	// ReasoningOpen says that the prompt ended inside a reasoning block.
+	ReasoningOpen bool
+	// AllowUnknownTools hands on calls of names that are not in Tools.
+	AllowUnknownTools bool
+	// SingleCall is parallel_tool_calls:false: calls after the first are dropped with a Warning, and
+	// Parser.Done says that the generation may stop.
+	SingleCall bool
+	// NewID makes the id of a call whose id is not in the output; nil makes "call_" and 24 characters,
+	// or what the family's templates take.
+	NewID func() string
+	// NoTools reads no calls at all, as for tool_choice none: call markup is text, reasoning is still split.
+	NoTools bool
+}
+
+// Parser reads one output of a model. It is for one goroutine.
+type Parser struct{ p *stream.Parser }
+
+// NewParser returns a parser of one output.
+func (f *Family) NewParser(opts Options) *Parser {
+	return &Parser{f.format.NewParser(stream.Options(opts))}
+}
+
+// Write reads more of the output. The events are valid until the next call of a method. Text may be cut
+// anywhere, even inside a character.
+func (p *Parser) Write(text string) []chat.Event { return p.p.Write(text) }
+
+// WriteSpecial reads one special token, given by its text. A token that is no markup of the family is
+// dropped.
+func (p *Parser) WriteSpecial(token string) []chat.Event { return p.p.WriteSpecial(token) }
+
+// Close ends the output. The caller emits the Finish event.
+func (p *Parser) Close() []chat.Event { return p.p.Close() }
+
+// Calls returns how many calls are complete.
+func (p *Parser) Calls() int { return p.p.Calls() }
+
+// Done reports that the rest of the output is not wanted: Options.SingleCall was set and the call is
+// complete.
+func (p *Parser) Done() bool { return p.p.Done() }
+
+// Incomplete reports that a call broke off after it had started, and was closed where it was. Such a
+// call should not be executed.
+func (p *Parser) Incomplete() bool { return p.p.Incomplete() }

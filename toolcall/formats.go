@@ -1,172 +1,211 @@
 package toolcall
 
-import "strings"
+import (
+	"strings"
 
-// table holds every family. A template that fits several rows belongs to the first.
-var table = compileAll(jsonFamilies(), namedFamilies(), taggedFamilies(), otherFamilies())
+	"github.com/toolserve/toolserve/toolcall/internal/notation"
+	"github.com/toolserve/toolserve/toolcall/internal/stream"
+)
 
-func compileAll(groups ...[]*Family) []*Family {
-	var rows []*Family
-	for _, group := range groups {
-		for _, f := range group {
-			rows = append(rows, f.compile())
-		}
+// row is a row of the table: a family's names, the marks of its chat templates (see Family.templates) and
+// its format (see stream.Format).
+type row struct {
+	name      string
+	aliases   []string
+	templates [][]string
+
+	Forms                              []form
+	Reasoning                          []span
+	StartsReasoning, CallsEndReasoning bool
+	Wrappers, Breaks, Ends             []string
+	ShortIDs                           bool
+}
+
+type (
+	form = stream.Form
+	span = stream.Span
+)
+
+// table holds every family. No template fits more than one row.
+var table = families()
+
+func families() []*Family {
+	var rows []row
+	for _, group := range [][]row{objectFamilies(), arrayFamilies(), namedFamilies(), gemmaFamilies(), taggedFamilies(),
+		invokeFamilies(), otherFamilies()} {
+		rows = append(rows, group...)
 	}
-	return append(rows, autoFamily(rows).compile())
+	rows = append(rows, autoFamily(rows))
+	out := make([]*Family, 0, len(rows))
+	for _, r := range rows {
+		f := &Family{name: r.name, aliases: r.aliases, templates: r.templates, format: stream.Format{
+			Forms: r.Forms, Reasoning: r.Reasoning, StartsReasoning: r.StartsReasoning, CallsEndReasoning: r.CallsEndReasoning,
+			Wrappers: r.Wrappers, Breaks: r.Breaks, Ends: r.Ends, ShortIDs: r.ShortIDs,
+		}}
+		f.format.Compile()
+		out = append(out, f)
+	}
+	return out
 }
 
 // Pieces that several rows share.
 var (
-	think = []span{{open: "<think>", close: "</think>"}}
+	think = []span{{Open: "<think>", Close: "</think>"}}
 
 	// {"name": ..., "arguments": ...} between <tool_call> and </tool_call>.
-	toolCallJSON = form{open: []string{"<tool_call>"}, close: []string{"</tool_call>"}, gap: "\n", join: "\n", body: jsonBody{}}
+	toolCallJSON = form{Open: []string{"<tool_call>"}, Close: []string{"</tool_call>"}, Gap: "\n", Join: "\n", Body: notation.JSON{}}
 	// <function=NAME> with <parameter=KEY> tags, in the same span or by itself.
-	toolCallXML = form{open: []string{"<tool_call>"}, close: []string{"</tool_call>"}, gap: "\n", join: "\n", body: functionXML}
-	bareXML     = form{close: []string{"</tool_call>"}, body: known(functionXML)}
-	functionXML = taggedBody{nameOpen: []string{"<function="}, key: []string{"<parameter="},
-		valClose: []string{"</parameter>"}, end: []string{"</function>"}, trim: true, gap: "\n"}
+	toolCallXML = form{Open: []string{"<tool_call>"}, Close: []string{"</tool_call>"}, Gap: "\n", Join: "\n", Body: functionXML}
+	bareXML     = form{Close: []string{"</tool_call>"}, Body: known(functionXML)}
+	functionXML = notation.Tagged{NameOpen: []string{"<function="}, Key: []string{"<parameter="},
+		ValClose: []string{"</parameter>"}, End: []string{"</function>"}, Trim: true, Gap: "\n"}
 	// <function=NAME>{...}</function>.
-	functionJSON = form{close: []string{"</function>"}, once: true, text: true,
-		body: namedBody{lead: []string{"<function="}, seps: []string{">"}, known: true}}
+	functionJSON = form{Close: []string{"</function>"}, Once: true, Text: true,
+		Body: notation.Named{Lead: []string{"<function="}, Seps: []string{">"}, Known: true}}
 	// A JSON call, or an array of them, without any marker.
-	bareJSON   = form{body: jsonBody{strict: true}}
-	fencedJSON = form{open: []string{"```json", "```"}, close: []string{"```"}, text: true, body: jsonBody{strict: true}}
+	bareJSON   = form{Body: notation.JSON{Strict: true}}
+	fencedJSON = form{Open: []string{"```json", "```"}, Close: []string{"```"}, Text: true, Body: notation.JSON{Strict: true}}
 	// [f(a=1), g()] without any marker.
-	barePython = form{body: pythonBody{bracket: true, known: true}}
+	barePython = form{Body: notation.Python{Bracket: true, Known: true}}
 	// [Calling tool: f({...})], as servers describe calls to models that know no notation.
-	callingTool = form{open: []string{"[Calling tool:"}, close: []string{")]", ")"}, once: true, text: true,
-		body: namedBody{seps: []string{"("}, known: true}}
+	callingTool = form{Open: []string{"[Calling tool:"}, Close: []string{")]", ")"}, Once: true, Text: true,
+		Body: notation.Named{Seps: []string{"("}, Known: true}}
 )
 
-func known(b taggedBody) taggedBody {
-	b.known = true
+func known(b notation.Tagged) notation.Tagged {
+	b.Known = true
 	return b
 }
 
 // arrayForm is a JSON array of calls between two markers.
 func arrayForm(open, closer string) form {
-	f := form{open: []string{open}, body: jsonBody{array: true}}
+	f := form{Open: []string{open}, Body: notation.JSON{Array: true}}
 	if closer != "" {
-		f.close = []string{closer}
+		f.Close = []string{closer}
 	}
 	return f
 }
 
-// jsonFamilies are the families whose calls are JSON objects or arrays of them.
-func jsonFamilies() []*Family {
-	cohere := form{open: []string{"<|START_ACTION|>"}, close: []string{"<|END_ACTION|>"},
-		body: jsonBody{array: true, name: "tool_name", args: "parameters"}}
-	cohereText := []string{"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>", "<|END_OF_TURN_TOKEN|>",
-		"<|START_OF_TURN_TOKEN|>", "<|CHATBOT_TOKEN|>"}
-	cohereThink := []span{{open: "<|START_THINKING|>", close: "<|END_THINKING|>"}}
-	return []*Family{
+// objectFamilies are the families that write one JSON object for each call.
+func objectFamilies() []row {
+	return []row{
 		{
 			name: "hermes", aliases: []string{"nous", "qwen", "qwen2", "qwen2.5", "qwen3", "qwq", "granite4", "mimo", "smollm3", "bielik", "arch"},
 			templates: [][]string{{"<tool_call>", "!<arg_key>", "!<function=", "!<tool_calls>", "!<|tool_call|>", "!]<]minimax[>[", "!human:"}},
-			reasoning: think, ends: []string{"<|im_end|>", "<|endoftext|>", "<|end_of_text|>"},
-			forms: []form{toolCallJSON, toolCallXML, bareXML, functionJSON, callingTool, bareJSON},
+			Reasoning: think, Ends: []string{"<|im_end|>", "<|endoftext|>", "<|end_of_text|>"},
+			Forms: []form{toolCallJSON, toolCallXML, bareXML, functionJSON, callingTool, bareJSON},
 		},
 		{
 			name: "reka", templates: [][]string{{"<tool_call>", "human:"}},
-			reasoning: think, ends: []string{"<sep>"},
-			forms: []form{{open: toolCallJSON.open, close: toolCallJSON.close, gap: "\n", body: jsonBody{}}},
+			Reasoning: think, Ends: []string{"<sep>"},
+			Forms: []form{{Open: toolCallJSON.Open, Close: toolCallJSON.Close, Gap: "\n", Body: notation.JSON{}}},
 		},
 		{
 			name: "exaone4", aliases: []string{"exaone"}, templates: [][]string{{"[|assistant|]", "<tool_call>"}},
-			reasoning: think, ends: []string{"[|endofturn|]"},
-			forms: []form{{open: toolCallJSON.open, close: toolCallJSON.close, join: "\n", body: jsonBody{}}},
+			Reasoning: think, Ends: []string{"[|endofturn|]"},
+			Forms: []form{{Open: toolCallJSON.Open, Close: toolCallJSON.Close, Join: "\n", Body: notation.JSON{}}},
 		},
 		{
 			name: "ernie45", aliases: []string{"ernie"}, templates: [][]string{{"<|begin_of_sentence|>", "<tool_call>", "<response>"}},
-			reasoning: think, startsReasoning: true, wrappers: []string{"<response>", "</response>"},
-			forms: []form{toolCallJSON},
+			Reasoning: think, StartsReasoning: true, Wrappers: []string{"<response>", "</response>"},
+			Forms: []form{toolCallJSON},
 		},
 		{
 			name: "longcat", templates: [][]string{{"<longcat_tool_call>"}},
-			reasoning: append([]span{{open: "<longcat_think>", close: "</longcat_think>"}}, think...),
-			forms: []form{{open: []string{"<longcat_tool_call>"}, close: []string{"</longcat_tool_call>"},
-				gap: "\n", join: "\n", body: jsonBody{}}},
+			Reasoning: append([]span{{Open: "<longcat_think>", Close: "</longcat_think>"}}, think...),
+			Forms: []form{{Open: []string{"<longcat_tool_call>"}, Close: []string{"</longcat_tool_call>"},
+				Gap: "\n", Join: "\n", Body: notation.JSON{}}},
 		},
 		{
 			name: "gigachat3", aliases: []string{"gigachat", "gigachat3.1"},
 			templates: [][]string{{"function call", "role_sep"}, {"<|function_call|>"}},
-			ends:      []string{"<|message_sep|>"},
-			forms: []form{{open: []string{"<|function_call|>", "function call<|role_sep|>"}, close: []string{"<|message_sep|>"},
-				join: "\n\n", body: jsonBody{}}},
+			Ends:      []string{"<|message_sep|>"},
+			Forms: []form{{Open: []string{"<|function_call|>", "function call<|role_sep|>"}, Close: []string{"<|message_sep|>"},
+				Join: "\n\n", Body: notation.JSON{}}},
 		},
 		{
 			name: "internlm2", aliases: []string{"internlm", "intern_s1"}, templates: [][]string{{"<|action_start|>", "<|plugin|>"}},
-			reasoning: think,
-			forms: []form{{open: []string{"<|action_start|><|plugin|>", "<|action_start|> <|plugin|>"},
-				close: []string{"<|action_end|>"}, body: jsonBody{args: "parameters"}}},
+			Reasoning: think,
+			Forms: []form{{Open: []string{"<|action_start|><|plugin|>", "<|action_start|> <|plugin|>"},
+				Close: []string{"<|action_end|>"}, Body: notation.JSON{Args: "parameters"}}},
 		},
 		{
-			name: "granite_20b_fc", forms: []form{{open: []string{"<function_call>"}, close: []string{"</function_call>"},
-				gap: " ", join: " ", body: jsonBody{}}},
+			name: "granite_20b_fc", Forms: []form{{Open: []string{"<function_call>"}, Close: []string{"</function_call>"},
+				Gap: " ", Join: " ", Body: notation.JSON{}}},
 			templates: [][]string{{"<function_call>", "!<function_calls>"}},
 		},
+	}
+}
+
+// arrayFamilies are the families that write a JSON array of calls.
+func arrayFamilies() []row {
+	cohere := form{Open: []string{"<|START_ACTION|>"}, Close: []string{"<|END_ACTION|>"},
+		Body: notation.JSON{Array: true, Name: "tool_name", Args: "parameters"}}
+	cohereText := []string{"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>", "<|END_OF_TURN_TOKEN|>",
+		"<|START_OF_TURN_TOKEN|>", "<|CHATBOT_TOKEN|>"}
+	cohereThink := []span{{Open: "<|START_THINKING|>", Close: "<|END_THINKING|>"}}
+	return []row{
 		{
 			name: "granite", aliases: []string{"granite3"}, templates: [][]string{{"<|tool_call|>", "!<|/tool_call|>"}},
-			reasoning: think, wrappers: []string{"<response>", "</response>"}, ends: []string{"<|end_of_text|>"},
-			forms: []form{arrayForm("<|tool_call|>", ""),
-				{open: toolCallJSON.open, close: toolCallJSON.close, body: jsonBody{array: true}}},
+			Reasoning: think, Wrappers: []string{"<response>", "</response>"}, Ends: []string{"<|end_of_text|>"},
+			Forms: []form{arrayForm("<|tool_call|>", ""),
+				{Open: toolCallJSON.Open, Close: toolCallJSON.Close, Body: notation.JSON{Array: true}}},
 		},
 		{
 			name: "phi4", aliases: []string{"phi4_mini", "phi4_mini_json"}, templates: [][]string{{"<|tool_call|>", "<|/tool_call|>"}},
-			ends: []string{"<|end|>"},
-			forms: []form{arrayForm("<|tool_call|>", "<|/tool_call|>"),
-				{open: []string{"functools"}, text: true, body: jsonBody{strict: true}}},
+			Ends: []string{"<|end|>"},
+			Forms: []form{arrayForm("<|tool_call|>", "<|/tool_call|>"),
+				{Open: []string{"functools"}, Text: true, Body: notation.JSON{Strict: true}}},
 		},
 		{
 			name: "firefunction", aliases: []string{"firefunction_v2"}, templates: [][]string{{"functools["}},
-			forms: []form{{open: []string{"functools"}, text: true, body: jsonBody{strict: true, array: true}}},
+			Forms: []form{{Open: []string{"functools"}, Text: true, Body: notation.JSON{Strict: true, Array: true}}},
 		},
 		{
 			name: "apriel", templates: [][]string{{"<tool_calls>[{"}, {"<tool_calls>[", "\"id\""}},
-			reasoning: []span{{open: "Here are my reasoning steps:", close: "[BEGIN FINAL RESPONSE]"}},
-			ends:      []string{"<|end|>"},
-			forms:     []form{{open: []string{"<tool_calls>"}, close: []string{"</tool_calls>"}, body: jsonBody{array: true, lateID: true}}},
+			Reasoning: []span{{Open: "Here are my reasoning steps:", Close: "[BEGIN FINAL RESPONSE]"}},
+			Ends:      []string{"<|end|>"},
+			Forms:     []form{{Open: []string{"<tool_calls>"}, Close: []string{"</tool_calls>"}, Body: notation.JSON{Array: true, LateID: true}}},
 		},
 		{
 			name: "jamba", templates: [][]string{{"<tool_calls>", "<|bom|>"}},
-			ends: []string{"<|eom|>"}, forms: []form{arrayForm("<tool_calls>", "</tool_calls>")},
+			Ends: []string{"<|eom|>"}, Forms: []form{arrayForm("<tool_calls>", "</tool_calls>")},
 		},
 		{
 			name: "hunyuan", aliases: []string{"hunyuan_a13b"}, templates: [][]string{{"<tool_calls>", "<answer>"}},
-			reasoning: think, wrappers: []string{"<answer>", "</answer>"},
-			forms: []form{arrayForm("<tool_calls>", "</tool_calls>")},
+			Reasoning: think, Wrappers: []string{"<answer>", "</answer>"},
+			Forms: []form{arrayForm("<tool_calls>", "</tool_calls>")},
 		},
 		{
 			name: "minimax_m1", templates: [][]string{{"<tool_calls>", "<beginning_of_sentence>"}},
-			reasoning: think, ends: []string{"<end_of_sentence>"},
-			forms: []form{{open: []string{"<tool_calls>"}, close: []string{"</tool_calls>"}, gap: "\n", join: "\n", body: jsonBody{lines: true}}},
+			Reasoning: think, Ends: []string{"<end_of_sentence>"},
+			Forms: []form{{Open: []string{"<tool_calls>"}, Close: []string{"</tool_calls>"}, Gap: "\n", Join: "\n", Body: notation.JSON{Lines: true}}},
 		},
 		{
 			name: "nemotron_nano_v2", aliases: []string{"llama_nemotron"}, templates: [][]string{{"<TOOLCALL>"}},
-			reasoning: think, ends: []string{"<SPECIAL_12>"}, forms: []form{arrayForm("<TOOLCALL>", "</TOOLCALL>")},
+			Reasoning: think, Ends: []string{"<SPECIAL_12>"}, Forms: []form{arrayForm("<TOOLCALL>", "</TOOLCALL>")},
 		},
 		{
 			name: "apertus", templates: [][]string{{"<|tools_prefix|>"}, {"<|inner_prefix|>"}},
-			reasoning: []span{{open: "<|inner_prefix|>", close: "<|inner_suffix|>"}}, ends: []string{"<|assistant_end|>"},
-			forms: []form{{open: []string{"<|tools_prefix|>"}, close: []string{"<|tools_suffix|>"}, body: jsonBody{array: true, keyed: true}}},
+			Reasoning: []span{{Open: "<|inner_prefix|>", Close: "<|inner_suffix|>"}}, Ends: []string{"<|assistant_end|>"},
+			Forms: []form{{Open: []string{"<|tools_prefix|>"}, Close: []string{"<|tools_suffix|>"}, Body: notation.JSON{Array: true, Keyed: true}}},
 		},
 		{
 			name: "command_r7b", aliases: []string{"cohere", "command_a", "command_r", "cohere2moe"},
 			templates: [][]string{{"<|START_ACTION|>"}, {"\"tool_name\"", "Action:"}},
-			reasoning: cohereThink, wrappers: cohereText,
-			forms: []form{cohere, {open: []string{"Action:\n```json", "Action: ```json"}, close: []string{"```"}, text: true, body: jsonBody{strict: true}}},
+			Reasoning: cohereThink, Wrappers: cohereText,
+			Forms: []form{cohere, {Open: []string{"Action:\n```json", "Action: ```json"}, Close: []string{"```"}, Text: true, Body: notation.JSON{Strict: true}}},
 		},
 		{
-			name: "xlam", forms: []form{bareJSON, fencedJSON, arrayForm("[TOOL_CALLS]", ""), toolCallJSON},
-			reasoning: think,
+			name: "xlam", Forms: []form{bareJSON, fencedJSON, arrayForm("[TOOL_CALLS]", ""), toolCallJSON},
+			Reasoning: think,
 		},
 		{
-			name: "hammer", forms: []form{bareJSON, fencedJSON}, reasoning: think,
+			name: "hammer", Forms: []form{bareJSON, fencedJSON}, Reasoning: think,
 		},
 		{
 			name: "sarashina", templates: [][]string{{"<|tool_calls|>", "!<|tool_call:begin|>"}},
-			forms: []form{{open: []string{"<|tool_calls|>"}, body: jsonBody{array: true, style: pythonStyle}}, bareJSON},
+			Forms: []form{{Open: []string{"<|tool_calls|>"}, Body: notation.JSON{Array: true, Style: pythonStyle}}, bareJSON},
 		},
 	}
 }

@@ -1,22 +1,26 @@
 package toolcall
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/toolserve/toolserve/toolcall/internal/notation"
+)
 
 // glmXML is NAME with pairs of <arg_key> and <arg_value>; suffix is appended to the name of every tag.
-func glmXML(suffix, gap string) taggedBody {
+func glmXML(suffix, gap string) notation.Tagged {
 	tag := func(t string) string { return strings.Replace(t, ">", suffix+">", 1) }
-	return taggedBody{
-		key: []string{tag("<arg_key>")}, keyEnd: tag("</arg_key>"), valOpen: tag("<arg_value>"),
-		valClose: []string{tag("</arg_value>")}, gap: gap,
+	return notation.Tagged{
+		Key: []string{tag("<arg_key>")}, KeyEnd: tag("</arg_key>"), ValOpen: tag("<arg_value>"),
+		ValClose: []string{tag("</arg_value>")}, Gap: gap,
 	}
 }
 
 // invokeXML is <invoke name="..."> with <parameter name="...">; prefix stands in front of the names of the
 // tags.
-func invokeXML(prefix string) taggedBody {
-	return taggedBody{
-		nameOpen: []string{"<" + prefix + "invoke"}, attr: "name", key: []string{"<" + prefix + "parameter"}, keyAttr: "name",
-		valClose: []string{"</" + prefix + "parameter>"}, end: []string{"</" + prefix + "invoke>"}, gap: "\n", block: true,
+func invokeXML(prefix string) notation.Tagged {
+	return notation.Tagged{
+		NameOpen: []string{"<" + prefix + "invoke"}, Attr: "name", Key: []string{"<" + prefix + "parameter"}, KeyAttr: "name",
+		ValClose: []string{"</" + prefix + "parameter>"}, End: []string{"</" + prefix + "invoke>"}, Gap: "\n", Block: true,
 	}
 }
 
@@ -24,126 +28,132 @@ func invokeXML(prefix string) taggedBody {
 func dsmlForms() []form {
 	dsml := func(prefix, block string) form {
 		b := invokeXML(prefix)
-		b.wireType, b.wireString = "string", "true"
-		return form{open: []string{"<" + prefix + block + ">"}, close: []string{"</" + prefix + block + ">"}, gap: "\n", join: "\n", body: b}
+		b.WireType, b.WireString = "string", "true"
+		return form{Open: []string{"<" + prefix + block + ">"}, Close: []string{"</" + prefix + block + ">"}, Gap: "\n", Join: "\n", Body: b}
 	}
 	return []form{dsml("｜DSML｜", "function_calls"), dsml("｜DSML｜", "tool_calls"), dsml("｜DSML｜ ", "calls"), dsml("｜DSML｜ ", "tool_calls")}
 }
 
 // taggedFamilies are the families that write each argument in a tag of its own.
-func taggedFamilies() []*Family {
+func taggedFamilies() []row {
 	glm := func(gap string) form {
-		return form{open: []string{"<tool_call>"}, close: []string{"</tool_call>"}, join: gap, body: glmXML("", gap)}
+		return form{Open: []string{"<tool_call>"}, Close: []string{"</tool_call>"}, Join: gap, Body: glmXML("", gap)}
 	}
-	glmOld := form{once: true, body: namedBody{seps: []string{"\n"}, known: true}}
+	glmOld := form{Once: true, Body: notation.Named{Seps: []string{"\n"}, Known: true}}
 	seed := functionXML
-	seed.trim = false
-	step3 := invokeXML("steptml:")
-	step3.lead = []string{"<｜tool_call_begin｜>", "function<｜tool_sep｜>"}
-	step3.skipName, step3.block = true, false
-	mini := taggedBody{nameOpen: []string{"<function"}, attr: "name", key: []string{"<param"}, keyAttr: "name",
-		valClose: []string{"</param>"}, end: []string{"</function>"}, cdata: true}
-	k3 := taggedBody{nameOpen: []string{"<|open|>call"}, attr: "tool", tagEnd: "<|sep|>", key: []string{"<|open|>argument"}, keyAttr: "key",
-		wireType: "type", wireString: "string", valClose: []string{"<|close|>argument<|sep|>"}, end: []string{"<|close|>call<|sep|>"}, block: true}
+	seed.Trim = false
+	mini := notation.Tagged{NameOpen: []string{"<function"}, Attr: "name", Key: []string{"<param"}, KeyAttr: "name",
+		ValClose: []string{"</param>"}, End: []string{"</function>"}, CDATA: true}
 	hy := glmXML(":opensource", "\n")
-	hy.nameEnd = []string{"<tool_sep:opensource>"}
-	hy.lead = []string{"<tool_call:opensource>"}
-	dsml := dsmlForms()
-	return []*Family{
+	hy.NameEnd = []string{"<tool_sep:opensource>"}
+	hy.Lead = []string{"<tool_call:opensource>"}
+	return []row{
 		{
 			name: "qwen3_coder", aliases: []string{"qwen3_xml", "qwen3.5", "qwen3_5", "qwen3.6", "step3p5", "step3.5", "step", "mimo_v2"},
 			templates: [][]string{{"<tool_call>", "<function=", "<parameter="}},
-			reasoning: think, callsEndReasoning: true, ends: []string{"<|im_end|>", "<|endoftext|>"},
-			forms: []form{toolCallXML, toolCallJSON, bareXML, functionJSON},
+			Reasoning: think, CallsEndReasoning: true, Ends: []string{"<|im_end|>", "<|endoftext|>"},
+			Forms: []form{toolCallXML, toolCallJSON, bareXML, functionJSON},
 		},
 		{
 			name: "nemotron", aliases: []string{"nemotron3", "nemotron_3_nano"},
-			reasoning: think, callsEndReasoning: true, ends: []string{"<|im_end|>"},
-			forms: []form{toolCallXML, toolCallJSON, arrayForm("<TOOLCALL>", "</TOOLCALL>"), bareXML, functionJSON},
+			Reasoning: think, CallsEndReasoning: true, Ends: []string{"<|im_end|>"},
+			Forms: []form{toolCallXML, toolCallJSON, arrayForm("<TOOLCALL>", "</TOOLCALL>"), bareXML, functionJSON},
 		},
 		{
 			name: "seed_oss", aliases: []string{"seed"}, templates: [][]string{{"<seed:tool_call>"}},
-			reasoning: []span{{open: "<seed:think>", close: "</seed:think>"}}, ends: []string{"<seed:eos>"},
-			forms: []form{{open: []string{"<seed:tool_call>"}, close: []string{"</seed:tool_call>"}, gap: "\n", join: "\n", body: seed}},
+			Reasoning: []span{{Open: "<seed:think>", Close: "</seed:think>"}}, Ends: []string{"<seed:eos>"},
+			Forms: []form{{Open: []string{"<seed:tool_call>"}, Close: []string{"</seed:tool_call>"}, Gap: "\n", Join: "\n", Body: seed}},
 		},
 		{
 			name: "minicpm5", aliases: []string{"minicpm"}, templates: [][]string{{`<function name="`}},
-			reasoning: think, ends: []string{"<|im_end|>"},
-			forms: []form{{body: known(mini), join: "\n", text: true}},
+			Reasoning: think, Ends: []string{"<|im_end|>"},
+			Forms: []form{{Body: known(mini), Join: "\n", Text: true}},
 		},
 		{
 			name: "ling3", aliases: []string{"ling"}, templates: [][]string{{"<arg_key>", "<role>OBSERVATION</role>"}},
-			reasoning: think, ends: []string{"<|role_end|>"},
-			forms: []form{glm("\n")},
+			Reasoning: think, Ends: []string{"<|role_end|>"},
+			Forms: []form{glm("\n")},
 		},
 		{
 			name: "glm45", aliases: []string{"glm4_moe", "glm46"},
 			templates: [][]string{{"<arg_key>", "\n<arg_value>", "!<role>"}, {"<arg_key>", `\n<arg_value>`, "!<role>"}},
-			reasoning: think, wrappers: []string{"<|begin_of_box|>", "<|end_of_box|>"}, ends: []string{"<|observation|>", "<|user|>", "</assistant>"},
-			forms: []form{glm("\n"), glmOld},
+			Reasoning: think, Wrappers: []string{"<|begin_of_box|>", "<|end_of_box|>"}, Ends: []string{"<|observation|>", "<|user|>", "</assistant>"},
+			Forms: []form{glm("\n"), glmOld},
 		},
 		{
 			name: "glm47", aliases: []string{"glm4", "glm", "glm5", "laguna", "poolside_v1", "spark2.5"},
 			templates: [][]string{{"<arg_key>", "!\n<arg_value>", `!\n<arg_value>`, "!<role>"}},
-			reasoning: think, wrappers: []string{"<|begin_of_box|>", "<|end_of_box|>"}, ends: []string{"<|observation|>", "<|user|>", "</assistant>"},
-			forms: []form{glm(""), glmOld},
+			Reasoning: think, Wrappers: []string{"<|begin_of_box|>", "<|end_of_box|>"}, Ends: []string{"<|observation|>", "<|user|>", "</assistant>"},
+			Forms: []form{glm(""), glmOld},
 		},
 		{
 			name: "hy3", aliases: []string{"hunyuan3", "tencent_hy3"}, templates: [][]string{{"<tool_sep", "<arg_key"}, {"tool_sep", "arg_key", "opensource"}},
-			reasoning: []span{{open: "<think:opensource>", close: "</think:opensource>"}}, ends: []string{"<｜hy_eos:opensource｜>"},
-			forms: []form{{open: []string{"<tool_calls:opensource>", "<tool_call:opensource>"},
-				close: []string{"</tool_call:opensource>", "</tool_calls:opensource>"}, gap: "\n", join: "\n", body: hy}},
+			Reasoning: []span{{Open: "<think:opensource>", Close: "</think:opensource>"}}, Ends: []string{"<｜hy_eos:opensource｜>"},
+			Forms: []form{{Open: []string{"<tool_calls:opensource>", "<tool_call:opensource>"},
+				Close: []string{"</tool_call:opensource>", "</tool_calls:opensource>"}, Gap: "\n", Join: "\n", Body: hy}},
 		},
+	}
+}
+
+// invokeFamilies are the families that name tools and arguments in attributes, or in tags of their own.
+func invokeFamilies() []row {
+	step3 := invokeXML("steptml:")
+	step3.Lead = []string{"<｜tool_call_begin｜>", "function<｜tool_sep｜>"}
+	step3.SkipName, step3.Block = true, false
+	k3 := notation.Tagged{NameOpen: []string{"<|open|>call"}, Attr: "tool", TagEnd: "<|sep|>", Key: []string{"<|open|>argument"}, KeyAttr: "key",
+		WireType: "type", WireString: "string", ValClose: []string{"<|close|>argument<|sep|>"}, End: []string{"<|close|>call<|sep|>"}, Block: true}
+	dsml := dsmlForms()
+	return []row{
 		{
 			name: "minimax", aliases: []string{"minimax_m2"}, templates: [][]string{{"minimax:tool_call"}},
-			reasoning: think, ends: []string{"[e~["},
-			forms: []form{
-				{open: []string{"<minimax:tool_call>"}, close: []string{"</minimax:tool_call>"}, gap: "\n", join: "\n", body: invokeXML("")},
-				{close: []string{"</minimax:tool_call>"}, body: known(invokeXML(""))}},
+			Reasoning: think, Ends: []string{"[e~["},
+			Forms: []form{
+				{Open: []string{"<minimax:tool_call>"}, Close: []string{"</minimax:tool_call>"}, Gap: "\n", Join: "\n", Body: invokeXML("")},
+				{Close: []string{"</minimax:tool_call>"}, Body: known(invokeXML(""))}},
 		},
 		{
 			name: "minimax_m3", templates: [][]string{{"]<]minimax[>["}},
-			reasoning: []span{{open: "<mm:think>", close: "</mm:think>"}}, ends: []string{"[e~["},
-			forms: []form{{open: []string{"]<]minimax[>[<tool_call>"}, close: []string{"]<]minimax[>[</tool_call>"}, gap: "\n",
-				body: nestedBody{mark: "]<]minimax[>["}}},
+			Reasoning: []span{{Open: "<mm:think>", Close: "</mm:think>"}}, Ends: []string{"[e~["},
+			Forms: []form{{Open: []string{"]<]minimax[>[<tool_call>"}, Close: []string{"]<]minimax[>[</tool_call>"}, Gap: "\n",
+				Body: notation.Nested{Mark: "]<]minimax[>["}}},
 		},
 		{
-			name: "step3", templates: [][]string{{"steptml:"}}, reasoning: think,
-			forms: []form{{open: []string{"<｜tool_calls_begin｜>", "<｜tool_call_begin｜>"}, close: []string{"<｜tool_call_end｜>", "<｜tool_calls_end｜>"},
-				body: step3}},
+			name: "step3", templates: [][]string{{"steptml:"}}, Reasoning: think,
+			Forms: []form{{Open: []string{"<｜tool_calls_begin｜>", "<｜tool_call_begin｜>"}, Close: []string{"<｜tool_call_end｜>", "<｜tool_calls_end｜>"},
+				Body: step3}},
 		},
 		{
 			name: "deepseek_v32", aliases: []string{"deepseek_v3_2", "deepseek_v3.2"}, templates: [][]string{{"DSML", "function_calls"}},
-			reasoning: think, ends: []string{"<｜end▁of▁sentence｜>"}, forms: dsml,
+			Reasoning: think, Ends: []string{"<｜end▁of▁sentence｜>"}, Forms: dsml,
 		},
 		{
 			name: "deepseek_v4", aliases: []string{"deepseek_v41", "deepseek_v4.1"}, templates: [][]string{{"DSML", "!function_calls"}},
-			reasoning: think, ends: []string{"<｜end▁of▁sentence｜>"}, forms: []form{dsml[1], dsml[0], dsml[2], dsml[3]},
+			Reasoning: think, Ends: []string{"<｜end▁of▁sentence｜>"}, Forms: []form{dsml[1], dsml[0], dsml[2], dsml[3]},
 		},
 		{
 			name: "kimi_k3", templates: [][]string{{"<|open|>", "<|sep|>"}},
-			reasoning: []span{{open: "<|open|>think<|sep|>", close: "<|close|>think<|sep|>"}},
-			wrappers: []string{"<|open|>response<|sep|>", "<|close|>response<|sep|>", "<|close|>message<|sep|>", "<|end_of_msg|>",
+			Reasoning: []span{{Open: "<|open|>think<|sep|>", Close: "<|close|>think<|sep|>"}},
+			Wrappers: []string{"<|open|>response<|sep|>", "<|close|>response<|sep|>", "<|close|>message<|sep|>", "<|end_of_msg|>",
 				`<|open|>message role="assistant"<|sep|>`},
-			forms: []form{{open: []string{"<|open|>tools<|sep|>"}, close: []string{"<|close|>tools<|sep|>"}, body: k3}},
+			Forms: []form{{Open: []string{"<|open|>tools<|sep|>"}, Close: []string{"<|close|>tools<|sep|>"}, Body: k3}},
 		},
 		{
 			name: "muse_glimmer", aliases: []string{"muse"}, templates: [][]string{{"<atem:"}},
-			reasoning: []span{{close: "<|eom|>"}}, breaks: []string{"<|eom|>", "<|eot|>"},
-			forms: []form{
-				{open: []string{"<atem:function_calls>"}, close: []string{"</atem:function_calls>"}, gap: "\n", join: "\n", body: invokeXML("atem:")},
-				{open: []string{"<|start|>"}, header: true, body: headerBody{ends: []string{"<|message|>"}, read: museHeader}},
-				{body: headerBody{ends: []string{"<|message|>"}, read: museHeader, starts: []string{" to=", "to="}}, header: true},
+			Reasoning: []span{{Close: "<|eom|>"}}, Breaks: []string{"<|eom|>", "<|eot|>"},
+			Forms: []form{
+				{Open: []string{"<atem:function_calls>"}, Close: []string{"</atem:function_calls>"}, Gap: "\n", Join: "\n", Body: invokeXML("atem:")},
+				{Open: []string{"<|start|>"}, Header: true, Body: notation.Header{Ends: []string{"<|message|>"}, Read: museHeader}},
+				{Body: notation.Header{Ends: []string{"<|message|>"}, Read: museHeader, Starts: []string{" to=", "to="}}, Header: true},
 			},
 		},
 	}
 }
 
 // museHeader reads a header whose recipient only says that calls follow, which say the name again.
-func museHeader(header, end string) message {
+func museHeader(header, end string) notation.Message {
 	m := recipientHeader(header, end)
-	if m.kind == messageCall {
-		m.kind = messageContent
+	if m.Kind == notation.MessageCall {
+		m.Kind = notation.MessageContent
 	}
 	return m
 }

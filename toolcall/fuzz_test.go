@@ -38,7 +38,7 @@ func TestTextIsUntouched(t *testing.T) {
 	text := "  A <b>bold</b> word, [a link](x) & {\"json\": [1, 2]}.\n\n```go\nx := a[i] < b\n```\n \xe2\x82 \xff é\n\n"
 	want := strings.ReplaceAll(strings.ReplaceAll(text, "\xe2\x82 ", "\uFFFD\uFFFD "), "\xff", "\uFFFD")
 	for _, f := range table {
-		if f.startsReasoning {
+		if f.format.StartsReasoning {
 			continue
 		}
 		for n := 1; n < len(text); n++ {

@@ -1,6 +1,7 @@
 package lenient
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -87,4 +88,14 @@ func hex4(in string) (rune, bool) {
 	}
 	n, err := strconv.ParseUint(in[2:6], 16, 32)
 	return rune(n), err == nil
+}
+
+// Unquote returns what text, a string in either quotes, means; as it is where that is unclear.
+func Unquote(text string) string {
+	valid, ok := Valid(text, Style{})
+	var s string
+	if !ok || json.Unmarshal([]byte(valid), &s) != nil {
+		return text[1 : len(text)-1]
+	}
+	return s
 }

@@ -1,4 +1,4 @@
-package toolcall
+package stream
 
 import "github.com/toolserve/toolserve/chat"
 

@@ -1,4 +1,6 @@
-package toolcall
+// Package schema knows what a tool's JSON Schema says of the types of its parameters, and turns text into
+// values by it.
+package schema
 
 import (
 	"encoding/json"
@@ -8,43 +10,41 @@ import (
 	"github.com/toolserve/toolserve/toolcall/internal/lenient"
 )
 
-// maxName bounds the length of a tool's name, in bytes.
-const maxName = 256
-
-// tool is a tool of the request, with what its schema says of its parameters, read when first needed.
-type tool struct {
+// Tool is a tool of the request, with what its schema says of its parameters, read when first needed.
+type Tool struct {
 	schema json.RawMessage
 	read   bool
-	types  map[string]typeSet
+	types  map[string]TypeSet
 	order  []string // the parameters in the order of the schema
 }
 
-// typeSet is the set of JSON types that a schema allows, empty where it does not say.
-type typeSet uint8
+// New returns the tool whose parameters have this schema.
+func New(schema json.RawMessage) *Tool { return &Tool{schema: schema} }
 
-const (
-	typeString typeSet = 1 << iota
-	typeNumber
-	typeInteger
-	typeBoolean
-	typeNull
-	typeObject
-	typeArray
-)
-
-// tool returns the request's tool of that name, or nil.
-func (p *Parser) tool(name string) *tool {
-	if p.tools == nil {
-		p.tools = make(map[string]*tool, len(p.opts.Tools))
-		for i := range p.opts.Tools {
-			p.tools[p.opts.Tools[i].Name] = &tool{schema: p.opts.Tools[i].Parameters}
-		}
+// Order returns the names of the parameters in the order of the schema.
+func (t *Tool) Order() []string {
+	if t == nil {
+		return nil
 	}
-	return p.tools[name]
+	t.load()
+	return t.order
 }
 
-// param returns the types of a parameter, and whether the schema names it. A nil tool knows nothing.
-func (t *tool) param(name string) (typeSet, bool) {
+// TypeSet is the set of JSON types that a schema allows, empty where it does not say.
+type TypeSet uint8
+
+const (
+	String TypeSet = 1 << iota
+	Number
+	Integer
+	Boolean
+	Null
+	Object
+	Array
+)
+
+// Param returns the types of a parameter, and whether the schema names it. A nil tool knows nothing.
+func (t *Tool) Param(name string) (TypeSet, bool) {
 	if t == nil {
 		return 0, false
 	}
@@ -53,8 +53,8 @@ func (t *tool) param(name string) (typeSet, bool) {
 	return types, ok
 }
 
-// at returns the name of the parameter in that place of the schema.
-func (t *tool) at(i int) (string, bool) {
+// At returns the name of the parameter in that place of the schema.
+func (t *Tool) At(i int) (string, bool) {
 	if t == nil {
 		return "", false
 	}
@@ -65,12 +65,12 @@ func (t *tool) at(i int) (string, bool) {
 	return t.order[i], true
 }
 
-func (t *tool) load() {
+func (t *Tool) load() {
 	if t.read {
 		return
 	}
 	t.read = true
-	t.types = map[string]typeSet{}
+	t.types = map[string]TypeSet{}
 	var schema struct {
 		Properties json.RawMessage `json:"properties"`
 	}
@@ -82,7 +82,7 @@ func (t *tool) load() {
 		return
 	}
 	for name, prop := range props {
-		t.types[name] = t.typesOf(prop, 0)
+		t.types[name] = t.TypesOf(prop, 0)
 	}
 	dec := json.NewDecoder(strings.NewReader(string(schema.Properties)))
 	_, _ = dec.Token()
@@ -96,8 +96,8 @@ func (t *tool) load() {
 	}
 }
 
-// typesOf returns the types that a schema allows.
-func (t *tool) typesOf(raw json.RawMessage, depth int) typeSet {
+// TypesOf returns the types that a schema allows.
+func (t *Tool) TypesOf(raw json.RawMessage, depth int) TypeSet {
 	var s struct {
 		Type  json.RawMessage   `json:"type"`
 		Enum  []json.RawMessage `json:"enum"`
@@ -111,18 +111,18 @@ func (t *tool) typesOf(raw json.RawMessage, depth int) typeSet {
 		return 0
 	}
 	if s.Ref != "" {
-		return t.typesOf(t.resolve(s.Ref), depth+1)
+		return t.TypesOf(t.resolve(s.Ref), depth+1)
 	}
 	if set := namedTypes(s.Type); set != 0 {
 		return set
 	}
-	var set typeSet
+	var set TypeSet
 	for _, v := range append(s.Enum, s.Const) {
 		set |= typeOf(string(v))
 	}
 	for _, list := range [][]json.RawMessage{s.AnyOf, s.OneOf} {
 		for _, sub := range list {
-			got := t.typesOf(sub, depth+1)
+			got := t.TypesOf(sub, depth+1)
 			if got == 0 {
 				return 0
 			}
@@ -130,35 +130,35 @@ func (t *tool) typesOf(raw json.RawMessage, depth int) typeSet {
 		}
 	}
 	for _, sub := range s.AllOf {
-		set |= t.typesOf(sub, depth+1)
+		set |= t.TypesOf(sub, depth+1)
 	}
 	return set
 }
 
-func namedTypes(raw json.RawMessage) typeSet {
+func namedTypes(raw json.RawMessage) TypeSet {
 	var name string
 	if json.Unmarshal(raw, &name) == nil {
-		return typeNames[strings.ToLower(name)]
+		return TypeNames[strings.ToLower(name)]
 	}
 	var names []string
-	var set typeSet
+	var set TypeSet
 	if json.Unmarshal(raw, &names) == nil {
 		for _, n := range names {
-			set |= typeNames[strings.ToLower(n)]
+			set |= TypeNames[strings.ToLower(n)]
 		}
 	}
 	return set
 }
 
-// typeNames are the names of types, those of other languages included that tool authors write.
-var typeNames = map[string]typeSet{
-	"string": typeString, "str": typeString, "text": typeString,
-	"number": typeNumber, "float": typeNumber, "double": typeNumber,
-	"integer": typeInteger, "int": typeInteger, "boolean": typeBoolean, "bool": typeBoolean,
-	"null": typeNull, "object": typeObject, "dict": typeObject, "array": typeArray, "list": typeArray,
+// TypeNames are the names of types, those of other languages included that tool authors write.
+var TypeNames = map[string]TypeSet{
+	"string": String, "str": String, "text": String,
+	"number": Number, "float": Number, "double": Number,
+	"integer": Integer, "int": Integer, "boolean": Boolean, "bool": Boolean,
+	"null": Null, "object": Object, "dict": Object, "array": Array, "list": Array,
 }
 
-func (t *tool) resolve(ref string) json.RawMessage {
+func (t *Tool) resolve(ref string) json.RawMessage {
 	at := t.schema
 	for _, step := range strings.Split(strings.TrimPrefix(ref, "#"), "/")[1:] {
 		var object map[string]json.RawMessage
@@ -171,33 +171,33 @@ func (t *tool) resolve(ref string) json.RawMessage {
 }
 
 // typeOf returns the type of a JSON text, 0 for none.
-func typeOf(text string) typeSet {
+func typeOf(text string) TypeSet {
 	if text == "" {
 		return 0
 	}
 	switch text[0] {
 	case '"':
-		return typeString
+		return String
 	case '{':
-		return typeObject
+		return Object
 	case '[':
-		return typeArray
+		return Array
 	case 't', 'f':
-		return typeBoolean
+		return Boolean
 	case 'n':
-		return typeNull
+		return Null
 	}
 	if strings.ContainsAny(text, ".eE") {
-		return typeNumber
+		return Number
 	}
-	return typeInteger | typeNumber
+	return Integer | Number
 }
 
-// coerce returns the JSON text of a parameter that was written as plain text, by the types that its
+// Coerce returns the JSON text of a parameter that was written as plain text, by the types that its
 // schema allows. A declared string stays as it is, whatever it looks like; where a string is one of
 // several types, the text becomes another only if nothing of it is lost.
-func coerce(text string, types typeSet) string {
-	if types == typeString {
+func Coerce(text string, types TypeSet) string {
+	if types == String {
 		return lenient.Quote(text)
 	}
 	trimmed := strings.TrimSpace(text)
@@ -207,26 +207,43 @@ func coerce(text string, types typeSet) string {
 	}
 	got := typeOf(value)
 	switch {
-	case got == typeString && types&typeString == 0 && types != 0:
+	case got == String && types&String == 0 && types != 0:
 		// A number or object in quotes: the quotes are one layer too many.
-		inner, ok := lenient.Valid(unquote(trimmed), lenient.Style{})
+		inner, ok := lenient.Valid(lenient.Unquote(trimmed), lenient.Style{})
 		if ok && typeOf(inner)&types != 0 {
 			return inner
 		}
 		return value
-	case got == typeString:
+	case got == String:
 		return lenient.Quote(text)
-	case types&typeString != 0 && (got&types == 0 || value != text || !roundTrips(value, got)):
+	case types&String != 0 && (got&types == 0 || value != text || !roundTrips(value, got)):
 		return lenient.Quote(text)
 	}
 	return value
 }
 
 // roundTrips reports whether a number is written as a program would write it back.
-func roundTrips(value string, got typeSet) bool {
-	if got&typeNumber == 0 || got&typeInteger != 0 {
+func roundTrips(value string, got TypeSet) bool {
+	if got&Number == 0 || got&Integer != 0 {
 		return true
 	}
 	f, err := strconv.ParseFloat(value, 64)
 	return err == nil && strconv.FormatFloat(f, 'f', -1, 64) == value
+}
+
+// Properties returns the schemas of the tool's parameters and which of them are required.
+func (t *Tool) Properties() (map[string]json.RawMessage, map[string]bool) {
+	if t == nil {
+		return nil, nil
+	}
+	var schema struct {
+		Properties map[string]json.RawMessage `json:"properties"`
+		Required   []string                   `json:"required"`
+	}
+	_ = json.Unmarshal(t.schema, &schema)
+	required := map[string]bool{}
+	for _, name := range schema.Required {
+		required[name] = true
+	}
+	return schema.Properties, required
 }

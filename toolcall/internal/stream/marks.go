@@ -1,4 +1,4 @@
-package toolcall
+package stream
 
 import (
 	"slices"
@@ -21,7 +21,7 @@ const (
 type mark struct {
 	text  string
 	act   action
-	forms []*form // actCall: in the order of the table
+	forms []*Form // actCall: in the order of the table
 	close string  // actReason: what ends it
 	bare  bool    // actCall: text is the beginning of the body and no marker in front of it
 	line  bool    // actCall: only at the start of a line
@@ -46,40 +46,41 @@ type compiled struct {
 	content, quiet markSet // in content: with calls, without
 	reasoning      map[string]*markSet
 	quietReasoning map[string]*markSet
-	bare           []*form
+	bare           []*Form
 	pieces         string // all markup that may come as a special token
 }
 
-func (f *Family) compile() *Family {
+// Compile prepares the format for parsers and returns it.
+func (f *Format) Compile() *Format {
 	c := &f.compiled
 	c.reasoning, c.quietReasoning = map[string]*markSet{}, map[string]*markSet{}
-	pieces := append(append(append([]string{}, f.wrappers...), f.ends...), f.breaks...)
-	for i := range f.forms {
-		fm := &f.forms[i]
-		if len(fm.open) == 0 {
+	pieces := append(append(append([]string{}, f.Wrappers...), f.Ends...), f.Breaks...)
+	for i := range f.Forms {
+		fm := &f.Forms[i]
+		if len(fm.Open) == 0 {
 			c.bare = append(c.bare, fm)
 		}
-		pieces = append(append(append(pieces, fm.open...), fm.close...), fm.body.literals()...)
+		pieces = append(append(append(pieces, fm.Open...), fm.Close...), fm.Body.Literals()...)
 	}
 	calls, quiet := f.marks()
-	for _, s := range f.reasoning {
-		pieces = append(pieces, s.open, s.close)
-		ends := []mark{{text: s.close, act: actEnd}}
-		for _, b := range f.breaks {
+	for _, s := range f.Reasoning {
+		pieces = append(pieces, s.Open, s.Close)
+		ends := []mark{{text: s.Close, act: actEnd}}
+		for _, b := range f.Breaks {
 			ends = append(ends, mark{text: b, act: actEnd})
 		}
 		for _, m := range quiet {
 			if m.act == actCall {
-				c.quietReasoning[s.close] = newMarkSet(append(ends, m))
+				c.quietReasoning[s.Close] = newMarkSet(append(ends, m))
 			}
 		}
-		if c.quietReasoning[s.close] == nil {
-			c.quietReasoning[s.close] = newMarkSet(ends)
+		if c.quietReasoning[s.Close] == nil {
+			c.quietReasoning[s.Close] = newMarkSet(ends)
 		}
-		c.reasoning[s.close] = newMarkSet(append(ends, calls...))
+		c.reasoning[s.Close] = newMarkSet(append(ends, calls...))
 	}
-	for _, s := range f.reasoning {
-		quiet = append(quiet, mark{text: s.open, act: actReason, close: s.close}, mark{text: s.close, act: actEnd})
+	for _, s := range f.Reasoning {
+		quiet = append(quiet, mark{text: s.Open, act: actReason, close: s.Close}, mark{text: s.Close, act: actEnd})
 	}
 	c.quiet = *newMarkSet(quiet)
 	c.content = *newMarkSet(append(append(quiet, calls...), f.closers()...))
@@ -88,58 +89,52 @@ func (f *Family) compile() *Family {
 }
 
 // marks returns the markers of calls, and those that hold when there are no tools.
-func (f *Family) marks() (calls, quiet []mark) {
-	for i := range f.forms {
-		fm := &f.forms[i]
-		for _, open := range fm.open {
+func (f *Format) marks() (calls, quiet []mark) {
+	for i := range f.Forms {
+		fm := &f.Forms[i]
+		for _, open := range fm.Open {
 			calls = addCall(calls, mark{text: open}, fm)
 		}
-		if b, ok := fm.body.(bareStarter); ok && len(fm.open) == 0 {
-			starts, line := b.lineStarts()
+		if b, ok := fm.Body.(BareStarter); ok && len(fm.Open) == 0 {
+			starts, line := b.LineStarts()
 			for _, open := range starts {
 				calls = addCall(calls, mark{text: open, bare: true, line: line}, fm)
 			}
 		}
 	}
 	for _, m := range calls {
-		if slices.ContainsFunc(m.forms, func(fm *form) bool { return fm.header }) {
+		if slices.ContainsFunc(m.forms, func(fm *Form) bool { return fm.Header }) {
 			quiet = append(quiet, m)
 		}
 	}
-	for _, b := range f.breaks {
+	for _, b := range f.Breaks {
 		quiet = append(quiet, mark{text: b, act: actEnd})
 	}
-	for _, w := range f.wrappers {
+	for _, w := range f.Wrappers {
 		quiet = append(quiet, mark{text: w, act: actWrapper})
 	}
-	for _, e := range f.ends {
+	for _, e := range f.Ends {
 		quiet = append(quiet, mark{text: e, act: actFinal})
 	}
 	return calls, quiet
 }
 
-// bareStarter is a body that, without an opening marker, may also begin behind other content: with one of
-// these texts, only at the start of a line where line is true.
-type bareStarter interface {
-	lineStarts() (starts []string, line bool)
-}
-
 // addCall adds the marker m of form fm, together with other forms that have the same.
-func addCall(marks []mark, m mark, fm *form) []mark {
+func addCall(marks []mark, m mark, fm *Form) []mark {
 	for i := range marks {
 		if marks[i].text == m.text && marks[i].bare == m.bare && marks[i].line == m.line {
 			marks[i].forms = append(marks[i].forms, fm)
 			return marks
 		}
 	}
-	m.act, m.forms = actCall, []*form{fm}
+	m.act, m.forms = actCall, []*Form{fm}
 	return append(marks, m)
 }
 
-func (f *Family) closers() []mark {
+func (f *Format) closers() []mark {
 	var out []mark
-	for _, fm := range f.forms {
-		for _, c := range fm.close {
+	for _, fm := range f.Forms {
+		for _, c := range fm.Close {
 			out = append(out, mark{text: c, act: actClose})
 		}
 	}
@@ -190,7 +185,7 @@ func (s *markSet) find(p *Parser, text string) (int, *mark) {
 		if s.first[text[i]] == nil {
 			continue
 		}
-		if m, got := s.at(p, text, i); got != matchNo {
+		if m, got := s.at(p, text, i); got != No {
 			return i, m
 		}
 	}
@@ -198,7 +193,7 @@ func (s *markSet) find(p *Parser, text string) (int, *mark) {
 }
 
 // at looks for the longest marker at text[i:].
-func (s *markSet) at(p *Parser, text string, i int) (*mark, match) {
+func (s *markSet) at(p *Parser, text string, i int) (*mark, Match) {
 	var best *mark
 	n := s.first[text[i]]
 	for k := i + 1; ; k++ {
@@ -209,8 +204,8 @@ func (s *markSet) at(p *Parser, text string, i int) (*mark, match) {
 			}
 		}
 		if k == len(text) {
-			if !p.final && slices.ContainsFunc(n.below, func(m *mark) bool { return p.accepts(m, text, i) }) {
-				return nil, matchPart
+			if !p.Final && slices.ContainsFunc(n.below, func(m *mark) bool { return p.accepts(m, text, i) }) {
+				return nil, Part
 			}
 			break
 		}
@@ -219,7 +214,7 @@ func (s *markSet) at(p *Parser, text string, i int) (*mark, match) {
 		}
 	}
 	if best == nil {
-		return nil, matchNo
+		return nil, No
 	}
-	return best, matchYes
+	return best, Yes
 }

@@ -1,4 +1,4 @@
-package toolcall
+package stream
 
 import (
 	"strings"
@@ -6,10 +6,14 @@ import (
 	"github.com/toolserve/toolserve/chat"
 )
 
-const whiteSpace = " \n\t\r"
+// WhiteSpace is what JSON takes as such.
+const WhiteSpace = " \n\t\r"
 
-// leadingSpace returns the length of the white space at the beginning of text.
-func leadingSpace(text string) int {
+// MaxName bounds the length of a tool's name, in bytes.
+const MaxName = 256
+
+// LeadingSpace returns the length of the white space at the beginning of text.
+func LeadingSpace(text string) int {
 	i := 0
 	for i < len(text) && (text[i] == ' ' || text[i] == '\n' || text[i] == '\t' || text[i] == '\r') {
 		i++
@@ -75,18 +79,18 @@ func (p *Parser) leaveReasoning() {
 
 // scanText is the state of ordinary text: everything up to the next marker is content or reasoning.
 func (p *Parser) scanText() bool {
-	if p.in == "" {
+	if p.In == "" {
 		return false
 	}
 	if p.fresh && p.ch == &p.content && !p.opts.NoTools && len(p.fam.compiled.bare) > 0 {
-		if n := leadingSpace(p.in); n > 0 {
+		if n := LeadingSpace(p.In); n > 0 {
 			p.text(p.drop(n))
 		}
-		if got := p.startBare(); got != matchNo {
-			return got == matchYes
+		if got := p.startBare(); got != No {
+			return got == Yes
 		}
 	}
-	i, m := p.set.find(p, p.in)
+	i, m := p.set.find(p, p.In)
 	if len(p.specials) > 0 && p.specials[0][0] < i {
 		// A special token that is no marker here.
 		at := p.specials[0]
@@ -105,7 +109,7 @@ func (p *Parser) scanText() bool {
 func (p *Parser) accepts(m *mark, text string, i int) bool {
 	switch m.act {
 	case actReason:
-		return p.fresh && !p.inDebris() && leadingSpace(text[:i]) == i || p.specialAt(i)
+		return p.fresh && !p.inDebris() && LeadingSpace(text[:i]) == i || p.specialAt(i)
 	case actEnd:
 		// In content it closes nothing: it is left over, or somebody writes about it.
 		return p.ch == &p.reasoning || p.specialAt(i) || !strings.HasPrefix(m.text, "</") ||
@@ -153,11 +157,11 @@ func (p *Parser) startsLine(text string, i int) bool {
 	t = p.tail
 	t.add(string(p.ch.space))
 	t.add(text[:i])
-	line, _ := (&tail{text: t.text, n: len(strings.TrimRight(string(t.text[:t.n]), whiteSpace))}).line()
+	line, _ := (&tail{text: t.text, n: len(strings.TrimRight(string(t.text[:t.n]), WhiteSpace))}).line()
 	return !strings.HasPrefix(line, "```")
 }
 
-// meet deals with marker m, at which p.in begins.
+// meet deals with marker m, at which p.In begins.
 func (p *Parser) meet(m *mark) bool {
 	switch m.act {
 	case actCall:
@@ -175,8 +179,8 @@ func (p *Parser) meet(m *mark) bool {
 		p.drop(len(m.text))
 		p.content.touch = true
 	case actFinal:
-		rest := p.in[len(m.text):]
-		if len(rest) > 64 || leadingSpace(rest) < len(rest) && !p.endsWith(rest) {
+		rest := p.In[len(m.text):]
+		if len(rest) > 64 || LeadingSpace(rest) < len(rest) && !p.endsWith(rest) {
 			if p.specialAt(0) {
 				p.drop(len(m.text))
 			} else {
@@ -184,7 +188,7 @@ func (p *Parser) meet(m *mark) bool {
 			}
 			return true
 		}
-		if !p.final && !p.specialAt(0) {
+		if !p.Final && !p.specialAt(0) {
 			return false
 		}
 		p.drop(len(m.text))
@@ -194,9 +198,9 @@ func (p *Parser) meet(m *mark) bool {
 
 // endsWith reports whether rest may be nothing but end-of-turn tokens and white space.
 func (p *Parser) endsWith(rest string) bool {
-	rest = rest[leadingSpace(rest):]
-	for _, e := range p.fam.ends {
-		if strings.HasPrefix(e, rest) && !p.final {
+	rest = rest[LeadingSpace(rest):]
+	for _, e := range p.fam.Ends {
+		if strings.HasPrefix(e, rest) && !p.Final {
 			return true
 		}
 		if strings.HasPrefix(rest, e) {
@@ -212,14 +216,14 @@ func (p *Parser) text(s string) {
 		return
 	}
 	c := p.ch
-	end := len(strings.TrimRight(s, whiteSpace))
+	end := len(strings.TrimRight(s, WhiteSpace))
 	if end == 0 {
 		c.space = append(c.space, s...)
 		return
 	}
 	if !c.seen && (c.touch || len(c.space) == 0) {
 		if c.touch {
-			n := leadingSpace(s)
+			n := LeadingSpace(s)
 			s, end = s[n:], end-n
 		}
 	} else if len(c.space) > 0 {

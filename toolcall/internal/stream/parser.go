@@ -1,10 +1,11 @@
-package toolcall
+package stream
 
 import (
 	"strings"
 	"unicode/utf8"
 
 	"github.com/toolserve/toolserve/chat"
+	"github.com/toolserve/toolserve/toolcall/internal/schema"
 )
 
 // Options says how one output is to be read. The zero Options knows no tools, so that every call is
@@ -28,14 +29,14 @@ type Options struct {
 
 // Parser reads one output of a model. It is for one goroutine.
 type Parser struct {
-	fam  *Family
+	fam  *Format
 	opts Options
 	sink sink
 	run  func(p *Parser) bool // the current state: false when it needs more text
 
-	in    string // read, not yet taken
+	In    string // read, not yet taken
 	part  string // the beginning of a character that was cut
-	final bool   // nothing will follow in
+	Final bool   // nothing will follow in
 	// specials are the places in in that came as special tokens, as offsets of begin and end.
 	specials [][2]int
 
@@ -48,7 +49,7 @@ type Parser struct {
 
 	call  call
 	hold  hold
-	tools map[string]*tool
+	tools map[string]*schema.Tool
 	ids   map[string]bool
 	calls int
 	cut   bool
@@ -64,12 +65,12 @@ type channel struct {
 }
 
 // NewParser returns a parser of one output.
-func (f *Family) NewParser(opts Options) *Parser {
+func (f *Format) NewParser(opts Options) *Parser {
 	p := &Parser{fam: f, opts: opts, fresh: true}
 	p.content.kind, p.reasoning.kind = chat.ContentDelta, chat.ReasoningDelta
 	p.enterContent()
-	if (opts.ReasoningOpen || f.startsReasoning) && len(f.reasoning) > 0 {
-		p.enterReasoning(f.reasoning[0].close)
+	if (opts.ReasoningOpen || f.StartsReasoning) && len(f.Reasoning) > 0 {
+		p.enterReasoning(f.Reasoning[0].Close)
 	}
 	return p
 }
@@ -88,7 +89,7 @@ func (p *Parser) Write(text string) []chat.Event {
 func (p *Parser) WriteSpecial(token string) []chat.Event {
 	p.sink.events = p.sink.events[:0]
 	if token != "" && strings.Contains(p.fam.compiled.pieces, token) {
-		at := len(p.in)
+		at := len(p.In)
 		p.specials = append(p.specials, [2]int{at, at + len(token)})
 		p.feed(token)
 	}
@@ -99,13 +100,13 @@ func (p *Parser) WriteSpecial(token string) []chat.Event {
 // Close ends the output. The caller emits the Finish event.
 func (p *Parser) Close() []chat.Event {
 	p.sink.events = p.sink.events[:0]
-	if p.final {
+	if p.Final {
 		return nil
 	}
 	rest := p.part
 	p.part = ""
-	p.final = true
-	p.in += replaceInvalid(rest)
+	p.Final = true
+	p.In += replaceInvalid(rest)
 	p.loop()
 	p.closeSpace(&p.reasoning)
 	p.closeSpace(&p.content)
@@ -134,21 +135,21 @@ func (p *Parser) feed(text string) {
 	if !utf8.ValidString(text) {
 		text = replaceInvalid(text)
 	}
-	if p.in == "" {
-		p.in = text
+	if p.In == "" {
+		p.In = text
 	} else {
-		p.in += text
+		p.In += text
 	}
 	p.loop()
 }
 
 // loop runs the states until one needs more text.
 func (p *Parser) loop() {
-	for p.in != "" || p.final {
+	for p.In != "" || p.Final {
 		if !p.run(p) {
 			break
 		}
-		if p.in == "" && !p.final {
+		if p.In == "" && !p.Final {
 			return
 		}
 	}
@@ -156,8 +157,8 @@ func (p *Parser) loop() {
 
 // drop takes n bytes without a trace and returns them. Places of special tokens move along.
 func (p *Parser) drop(n int) string {
-	s := p.in[:n]
-	p.in = p.in[n:]
+	s := p.In[:n]
+	p.In = p.In[n:]
 	if len(p.specials) > 0 {
 		keep := p.specials[:0]
 		for _, t := range p.specials {

@@ -1,4 +1,4 @@
-package toolcall
+package notation
 
 import (
 	"encoding/json"
@@ -6,30 +6,34 @@ import (
 
 	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/constrain"
+	"github.com/toolserve/toolserve/toolcall/internal/schema"
+	"github.com/toolserve/toolserve/toolcall/internal/stream"
 )
 
-// nestedBody is a call whose arguments are tags of their own names, nested for objects, with "item" tags
+// Nested is a call whose arguments are tags of their own names, nested for objects, with "item" tags
 // for the elements of arrays, and a token in front of every tag so that none can stand in a text.
-type nestedBody struct{ mark string }
+type Nested struct{ Mark string }
 
-func (b nestedBody) literals() []string { return []string{b.mark} }
+func (b Nested) Literals() []string { return []string{b.Mark} }
 
-func (b nestedBody) start(p *Parser, text string) match {
-	_, got := anyPrefix(text, []string{b.mark + "<invoke"}, p.final)
+func (b Nested) Start(p *stream.Parser, text string) stream.Match {
+	_, got := stream.AnyPrefix(text, []string{b.Mark + "<invoke"}, p.Final)
 	if text == "" {
-		return matchPart
+		return stream.Part
 	}
 	return got
 }
 
-func (b nestedBody) open(p *Parser) machine { return &nestedMachine{mark: b.mark, form: p.call.form} }
+func (b Nested) Open(p *stream.Parser) stream.Machine {
+	return &nestedMachine{mark: b.Mark, form: p.Form()}
+}
 
 type nestedMachine struct {
 	mark string
-	form *form
+	form *stream.Form
 
 	name   string
-	tool   *tool
+	tool   *schema.Tool
 	named  bool
 	begun  bool
 	wrote  bool
@@ -38,185 +42,177 @@ type nestedMachine struct {
 	stream bool     // the argument is a string: its text is handed on
 }
 
-func (m *nestedMachine) step(p *Parser) stepResult {
+func (m *nestedMachine) Step(p *stream.Parser) stream.Step {
 	for {
 		if len(m.open) == 0 {
-			p.skip(leadingSpace(p.in))
+			p.Skip(stream.LeadingSpace(p.In))
 		}
-		i := strings.Index(p.in, m.mark)
+		i := strings.Index(p.In, m.mark)
 		if i < 0 {
-			i = len(p.in)
-			if !p.final {
-				i -= overlap(p.in, m.mark)
+			i = len(p.In)
+			if !p.Final {
+				i -= stream.Overlap(p.In, m.mark)
 			}
 		}
 		if i > 0 {
 			if len(m.open) == 0 {
-				return stepFail
+				return stream.Fail
 			}
 			m.text(p, i)
 		}
-		tag := strings.TrimPrefix(p.in, m.mark)
+		tag := strings.TrimPrefix(p.In, m.mark)
 		end := strings.IndexByte(tag[:min(len(tag), maxHeader)], '>')
 		switch {
 		case end < 0 && len(tag) >= maxHeader:
-			return stepFail
-		case len(tag) == len(p.in) || end < 0:
-			return stepMore
+			return stream.Fail
+		case len(tag) == len(p.In) || end < 0:
+			return stream.More
 		case tag[0] != '<':
-			return stepFail
+			return stream.Fail
 		}
-		if got := m.meet(p, tag[1:end], len(m.mark)+end+1); got != stepText {
+		if got := m.meet(p, tag[1:end], len(m.mark)+end+1); got != stream.Text {
 			return got
 		}
 	}
 }
 
 // text takes n bytes of an argument.
-func (m *nestedMachine) text(p *Parser, n int) {
+func (m *nestedMachine) text(p *stream.Parser, n int) {
 	if m.stream {
-		quoteInto(p, p.in[:n])
+		quoteInto(p, p.In[:n])
 	} else {
-		m.value = append(m.value, p.in[:n]...)
+		m.value = append(m.value, p.In[:n]...)
 	}
-	p.skip(n)
+	p.Skip(n)
 }
 
 // meet deals with a tag; n is its length.
-func (m *nestedMachine) meet(p *Parser, tag string, n int) stepResult {
+func (m *nestedMachine) meet(p *stream.Parser, tag string, n int) stream.Step {
 	switch {
 	case !m.named:
 		m.name, m.named = strings.TrimPrefix(tag, "invoke"), true
 		m.name, _ = attribute(m.name, "name")
-		m.tool = p.tool(m.name)
-		p.skip(n)
+		m.tool = p.Tool(m.name)
+		p.Skip(n)
 	case len(m.open) == 0 && tag == "/invoke":
 		return m.finish(p, n)
 	case len(m.open) == 0 && strings.HasPrefix(tag, "/"):
-		return stepFail
+		return stream.Fail
 	case len(m.open) == 0:
-		p.skip(n)
+		p.Skip(n)
 		m.openArgument(p, tag)
 	case tag == "/"+m.open[len(m.open)-1]:
 		m.open = m.open[:len(m.open)-1]
 		if len(m.open) == 0 {
-			p.skip(n)
+			p.Skip(n)
 			m.closeArgument(p)
-			return stepText
+			return stream.Text
 		}
 		m.inner(p, n)
 	case strings.HasPrefix(tag, "/"):
-		return stepFail
+		return stream.Fail
 	case m.stream:
-		return stepFail
+		return stream.Fail
 	default:
 		m.open = append(m.open, tag)
 		m.inner(p, n)
 	}
 	if len(m.open) > 64 {
-		return stepFail
+		return stream.Fail
 	}
-	return stepText
+	return stream.Text
 }
 
 // inner keeps a tag inside an argument.
-func (m *nestedMachine) inner(p *Parser, n int) {
-	m.value = append(m.value, p.in[:n]...)
-	p.skip(n)
+func (m *nestedMachine) inner(p *stream.Parser, n int) {
+	m.value = append(m.value, p.In[:n]...)
+	p.Skip(n)
 }
 
-func (m *nestedMachine) openArgument(p *Parser, key string) {
-	p.call.named = true
+func (m *nestedMachine) openArgument(p *stream.Parser, key string) {
+	p.SetNamed()
 	if !m.begun {
 		m.begun = true
-		p.begin(m.name, "")
+		p.Begin(m.name, "")
 	}
-	types, _ := m.tool.param(key)
+	types, _ := m.tool.Param(key)
 	m.open, m.value = append(m.open[:0], key), m.value[:0]
-	m.stream = types == typeString
+	m.stream = types == schema.String
 	if m.stream {
 		m.writeKey(p, key)
-		p.args([]byte{'"'})
+		p.Args([]byte{'"'})
 	}
 }
 
-func (m *nestedMachine) writeKey(p *Parser, key string) {
+func (m *nestedMachine) writeKey(p *stream.Parser, key string) {
 	text := ", "
 	if !m.wrote {
 		text = "{"
 	}
 	m.wrote = true
-	p.args([]byte(text + jsonString(key) + ": "))
+	p.Args([]byte(text + jsonString(key) + ": "))
 }
 
-func (m *nestedMachine) closeArgument(p *Parser) {
+func (m *nestedMachine) closeArgument(p *stream.Parser) {
 	if m.stream {
-		p.args([]byte{'"'})
+		p.Args([]byte{'"'})
 		return
 	}
 	key := m.open[:1][0]
 	m.writeKey(p, key)
-	props, _ := m.tool.propertiesOf()
-	p.args([]byte(nestedValue(string(m.value), m.mark, m.tool, props[key])))
+	props, _ := m.tool.Properties()
+	p.Args([]byte(nestedValue(string(m.value), m.mark, m.tool, props[key])))
 }
 
-func (m *nestedMachine) finish(p *Parser, n int) stepResult {
+func (m *nestedMachine) finish(p *stream.Parser, n int) stream.Step {
 	if !m.begun {
-		p.call.named = true
-		p.begin(m.name, "")
+		p.SetNamed()
+		p.Begin(m.name, "")
 	}
 	m.close(p)
-	p.skip(n)
-	p.endCall()
-	return stepDone
+	p.Skip(n)
+	p.EndCall()
+	return stream.Done
 }
 
-func (m *nestedMachine) close(p *Parser) {
+func (m *nestedMachine) close(p *stream.Parser) {
 	if !m.wrote {
-		p.args([]byte{'{'})
+		p.Args([]byte{'{'})
 	}
-	p.args([]byte{'}'})
+	p.Args([]byte{'}'})
 }
 
-func (m *nestedMachine) seal(p *Parser) string {
+func (m *nestedMachine) Seal(p *stream.Parser) string {
 	if m.stream && len(m.open) > 0 {
-		p.args([]byte{'"'})
+		p.Args([]byte{'"'})
 	}
 	m.close(p)
 	return string(m.value)
 }
 
-// propertiesOf is properties for a tool that may be nil.
-func (t *tool) propertiesOf() (map[string]json.RawMessage, map[string]bool) {
-	if t == nil {
-		return nil, nil
-	}
-	return t.properties()
-}
-
 // nestedValue returns the JSON text of a value: of tags if it begins with one, else of plain text.
-func nestedValue(text, mark string, t *tool, schema json.RawMessage) string {
+func nestedValue(text, mark string, t *schema.Tool, declared json.RawMessage) string {
 	trimmed := strings.TrimSpace(text)
-	var types typeSet
-	if t != nil && schema != nil {
-		types = t.typesOf(schema, 0)
+	var types schema.TypeSet
+	if t != nil && declared != nil {
+		types = t.TypesOf(declared, 0)
 	}
 	if !strings.HasPrefix(trimmed, mark) {
-		if trimmed == "" && types&typeObject != 0 {
+		if trimmed == "" && types&schema.Object != 0 {
 			return "{}"
 		}
-		if trimmed == "" && types&typeArray != 0 {
+		if trimmed == "" && types&schema.Array != 0 {
 			return "[]"
 		}
-		return coerce(text, types)
+		return schema.Coerce(text, types)
 	}
 	var s struct {
 		Properties map[string]json.RawMessage `json:"properties"`
 		Items      json.RawMessage            `json:"items"`
 	}
-	_ = json.Unmarshal(schema, &s)
+	_ = json.Unmarshal(declared, &s)
 	var b strings.Builder
-	array := strings.HasPrefix(trimmed, mark+"<item>") && types&typeObject == 0
+	array := strings.HasPrefix(trimmed, mark+"<item>") && types&schema.Object == 0
 	for rest := trimmed; strings.HasPrefix(rest, mark+"<"); rest = strings.TrimSpace(rest) {
 		key, inner, after, ok := cutElement(rest, mark)
 		if !ok {
@@ -264,19 +260,19 @@ func cutElement(text, mark string) (key, inner, after string, ok bool) {
 	}
 }
 
-func (b nestedBody) grammar(g *grammarBuilder, fm *form, tools []chat.Tool) (constrain.Expr, error) {
+func (b Nested) Grammar(g *Builder, fm *stream.Form, tools []chat.Tool) (constrain.Expr, error) {
 	call, err := g.eachTool(tools, func(t chat.Tool) (constrain.Expr, error) {
 		params, err := g.parameters(t, func(key string, value constrain.Expr) constrain.Expr {
 			if value == nil {
-				value = constrain.Until{Stops: []string{b.mark}}
+				value = constrain.Until{Stops: []string{b.Mark}}
 			}
-			return constrain.Seq{constrain.Lit(b.mark + "<" + key + ">"), value, constrain.Lit(b.mark + "</" + key + ">")}
+			return constrain.Seq{constrain.Lit(b.Mark + "<" + key + ">"), value, constrain.Lit(b.Mark + "</" + key + ">")}
 		})
-		return constrain.Seq{constrain.Lit(b.mark + `<invoke name="` + t.Name + `">`), params,
-			constrain.Lit(b.mark + "</invoke>\n")}, err
+		return constrain.Seq{constrain.Lit(b.Mark + `<invoke name="` + t.Name + `">`), params,
+			constrain.Lit(b.Mark + "</invoke>\n")}, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return fm.span(g.several(call, "")), nil
+	return span(fm, g.several(call, "")), nil
 }

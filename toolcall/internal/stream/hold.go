@@ -1,4 +1,4 @@
-package toolcall
+package stream
 
 import (
 	"strings"
@@ -50,12 +50,12 @@ func (p *Parser) closer() string {
 // holdText is the state inside reasoning that is kept back.
 func (p *Parser) holdText() bool {
 	closer := p.hold.closer
-	i := strings.Index(p.in, closer)
+	i := strings.Index(p.In, closer)
 	closed := i >= 0
 	if !closed {
-		i = len(p.in)
-		if !p.final {
-			i -= overlap(p.in, closer)
+		i = len(p.In)
+		if !p.Final {
+			i -= Overlap(p.In, closer)
 		}
 	}
 	for i > 0 {
@@ -75,7 +75,7 @@ func (p *Parser) holdText() bool {
 		p.drop(len(closer))
 		p.leaveReasoning()
 		return true
-	case p.final:
+	case p.Final:
 		p.run = (*Parser).scanText
 		if !p.promote() {
 			p.releaseHold()
@@ -112,7 +112,7 @@ func (p *Parser) promote() bool {
 		}
 	}
 	events = append(events, sub.Close()...)
-	if sub.calls == p.calls || sub.cut || !p.fam.callsEndReasoning && sub.content.seen {
+	if sub.calls == p.calls || sub.cut || !p.fam.CallsEndReasoning && sub.content.seen {
 		return false
 	}
 	for _, e := range events {
@@ -125,8 +125,8 @@ func (p *Parser) promote() bool {
 	return true
 }
 
-// overlap returns the length of the longest end of text that is a beginning of marker.
-func overlap(text, marker string) int {
+// Overlap returns the length of the longest end of text that is a beginning of marker.
+func Overlap(text, marker string) int {
 	for n := min(len(text), len(marker)-1); n > 0; n-- {
 		if strings.HasSuffix(text, marker[:n]) {
 			return n

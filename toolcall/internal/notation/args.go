@@ -1,6 +1,9 @@
-package toolcall
+package notation
 
-import "github.com/toolserve/toolserve/toolcall/internal/lenient"
+import (
+	"github.com/toolserve/toolserve/toolcall/internal/lenient"
+	"github.com/toolserve/toolserve/toolcall/internal/stream"
+)
 
 // argsReader reads the arguments of a call as a JSON object, as a string that holds the text of one, or
 // as null, and gives them out as they become certain.
@@ -19,72 +22,72 @@ type argsReader struct {
 	start             bool // the call has begun
 }
 
-// read takes arguments from p.in and adds what is certain to out.
-func (r *argsReader) read(p *Parser) stepResult {
+// read takes arguments from p.In and adds what is certain to out.
+func (r *argsReader) read(p *stream.Parser) stream.Step {
 	if !r.begun {
-		if got := r.begin(p); got != stepText {
+		if got := r.begin(p); got != stream.Text {
 			return got
 		}
 	}
 	if r.text != nil {
 		return r.readString(p)
 	}
-	n, got := r.inner.Write(p.in, p.final)
-	p.skip(n)
+	n, got := r.inner.Write(p.In, p.Final)
+	p.Skip(n)
 	r.out = append(r.out, r.inner.Take()...)
 	switch got {
 	case lenient.Bad:
-		return stepFail
+		return stream.Fail
 	case lenient.Done:
-		return stepDone
+		return stream.Done
 	}
-	return stepMore
+	return stream.More
 }
 
 // begin looks at the first character of the arguments.
-func (r *argsReader) begin(p *Parser) stepResult {
-	p.skip(leadingSpace(p.in))
-	if p.in == "" {
-		return stepMore
+func (r *argsReader) begin(p *stream.Parser) stream.Step {
+	p.Skip(stream.LeadingSpace(p.In))
+	if p.In == "" {
+		return stream.More
 	}
-	switch p.in[0] {
+	switch p.In[0] {
 	case '{':
 	case '"', '\'':
-		r.text = &lenient.Unquoter{Quote: p.in[0]}
-		p.skip(1)
+		r.text = &lenient.Unquoter{Quote: p.In[0]}
+		p.Skip(1)
 	case 'n', 'N':
-		if len(p.in) < 4 && !p.final {
-			return stepMore
+		if len(p.In) < 4 && !p.Final {
+			return stream.More
 		}
-		if len(p.in) < 4 || p.in[:4] != "null" && p.in[:4] != "None" {
-			return stepFail
+		if len(p.In) < 4 || p.In[:4] != "null" && p.In[:4] != "None" {
+			return stream.Fail
 		}
-		p.skip(4)
+		p.Skip(4)
 		r.out = append(r.out, "{}"...)
 		r.begun = true
-		return stepDone
+		return stream.Done
 	default:
-		return stepFail
+		return stream.Fail
 	}
 	r.inner.Style = r.style
 	r.begun = true
-	return stepText
+	return stream.Text
 }
 
 // readString reads arguments that are the text of an object in a string.
-func (r *argsReader) readString(p *Parser) stepResult {
-	n, text, got := r.text.Write(p.in, p.final)
-	p.skip(n)
+func (r *argsReader) readString(p *stream.Parser) stream.Step {
+	n, text, got := r.text.Write(p.In, p.Final)
+	p.Skip(n)
 	r.rest = append(r.rest, text...)
 	ended := got == lenient.Done
 	if !r.object {
-		r.rest = r.rest[leadingSpace(string(r.rest)):]
+		r.rest = r.rest[stream.LeadingSpace(string(r.rest)):]
 		switch {
 		case len(r.rest) == 0 && ended: // an empty string
 			r.out = append(r.out, "{}"...)
-			return stepDone
+			return stream.Done
 		case len(r.rest) == 0:
-			return stepMore
+			return stream.More
 		}
 		r.object, r.bad = true, r.rest[0] != '{'
 	}
@@ -96,31 +99,31 @@ func (r *argsReader) readString(p *Parser) stepResult {
 	}
 	switch {
 	case r.full && ended:
-		return stepDone
+		return stream.Done
 	case ended: // a string is read to its end even when its meaning is no object
 
-		return stepFail
+		return stream.Fail
 	}
-	return stepMore
+	return stream.More
 }
 
 // emit hands on what is certain. The call begins with the first of its arguments.
-func (r *argsReader) emit(p *Parser, name, id string, done bool) {
+func (r *argsReader) emit(p *stream.Parser, name, id string, done bool) {
 	if !r.start {
 		if len(r.out) < 2 && !done {
 			return
 		}
 		r.start = true
-		p.begin(name, id)
+		p.Begin(name, id)
 	}
-	p.args(r.out)
+	p.Args(r.out)
 	r.out = r.out[:0]
 }
 
-func (r *argsReader) seal(p *Parser) string {
-	p.args(r.out)
+func (r *argsReader) seal(p *stream.Parser) string {
+	p.Args(r.out)
 	lost := r.inner.Pending() + string(r.rest)
-	p.args([]byte(r.inner.Seal()))
+	p.Args([]byte(r.inner.Seal()))
 	return lost
 }
 
