@@ -12,6 +12,8 @@ import (
 
 	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
 	"github.com/toolserve/toolserve/policy"
+	"github.com/toolserve/toolserve/policy/screen"
+	"github.com/toolserve/toolserve/policy/trust"
 )
 
 // The bounds of a configuration file.
@@ -53,6 +55,9 @@ type Config struct {
 	AllowedHighRiskTools []string
 	// Security holds the rules of the security block.
 	Security Security
+
+	// written are the entries as the file has them, by name.
+	written map[string]writtenEntry
 }
 
 // Security is the security block: what may be started and called, and what is kept of it.
@@ -65,6 +70,18 @@ type Security struct {
 	RedactKeys []string
 	// AuditFile is where the audit log is written; "" keeps it in memory alone.
 	AuditFile string
+	// AuditSync, AuditMaxBytes and AuditMaxFiles are SyncEvery, MaxBytes and MaxFiles of [audit.Options].
+	AuditSync     time.Duration
+	AuditMaxBytes int64
+	AuditMaxFiles int
+	// Trust says what is done about servers and tools that are not as they were approved; "" means hold.
+	Trust trust.Mode
+	// HoldNewTools holds tools that a server did not offer when it was first used.
+	HoldNewTools bool
+	// Screen says what is done about findings in the texts of servers; "" means warn.
+	Screen screen.Mode
+	// LockFile is where approvals are kept; "" means beside the configuration, see [Config.LockFile].
+	LockFile string
 	// Sandbox is how much stdio servers are confined: "off", "best-effort" or "require"; "" is the default.
 	Sandbox string
 }
@@ -96,6 +113,12 @@ type ServerConfig struct {
 	Sandbox SandboxConfig
 	// SkipSecurityValidation starts the server without the launch rules, where the host allows that.
 	SkipSecurityValidation bool
+	// Roots, unless empty, hold the path arguments of this server's calls in place of the general ones.
+	Roots []string
+	// CallsPerMinute limits the calls of this server; 0 means the general limit, -1 none.
+	CallsPerMinute int
+	// Trust says what is done about changes of this server and its tools; "" means Security.Trust.
+	Trust trust.Mode
 	// Problem says why the entry cannot be used, or is nil. Such a server is listed as failed.
 	Problem error
 }

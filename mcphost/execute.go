@@ -76,6 +76,10 @@ func (h *Host) Execute(ctx context.Context, call Call) (Result, error) {
 func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Result, *Error) {
 	t, e := h.resolve(call.Server, call.Tool)
 	if e != nil {
+		record.Server, record.Tool = e.Server, e.Tool
+		if e.Kind == NeedsApproval {
+			record.Decision, record.Code, record.Reason = string(policy.Ask), "held", e.Message
+		}
 		return Result{}, e
 	}
 	record.Server, record.Tool = t.Server, t.Name
@@ -142,6 +146,9 @@ func (h *Host) resolve(server, name string) (*catalog.Tool, *Error) {
 		return nil, errorf(Unknown, server, name, "Server '%s' not found", server)
 	}
 	t, err := h.index.Load().Find(server, name)
+	if err == nil && t.Held {
+		return nil, h.byName[t.Server].heldTool(t)
+	}
 	if err == nil {
 		return t, nil
 	}

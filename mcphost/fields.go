@@ -32,19 +32,22 @@ func positiveInt(n jsonc.Node) (int, error) {
 	return int(f), nil
 }
 
-// callsPerMinute reads a limit where zero means none, which is -1 in [Security].
-func callsPerMinute(n jsonc.Node) (int, error) {
+// callsPerMinute reads a limit of calls.
+func callsPerMinute(n jsonc.Node) (int, error) { return limitOrNone[int](n, 1e6) }
+
+// limitOrNone reads a limit where zero means none, which is -1 in [Security].
+func limitOrNone[T int | int64](n jsonc.Node, most float64) (T, error) {
 	f, err := n.Number()
 	if err != nil {
 		return 0, err
 	}
-	if f < 0 || f > 1e6 || f != math.Trunc(f) {
-		return 0, n.Errorf("must be a whole number from 0 (no limit) to 1000000, not %s", n.Raw())
+	if f < 0 || f > most || f != math.Trunc(f) {
+		return 0, n.Errorf("must be a whole number from 0 (no limit) to %.0f, not %s", most, n.Raw())
 	}
 	if f == 0 {
 		return -1, nil
 	}
-	return int(f), nil
+	return T(f), nil
 }
 
 // seconds reads a positive number of seconds, fractions allowed.

@@ -7,6 +7,7 @@
 package mcphost
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,10 @@ import (
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/internal/sandbox"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/pins"
 	"github.com/toolserve/toolserve/policy"
+	"github.com/toolserve/toolserve/policy/screen"
+	"github.com/toolserve/toolserve/policy/trust"
 )
 
 // Options say how a host works. The zero value takes everything from the configuration.
@@ -74,6 +78,7 @@ type Host struct {
 	audit        *audit.Log
 	ownAudit     bool
 	redactor     *audit.Redactor
+	pins         *pins.Store
 	sandboxLevel string
 	servers      []*server
 	byName       map[string]*server
@@ -117,6 +122,9 @@ func New(cfg *Config, opts Options) (*Host, error) {
 		}
 		h.audit, h.ownAudit = log, true
 	}
+	if err := h.openPins(); err != nil {
+		return nil, err
+	}
 	for _, s := range cfg.Servers {
 		server := newServer(h, s)
 		h.servers = append(h.servers, server)
@@ -124,6 +132,19 @@ func New(cfg *Config, opts Options) (*Host, error) {
 	}
 	h.index.Store(catalog.NewIndex(nil))
 	return h, nil
+}
+
+// openPins opens the lock file, where anything is compared with it.
+func (h *Host) openPins() (err error) {
+	path := h.cfg.LockFile()
+	off := func(s ServerConfig) bool { return cmp.Or(s.Trust, h.cfg.Security.Trust) == trust.Off }
+	if !slices.ContainsFunc(h.cfg.Servers, func(s ServerConfig) bool { return !off(s) }) {
+		path = ""
+	}
+	if h.pins, err = pins.Open(path); err != nil && h.ownAudit {
+		return errors.Join(err, h.audit.Close())
+	}
+	return err
 }
 
 func (h *Host) now() time.Time {
@@ -220,6 +241,15 @@ func (h *Host) reindex() {
 		}
 	}
 	h.index.Store(catalog.NewIndex(tools))
+	var notes map[string][]string
+	if h.cfg.Security.Screen != screen.Off {
+		notes = shadows(tools)
+	}
+	for _, s := range h.servers {
+		s.mu.Lock()
+		s.shadows = notes[s.cfg.Name]
+		s.mu.Unlock()
+	}
 }
 
 // ServerStatus is what is known of one server.
@@ -231,8 +261,10 @@ type ServerStatus struct {
 	Tools int
 	// Error is the reason for a state other than connected, or "".
 	Error string
-	// Notes are complaints about its list of tools.
+	// Notes are complaints about its list of tools, and what screening found in its texts.
 	Notes []string
+	// Pending is what is not as it was approved.
+	Pending []Pending
 	// Since is when it came into the state.
 	Since time.Time
 	// Restarts is how often it was started or dialled again.
@@ -272,7 +304,12 @@ func (s *server) snapshot() ServerStatus {
 	defer s.mu.Unlock()
 	st := ServerStatus{
 		Name: s.cfg.Name, State: s.state, Transport: s.cfg.Transport, Error: s.reason, Since: s.since,
-		Restarts: s.restarts, Stderr: slices.Clone(s.stderr), Notes: s.catalog.Notes, Sandbox: s.sandbox,
+		Restarts: s.restarts, Stderr: slices.Clone(s.stderr), Sandbox: s.sandbox,
+		Notes: slices.Concat(s.catalog.Notes, s.findings, s.shadows), Pending: slices.Concat(s.launch, s.pending),
+	}
+	st.Notes = st.Notes[:min(len(st.Notes), maxStatusNotes)]
+	if err := s.host.pins.Detached(); err != nil {
+		st.Notes = append(st.Notes, "approvals are kept until the end of this process only: "+err.Error())
 	}
 	if s.state == StateRetrying {
 		st.RetryAt = s.retryAt
@@ -281,7 +318,7 @@ func (s *server) snapshot() ServerStatus {
 		return st
 	}
 	for _, t := range s.catalog.Tools {
-		if s.cfg.offers(t.Name) {
+		if s.cfg.offers(t.Name) && !t.Held {
 			st.Tools++
 		}
 	}
@@ -309,7 +346,7 @@ func (h *Host) Tools() []Tool {
 	ix := h.index.Load()
 	tools := make([]Tool, 0, len(ix.Tools))
 	for _, t := range ix.Tools {
-		if up[t.Server] {
+		if up[t.Server] && !t.Held {
 			tools = append(tools, h.public(t))
 		}
 	}

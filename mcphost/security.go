@@ -3,18 +3,24 @@ package mcphost
 import (
 	"maps"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
 	"github.com/toolserve/toolserve/policy"
+	"github.com/toolserve/toolserve/policy/screen"
+	"github.com/toolserve/toolserve/policy/trust"
 )
 
 func securityKeys() []string {
 	return []string{"allowed_commands", "extra_commands", "allowed_packages", "allowed_env", "allowed_hosts", "pins",
 		"allowed_tools", "blocked_tools", "ask_tools", "high_risk", "allowed_high_risk_tools", "max_calls_per_minute",
 		"max_server_calls_per_minute", "max_total_calls_per_minute", "blocked_argument_patterns", "path_rules",
-		"path_arguments", "roots", "redact_keys", "audit_file", "sandbox"}
+		"path_arguments", "roots", "redact_keys", "audit_file", "audit_sync", "audit_max_bytes", "audit_max_files",
+		"sandbox", "trust", "new_tools", "screen", "lock_file"}
 }
 
 // security reads the security block. Unlike in a server's entry an error here fails the whole file:
@@ -31,6 +37,9 @@ func (p *configParser) security(block jsonc.Node) error {
 		}
 		if !known {
 			known, err = p.recordRule(m)
+		}
+		if !known {
+			known, err = p.trustRule(m)
 		}
 		if !known {
 			p.warnUnknown("", m, securityKeys())
@@ -93,11 +102,7 @@ func (p *configParser) toolRule(m jsonc.Member) (known bool, err error) {
 	case "path_arguments":
 		rules.PathArguments, err = names(m.Value)
 	case "roots":
-		if rules.Roots, err = p.texts(m.Value); err == nil {
-			for i, root := range rules.Roots {
-				rules.Roots[i] = p.resolve(root)
-			}
-		}
+		rules.Roots, err = p.roots(m.Value)
 	default:
 		return false, nil
 	}
@@ -110,7 +115,13 @@ func (p *configParser) recordRule(m jsonc.Member) (known bool, err error) {
 	case "redact_keys":
 		s.RedactKeys, err = names(m.Value)
 	case "audit_file":
-		s.AuditFile, err = p.auditFile(m.Value)
+		s.AuditFile, err = p.file(m.Value, "to keep the log in memory")
+	case "audit_sync":
+		s.AuditSync, err = auditSync(m.Value)
+	case "audit_max_bytes":
+		s.AuditMaxBytes, err = limitOrNone[int64](m.Value, 1<<40)
+	case "audit_max_files":
+		s.AuditMaxFiles, err = limitOrNone[int](m.Value, 1e6)
 	case "sandbox":
 		s.Sandbox, err = oneOf(m.Value, "off", "best-effort", "require")
 	default:
@@ -119,13 +130,53 @@ func (p *configParser) recordRule(m jsonc.Member) (known bool, err error) {
 	return true, err
 }
 
-func (p *configParser) auditFile(n jsonc.Node) (string, error) {
+func (p *configParser) trustRule(m jsonc.Member) (known bool, err error) {
+	s := &p.cfg.Security
+	switch m.Key {
+	case "trust":
+		s.Trust, err = oneOf(m.Value, trust.Off, trust.Warn, trust.Hold)
+	case "new_tools":
+		var word string
+		word, err = oneOf(m.Value, "allow", "hold")
+		s.HoldNewTools = word == "hold"
+	case "screen":
+		s.Screen, err = oneOf(m.Value, screen.Off, screen.Warn, screen.Hold)
+	case "lock_file":
+		s.LockFile, err = p.file(m.Value, "to keep it beside the configuration")
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// auditSync reads when the file is flushed: "close", "always", or every so many seconds.
+func auditSync(n jsonc.Node) (time.Duration, error) {
+	if !n.IsString() {
+		return seconds(n)
+	}
+	word, err := oneOf(n, "close", "always")
+	if err == nil && word == "always" {
+		return -1, nil
+	}
+	return 0, err
+}
+
+func (p *configParser) roots(n jsonc.Node) ([]string, error) {
+	roots, err := p.texts(n)
+	for i, root := range roots {
+		roots[i] = p.resolve(root)
+	}
+	return roots, err
+}
+
+// file reads the path of a file. without says what leaving the key out is for.
+func (p *configParser) file(n jsonc.Node, without string) (string, error) {
 	path, err := n.Text()
 	if err != nil {
 		return "", err
 	}
 	if path == "" {
-		return "", n.Errorf("must not be empty; leave the key out to keep the log in memory")
+		return "", n.Errorf("must not be empty; leave the key out %s", without)
 	}
 	return p.resolve(path), nil
 }
@@ -138,6 +189,18 @@ func (p *configParser) resolve(path string) string {
 	return filepath.Join(p.dir, path)
 }
 
+// LockFile returns the path of the lock file, or "" where there is none: that of the security block, or
+// mcp.lock.json beside an mcp.json.
+func (c *Config) LockFile() string {
+	switch {
+	case c.Security.LockFile != "":
+		return c.Security.LockFile
+	case c.Path == "":
+		return ""
+	}
+	return strings.TrimSuffix(c.Path, filepath.Ext(c.Path)) + ".lock.json"
+}
+
 // LaunchRules returns the rules of the configuration for what may be started.
 func (c *Config) LaunchRules() policy.LaunchRules { return c.Security.Launch }
 
@@ -148,15 +211,17 @@ func (c *Config) ToolRules() policy.ToolRules {
 	rules.AllowedHighRiskTools = slices.Concat(rules.AllowedHighRiskTools, c.AllowedHighRiskTools)
 	rules.Servers = maps.Clone(rules.Servers)
 	for _, s := range c.Servers {
-		if s.AllowedTools == nil && s.BlockedTools == nil && s.AutoApprove == nil {
+		own := policy.ServerRules{
+			AllowedTools: s.AllowedTools, BlockedTools: s.BlockedTools, AutoApprove: s.AutoApprove,
+			Roots: s.Roots, CallsPerMinute: s.CallsPerMinute,
+		}
+		if reflect.ValueOf(own).IsZero() {
 			continue
 		}
 		if rules.Servers == nil {
 			rules.Servers = map[string]policy.ServerRules{}
 		}
-		rules.Servers[s.Name] = policy.ServerRules{
-			AllowedTools: s.AllowedTools, BlockedTools: s.BlockedTools, AutoApprove: s.AutoApprove,
-		}
+		rules.Servers[s.Name] = own
 	}
 	return rules
 }
@@ -165,7 +230,8 @@ func (c *Config) ToolRules() policy.ToolRules {
 // hidden in it.
 func (c *Config) AuditOptions() audit.Options {
 	return audit.Options{
-		Path:     c.Security.AuditFile,
+		Path:      c.Security.AuditFile,
+		SyncEvery: c.Security.AuditSync, MaxBytes: c.Security.AuditMaxBytes, MaxFiles: c.Security.AuditMaxFiles,
 		Redactor: audit.NewRedactor(audit.RedactorOptions{Secrets: c.secrets(), Keys: c.Security.RedactKeys}),
 	}
 }

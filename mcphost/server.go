@@ -52,6 +52,10 @@ type server struct {
 	broken chan struct{}
 	// slots holds a token for each call under way.
 	slots chan struct{}
+	// approved holds a token when a held server was approved. Approve sends, run receives.
+	approved chan struct{}
+	// reviewing orders the comparisons with what was approved. It is taken before mu.
+	reviewing sync.Mutex
 	// settled is closed after the first attempt to connect, whatever came of it.
 	settled    chan struct{}
 	settleOnce sync.Once
@@ -66,20 +70,31 @@ type server struct {
 	catalog  *catalog.Catalog // the last one, also while not connected
 	stderr   []string         // of the last process that ended
 	sandbox  SandboxSummary   // of the last process that was started
+
+	listed       *catalog.Catalog // as the server sent it; catalog is what came of it
+	instructions string
+	launch       []Pending // what waits of the launch: one or none
+	pending      []Pending // what waits of the tools and instructions
+	findings     []string
+	shadows      []string        // what its tools have to do with those of other servers
+	reported     map[string]bool // digests of what was said to wait
 }
 
 func newServer(h *Host, cfg ServerConfig) *server {
 	s := &server{
 		cfg: cfg, host: h,
-		logger:  h.logger.With("server", cfg.Name),
-		changed: make(chan struct{}, 1),
-		broken:  make(chan struct{}, 1),
-		slots:   make(chan struct{}, parallelCalls),
-		settled: make(chan struct{}),
-		state:   StateConnecting,
-		since:   h.now(),
-		catalog: &catalog.Catalog{},
-		sandbox: SandboxSummary{Level: "none"},
+		logger:   h.logger.With("server", cfg.Name),
+		changed:  make(chan struct{}, 1),
+		broken:   make(chan struct{}, 1),
+		slots:    make(chan struct{}, parallelCalls),
+		approved: make(chan struct{}, 1),
+		reported: map[string]bool{},
+		listed:   &catalog.Catalog{},
+		settled:  make(chan struct{}),
+		state:    StateConnecting,
+		since:    h.now(),
+		catalog:  &catalog.Catalog{},
+		sandbox:  SandboxSummary{Level: "none"},
 	}
 	if cfg.Transport == TransportStdio {
 		s.sandbox = SandboxSummary{Level: sandbox.LevelProcessGroup, Setting: cfg.sandboxSetting(h.sandboxLevel)}
@@ -129,6 +144,10 @@ func (s *server) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if isHeld(err) {
+			s.hold(err, ctx.Done())
+			continue
+		}
 		if permanent := (permanentError{}); errors.As(err, &permanent) {
 			s.fail(err)
 			return
@@ -174,6 +193,9 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 			return 0, err
 		}
 	}
+	if err := s.launchTrusted(); err != nil {
+		return 0, err
+	}
 	l, err := s.connect(ctx, custom)
 	if err != nil {
 		return 0, err
@@ -186,8 +208,12 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 		s.teardown(l, err)
 		return 0, err
 	}
+	if err := s.review(c, l.instructions()); err != nil {
+		s.teardown(l, err)
+		return 0, err
+	}
 	since := s.host.now()
-	s.connected(l, c)
+	s.connected(l)
 	err = s.watch(ctx, l)
 	s.mu.Lock()
 	s.link = nil
@@ -244,10 +270,13 @@ func (s *server) refresh(l *link) {
 		s.logger.Warn("cannot list the tools again", "error", err)
 		return
 	}
-	s.mu.Lock()
-	s.catalog = c
-	s.mu.Unlock()
-	s.host.reindex()
+	if c.Indirect {
+		return // the library's cache is older than what is there already
+	}
+	if err := s.review(c, l.instructions()); err != nil {
+		s.logger.Warn("the changed tools are not taken up", "error", err)
+		return
+	}
 	s.logger.Info("the tools changed", "tools", len(c.Tools))
 }
 
@@ -286,16 +315,16 @@ func (s *server) set(state State, reason string) {
 	s.state, s.reason = state, reason
 }
 
-func (s *server) connected(l *link, c *catalog.Catalog) {
+func (s *server) connected(l *link) {
 	select {
 	case <-s.broken: // said of the connection before
 	default:
 	}
 	s.mu.Lock()
-	s.link, s.catalog = l, c
+	s.link = l
+	c := s.catalog
 	s.state, s.reason, s.since = StateConnected, "", s.host.now()
 	s.mu.Unlock()
-	s.host.reindex()
 	s.settle()
 	s.logger.Info("MCP server connected", "tools", len(c.Tools))
 	s.host.record(audit.Record{Kind: audit.KindServer, Server: s.cfg.Name, Success: true, Note: "connected"})
@@ -329,6 +358,9 @@ func (s *server) current() (*link, *Error) {
 		return s.link, nil
 	}
 	e := errorf(NotConnected, s.cfg.Name, "", "Server '%s' is not connected (%s)", s.cfg.Name, s.state)
+	if s.state == StateHeld {
+		e.Kind = NeedsApproval
+	}
 	if s.reason != "" {
 		e.Message += ": " + s.reason
 	}

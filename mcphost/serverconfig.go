@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
+	"github.com/toolserve/toolserve/policy/trust"
 )
 
 const maxServerName = 128
@@ -16,7 +17,7 @@ const maxServerName = 128
 func serverKeys() []string {
 	return []string{"command", "args", "env", "cwd", "envFile", "url", "headers", "type", "transport", "enabled",
 		"disabled", "timeout", "connect_timeout", "allowed_tools", "blocked_tools", "disabledTools", "autoApprove",
-		"skip_security_validation", "sandbox"}
+		"skip_security_validation", "sandbox", "trust", "roots", "max_calls_per_minute"}
 }
 
 // offers reports whether the entry lets a tool of this name be listed and called. Names may be globs.
@@ -55,6 +56,8 @@ func (p *configParser) server(m jsonc.Member) ServerConfig {
 	}
 	if err != nil {
 		e.Problem = fmt.Errorf("MCP server '%s': %w", e.Name, err)
+	} else {
+		p.keepWritten(e.ServerConfig, m.Value)
 	}
 	return e.ServerConfig
 }
@@ -83,8 +86,12 @@ func (p *configParser) readEntry(e *entry, value jsonc.Node) error {
 		if !known {
 			known, err = ruleKey(e, m)
 		}
-		if m.Key == "sandbox" {
+		switch m.Key {
+		case "sandbox":
 			known, err = true, p.sandboxKey(e, m.Value)
+		case "roots":
+			known = true
+			e.Roots, err = p.roots(m.Value)
 		}
 		if !known {
 			p.otherKey(e, m)
@@ -156,6 +163,10 @@ func ruleKey(e *entry, m jsonc.Member) (known bool, err error) {
 		e.AutoApprove = append(e.AutoApprove, more...)
 	case "skip_security_validation":
 		e.SkipSecurityValidation, err = m.Value.Bool()
+	case "trust":
+		e.Trust, err = oneOf(m.Value, trust.Off, trust.Warn, trust.Hold)
+	case "max_calls_per_minute":
+		e.CallsPerMinute, err = callsPerMinute(m.Value)
 	case "sandboxEnabled":
 		flag, err = m.Value.Bool()
 		if err == nil && flag && e.Sandbox.Level == "" {

@@ -28,6 +28,14 @@ type link struct {
 	gone chan struct{}
 }
 
+// instructions is what the server tells models about itself, or "".
+func (l *link) instructions() string {
+	if init := l.session.InitializeResult(); init != nil {
+		return init.Instructions
+	}
+	return ""
+}
+
 // permanentError is a reason for which trying again is of no use.
 type permanentError struct{ error }
 

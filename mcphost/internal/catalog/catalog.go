@@ -15,6 +15,7 @@ import (
 	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 	"github.com/toolserve/toolserve/policy"
+	"github.com/toolserve/toolserve/policy/trust"
 )
 
 // The bounds of what is taken from one server's list of tools.
@@ -44,11 +45,18 @@ type Tool struct {
 	// Check is nil when the schema cannot be used; Problem then says why.
 	Check   *ArgumentCheck
 	Problem string
+	// Item is the definition whole, before anything of it was cut, as trust is put in it.
+	Item trust.Item
+	// Held says that the definition is not approved: the tool keeps its name, and is not offered.
+	Held bool
 }
 
 // Catalog is what one server offers.
 type Catalog struct {
 	Tools []*Tool
+	// Indirect says that some of it did not come over the wire for this reading: the protocol library
+	// answered from its cache.
+	Indirect bool
 	// Notes say what was left out and why.
 	Notes []string
 }
@@ -74,10 +82,11 @@ func Read(ctx context.Context, server string, session Lister) (*Catalog, error) 
 	cursors, names := map[string]bool{"": true}, map[string]bool{}
 	cursor := ""
 	for page := 0; ; page++ {
-		tools, next, err := readPage(ctx, session, cursor)
+		tools, next, direct, err := readPage(ctx, session, cursor)
 		if err != nil {
 			return nil, err
 		}
+		c.Indirect = c.Indirect || !direct
 		for _, raw := range tools {
 			size += len(raw)
 			if len(c.Tools) == maxTools || size > maxCatalog {
@@ -110,24 +119,25 @@ func Read(ctx context.Context, server string, session Lister) (*Catalog, error) 
 	}
 }
 
-// readPage returns the definitions of one page as the server sent them, and the next page's cursor.
-func readPage(ctx context.Context, session Lister, cursor string) (tools []json.RawMessage, next string, err error) {
+// readPage returns the definitions of one page, and the next page's cursor. They are direct when they are
+// as the server sent them.
+func readPage(ctx context.Context, session Lister, cursor string) (tools []json.RawMessage, next string, direct bool, err error) {
 	ctx, capture := wire.WithCapture(ctx)
 	result, err := session.ListTools(ctx, &mcp.ListToolsParams{Cursor: cursor})
 	raw := capture.Raw()
 	if err != nil && (raw == nil || ctx.Err() != nil) {
-		return nil, "", err
+		return nil, "", false, err
 	}
 	if raw == nil {
 		// The transport shows no raw results, or the library answered from its cache.
 		for _, t := range result.Tools {
 			data, err := json.Marshal(t)
 			if err != nil {
-				return nil, "", err
+				return nil, "", false, err
 			}
 			tools = append(tools, data)
 		}
-		return tools, result.NextCursor, nil
+		return tools, result.NextCursor, false, nil
 	}
 	isObject := rawjson.Fields(raw, func(key string, value json.RawMessage) bool {
 		switch key {
@@ -142,12 +152,12 @@ func readPage(ctx context.Context, session Lister, cursor string) (tools []json.
 		return true
 	})
 	if !isObject {
-		return nil, "", errors.New("the list of tools is not an object")
+		return nil, "", false, errors.New("the list of tools is not an object")
 	}
 	if err == nil && len(result.Tools) < len(tools) {
 		tools = keepNamed(tools, result.Tools)
 	}
-	return tools, next, nil
+	return tools, next, true, nil
 }
 
 // keepNamed drops the definitions that the protocol library refused.
@@ -175,7 +185,12 @@ func keepNamed(raw []json.RawMessage, kept []*mcp.Tool) []json.RawMessage {
 // newTool reads one definition. The error says why the tool cannot be offered at all.
 func newTool(server string, raw json.RawMessage) (*Tool, error) {
 	t := &Tool{Server: server}
+	definition := map[string]json.RawMessage{}
 	rawjson.Fields(raw, func(key string, value json.RawMessage) bool {
+		switch key {
+		case "name", "title", "description", "inputSchema", "outputSchema", "annotations":
+			definition[key] = value
+		}
 		switch key {
 		case "name":
 			t.Name, _ = rawjson.Text(value)
@@ -209,7 +224,21 @@ func newTool(server string, raw json.RawMessage) (*Tool, error) {
 		t.Output = nil
 	}
 	t.Profile = policy.NewToolProfile(t.Parameters, destructive(t.Annotations))
+	t.Item = trust.NewItem(trust.KindTool, t.Name, object(definition))
 	return t, nil
+}
+
+// object writes members as one object.
+func object(members map[string]json.RawMessage) []byte {
+	b := []byte{'{'}
+	for key, value := range members {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, '"'), key...), '"', ':')
+		b = append(b, value...)
+	}
+	return append(b, '}')
 }
 
 // readSchema compiles the schema of the arguments, or puts one in its place that takes any object.

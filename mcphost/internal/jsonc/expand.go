@@ -20,10 +20,15 @@ type Expander struct {
 	Lookup func(string) (string, bool)
 	// Dir is the folder of the file.
 	Dir string
+	// Verbatim leaves every text as it is.
+	Verbatim bool
 }
 
 // Expand replaces ${...}. What a variable holds is not expanded again.
 func (x Expander) Expand(s string) (string, error) {
+	if x.Verbatim {
+		return s, nil
+	}
 	var out strings.Builder
 	for {
 		start := strings.Index(s, "${")
@@ -46,6 +51,23 @@ func (x Expander) Expand(s string) (string, error) {
 		}
 		s = s[start+end+1:]
 	}
+}
+
+// OnlyVariables reports whether s is made of references to variables without defaults, and at most a word
+// in front of them, such as "Bearer ${TOKEN}".
+func OnlyVariables(s string) bool {
+	found := false
+	if _, rest, ok := strings.Cut(s, " "); ok && strings.HasPrefix(rest, "${") {
+		s = rest
+	}
+	for s != "" {
+		end := strings.IndexByte(s, '}')
+		if !strings.HasPrefix(s, "${") || end < 0 || strings.Contains(s[:end], ":-") {
+			return false
+		}
+		s, found = s[end+1:], true
+	}
+	return found
 }
 
 // variable returns what ${name} stands for: VAR, VAR:-default, env:VAR, env://VAR, userHome or

@@ -1,0 +1,347 @@
+package mcphost
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/pins"
+	"github.com/toolserve/toolserve/policy/screen"
+	"github.com/toolserve/toolserve/policy/trust"
+)
+
+// Pending is something of a server that is not as it was approved. It encodes to JSON as GET
+// /v1/mcp/status shows it.
+type Pending struct {
+	Server string     `json:"server"`
+	Kind   trust.Kind `json:"kind"`
+	// Tool is the tool's own name, for a tool.
+	Tool string `json:"tool,omitempty"`
+	// Held says that it is not used until it is approved; otherwise it is reported only.
+	Held   bool   `json:"held"`
+	Reason string `json:"reason"`
+	// Digest names what waits, Approved what was approved, or "" where nothing was.
+	Digest   string    `json:"digest"`
+	Approved string    `json:"approved_digest,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+	// Diff is what changed. Complete is false where there is more than it shows.
+	Diff     []trust.Change `json:"diff"`
+	Complete bool           `json:"diff_complete"`
+	// Findings are what screening says about it.
+	Findings []string `json:"findings,omitempty"`
+
+	item trust.Item
+}
+
+// Approval says that a person has seen something that waits, and agrees to it.
+type Approval struct {
+	Server string
+	// Tool is the tool's own name; "" leaves it to the digest.
+	Tool string
+	// Digest is that of what was seen: nothing else is approved.
+	Digest string
+	// Actor is who approves, for the record.
+	Actor string
+}
+
+// heldError keeps a server from being started until it is approved.
+type heldError struct{ reason string }
+
+func (e heldError) Error() string { return e.reason }
+
+func (s *server) trustRules() trust.Rules {
+	security := &s.host.cfg.Security
+	rules := trust.Rules{Mode: security.Trust, HoldNew: security.HoldNewTools, HoldFindings: security.Screen == screen.Hold}
+	if s.cfg.Trust != "" {
+		rules.Mode = s.cfg.Trust
+	}
+	return rules
+}
+
+// launchTrusted compares how the server is started or reached with what was approved.
+func (s *server) launchTrusted() error {
+	s.reviewing.Lock()
+	defer s.reviewing.Unlock()
+	items := []trust.Item{s.host.cfg.launchItem(s.cfg, s.host.redactor)}
+	outcomes, err := s.host.pins.Review(s.cfg.Name, s.trustRules(), items, false, s.host.now())
+	if err != nil {
+		return err
+	}
+	waiting := s.waiting(outcomes)
+	s.mu.Lock()
+	s.launch = waiting
+	s.mu.Unlock()
+	s.recordPending(waiting)
+	if len(waiting) > 0 && waiting[0].Held {
+		return heldError{fmt.Sprintf("MCP server '%s': %s (%s). Look at it and approve it: toolserve mcp approve %s",
+			s.cfg.Name, waiting[0].Reason, trust.Paths(waiting[0].Diff, 5), s.cfg.Name)}
+	}
+	return nil
+}
+
+// review compares a server's list with what was approved and takes it up: tools that are held keep their
+// names and are not offered.
+func (s *server) review(listed *catalog.Catalog, instructions string) error {
+	s.reviewing.Lock()
+	defer s.reviewing.Unlock()
+	return s.reviewLocked(listed, instructions)
+}
+
+func (s *server) reviewLocked(listed *catalog.Catalog, instructions string) error {
+	mode := s.host.cfg.Security.Screen
+	var items []trust.Item
+	var findings []string
+	for _, t := range listed.Tools {
+		if !s.cfg.offers(t.Name) {
+			continue
+		}
+		item := t.Item
+		item.Findings = screened(mode, t)
+		findings = append(findings, prefixed("tool '"+screen.Visible(t.Name)+"': ", item.Findings)...)
+		items = append(items, item)
+	}
+	if instructions != "" {
+		item := trust.NewItem(trust.KindInstructions, "", marshal(instructions))
+		if mode != screen.Off {
+			var look screen.Screener
+			look.Text("instructions", instructions)
+			item.Findings = texts(look.Findings())
+		}
+		findings = append(findings, item.Findings...)
+		items = append(items, item)
+	}
+	outcomes, err := s.host.pins.Review(s.cfg.Name, s.trustRules(), items, true, s.host.now())
+	if err != nil {
+		return err
+	}
+	s.take(listed, instructions, s.waiting(outcomes), findings)
+	s.recordNew(outcomes)
+	return nil
+}
+
+// screened is what screening says about a tool.
+func screened(mode screen.Mode, t *catalog.Tool) []string {
+	if mode == screen.Off {
+		return nil
+	}
+	var look screen.Screener
+	look.Name("name", t.Name)
+	look.Text("title", t.Title)
+	look.Text("description", t.Description)
+	look.JSON("inputSchema", t.Parameters)
+	look.JSON("outputSchema", t.Output)
+	look.JSON("annotations", t.Annotations)
+	return texts(look.Findings())
+}
+
+func texts(findings []screen.Finding) []string {
+	var out []string
+	for _, f := range findings {
+		out = append(out, f.String())
+	}
+	return out
+}
+
+func prefixed(prefix string, texts []string) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = prefix + text
+	}
+	return out
+}
+
+// waiting returns the outcomes that are not as approved.
+func (s *server) waiting(outcomes []pins.Outcome) []Pending {
+	var out []Pending
+	for _, o := range outcomes {
+		if o.Action == trust.Report || o.Action == trust.Suspend {
+			out = append(out, newPending(s.cfg.Name, o))
+		}
+	}
+	return out
+}
+
+func newPending(server string, o pins.Outcome) Pending {
+	p := Pending{
+		Server: server, Kind: o.Item.Kind, Tool: o.Item.Name, Held: o.Action == trust.Suspend, Reason: o.Reason,
+		Digest: o.Item.Digest, Approved: o.Approved, Since: o.Since, Findings: o.Item.Findings, item: o.Item,
+	}
+	p.Diff, p.Complete = trust.Diff(o.Old, o.Item.Definition)
+	if o.Approved != "" && o.Old == nil {
+		p.Complete = false // what was approved is too large to be on record
+	}
+	return p
+}
+
+// take takes up a list that was reviewed.
+func (s *server) take(listed *catalog.Catalog, instructions string, waiting []Pending, findings []string) {
+	held := map[string]bool{}
+	for _, p := range waiting {
+		held[p.Tool] = held[p.Tool] || p.Kind == trust.KindTool && p.Held
+	}
+	offered := &catalog.Catalog{Notes: listed.Notes, Tools: slices.Clone(listed.Tools)}
+	for i, t := range offered.Tools {
+		if held[t.Name] {
+			marked := *t
+			marked.Held = true
+			offered.Tools[i] = &marked
+		}
+	}
+	s.mu.Lock()
+	news := !slices.Equal(s.findings, findings)
+	s.listed, s.instructions, s.catalog = listed, instructions, offered
+	s.pending, s.findings = waiting, findings
+	s.mu.Unlock()
+	s.host.reindex()
+	s.recordPending(waiting)
+	if news && len(findings) > 0 {
+		for _, f := range findings[:min(len(findings), maxStatusNotes)] {
+			s.logger.Warn("screening of an MCP server", "finding", f)
+		}
+		s.host.record(audit.Record{
+			Kind: audit.KindTrust, Server: s.cfg.Name, Success: true, Code: "screening", Note: "findings in the texts of the server",
+			Warnings: findings,
+		})
+	}
+}
+
+// recordPending says once of each thing that it waits.
+func (s *server) recordPending(waiting []Pending) {
+	for _, p := range waiting {
+		s.mu.Lock()
+		known := s.reported[p.Digest]
+		s.reported[p.Digest] = true
+		if len(s.reported) > maxReported {
+			clear(s.reported)
+		}
+		s.mu.Unlock()
+		if known {
+			continue
+		}
+		decision := "allow"
+		if p.Held {
+			decision = "ask"
+		}
+		s.logger.Warn("an MCP server is not as it was approved", "kind", p.Kind, "tool", p.Tool, "held", p.Held,
+			"reason", p.Reason, "changed", trust.Paths(p.Diff, 5))
+		s.host.record(audit.Record{
+			Kind: audit.KindTrust, Server: p.Server, Tool: p.Tool, Decision: decision, Code: "changed_" + string(p.Kind),
+			Reason: p.Reason, Error: p.Reason, Warnings: p.Findings,
+			Note: fmt.Sprintf("%s instead of %s; differs in: %s", p.Digest, orNone(p.Approved), trust.Paths(p.Diff, 10)),
+		})
+	}
+}
+
+func orNone(digest string) string {
+	if digest == "" {
+		return "nothing approved"
+	}
+	return digest
+}
+
+// recordNew says what was trusted because it was new.
+func (s *server) recordNew(outcomes []pins.Outcome) {
+	tools := 0
+	for _, o := range outcomes {
+		if o.Action == trust.Record && o.Item.Kind == trust.KindTool {
+			tools++
+		}
+	}
+	if tools > 0 {
+		s.host.record(audit.Record{
+			Kind: audit.KindTrust, Server: s.cfg.Name, Success: true, Code: "first_use", Note: fmt.Sprintf("%d new tools are trusted from now on", tools),
+		})
+	}
+}
+
+// Approve approves what waits under a digest, and nothing else. A tool is offered from then on, a server
+// that is held is started. The error is an [*Error] of kind Unknown where nothing waits, of NeedsApproval
+// where something else waits than what was seen.
+func (h *Host) Approve(a Approval) (Pending, error) {
+	s := h.byName[a.Server]
+	if s == nil {
+		return Pending{}, errorf(Unknown, a.Server, a.Tool, "Server '%s' not found", a.Server)
+	}
+	s.reviewing.Lock()
+	defer s.reviewing.Unlock()
+	p, e := s.find(a)
+	if e != nil {
+		return Pending{}, e
+	}
+	by := a.Actor
+	if by == "" {
+		by = "approved"
+	}
+	if err := h.pins.Approve(s.cfg.Name, p.item, by, h.now()); err != nil {
+		return Pending{}, fmt.Errorf("the approval could not be kept: %w", err)
+	}
+	h.record(audit.Record{
+		Kind: audit.KindTrust, Server: p.Server, Tool: p.Tool, Actor: a.Actor, Success: true, Decision: "allow",
+		Code: "approved_" + string(p.Kind), Note: fmt.Sprintf("%s in place of %s", p.Digest, orNone(p.Approved)),
+	})
+	s.logger.Info("approved", "kind", p.Kind, "tool", p.Tool, "digest", p.Digest)
+	if p.Kind == trust.KindLaunch {
+		s.mu.Lock()
+		s.launch = nil
+		s.mu.Unlock()
+		notify(s.approved)
+		return p, nil
+	}
+	s.mu.Lock()
+	listed, instructions := s.listed, s.instructions
+	s.mu.Unlock()
+	return p, s.reviewLocked(listed, instructions)
+}
+
+// find returns what waits under an approval's digest.
+func (s *server) find(a Approval) (Pending, *Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.Concat(s.launch, s.pending)
+	named := slices.DeleteFunc(slices.Clone(all), func(p Pending) bool { return a.Tool != "" && p.Tool != a.Tool })
+	for _, p := range named {
+		if p.Digest == a.Digest {
+			return p, nil
+		}
+	}
+	what := fmt.Sprintf("server '%s'", s.cfg.Name)
+	if a.Tool != "" {
+		what = fmt.Sprintf("tool '%s' of the server '%s'", a.Tool, s.cfg.Name)
+	}
+	if len(named) == 0 {
+		return Pending{}, errorf(Unknown, s.cfg.Name, a.Tool, "nothing of the %s waits for approval", what)
+	}
+	e := errorf(NeedsApproval, s.cfg.Name, a.Tool, "what waits of the %s is not what this digest names; look at it again: GET /v1/mcp/status", what)
+	e.Param = "digest"
+	return Pending{}, e
+}
+
+// heldTool is the error of a call of a tool that waits for approval.
+func (s *server) heldTool(t *catalog.Tool) *Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.pending {
+		if p.Kind == trust.KindTool && p.Tool == t.Name {
+			return errorf(NeedsApproval, t.Server, t.Name,
+				"Tool '%s' of the server '%s' is held: %s (%s). Look at it and approve it: toolserve mcp approve %s %s",
+				t.Name, t.Server, p.Reason, trust.Paths(p.Diff, 5), t.Server, t.Name)
+		}
+	}
+	return errorf(NeedsApproval, t.Server, t.Name, "Tool '%s' of the server '%s' is held until it is approved", t.Name, t.Server)
+}
+
+// hold waits until the server is approved or ctx ends.
+func (s *server) hold(err error, done <-chan struct{}) {
+	s.set(StateHeld, s.host.redactor.Hide(err.Error()))
+	s.settle()
+	select {
+	case <-s.approved:
+		s.set(StateConnecting, "")
+	case <-done:
+	}
+}
+
+func isHeld(err error) bool { return errors.As(err, new(heldError)) }
