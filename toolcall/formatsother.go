@@ -7,45 +7,46 @@ import (
 	"github.com/toolserve/toolserve/toolcall/internal/notation"
 )
 
-// otherFamilies are the families that write calls as Python or in messages with a header.
-func otherFamilies() []row {
-	harmony := notation.Header{Ends: []string{"<|message|>"}, Read: harmonyHeader,
+var (
+	harmony = notation.Header{Ends: []string{"<|message|>"}, Read: harmonyHeader,
 		Write: func(name string) string {
 			return "commentary to=functions." + name + " <|constrain|>json<|message|>"
 		}}
-	return []row{
-		{
-			name: "gpt_oss", aliases: []string{"harmony", "openai", "gptoss"}, templates: [][]string{{"<|channel|>", "<|start|>", "!<atem:"}},
-			Reasoning: []span{{Close: "<|end|>", Write: "<|channel|>analysis<|message|>", Next: "<|start|>assistant"}}, Breaks: []string{"<|end|>", "<|return|>", "<|call|>"},
-			Forms: []form{{Open: []string{"<|channel|>", "<|start|>"}, Close: []string{"<|call|>", "<|end|>", "<|return|>"},
-				Header: true, Once: true, Join: "<|start|>assistant", Body: harmony}},
-		},
-		{
-			name: "inkling", templates: [][]string{{"<|content_invoke_tool_json|>"}},
-			Reasoning: []span{{Close: "<|end_message|>", Write: "<|message_model|><|content_thinking|>"}}, Breaks: []string{"<|end_message|>"},
-			Forms: []form{{Open: []string{"<|message_model|>"}, Close: []string{"<|end_message|>"}, Header: true, Once: true,
-				Body: notation.Header{Ends: []string{"<|content_invoke_tool_json|>", "<|content_thinking|>", "<|content_text|>"},
-					Read: inklingHeader, ArgsKey: "args", Write: func(name string) string { return name + "<|content_invoke_tool_json|>" }}}},
-		},
-		{
-			name: "llama4_pythonic", templates: [][]string{{"<|python_start|>"}}, Ends: []string{"<|eot|>", "<|eom|>"},
-			Forms: []form{barePython, {Open: []string{"<|python_start|>"}, Close: []string{"<|python_end|>"}, Body: notation.Python{}}},
-		},
-		{
-			name: "pythonic", aliases: []string{"toolace", "raven"}, Ends: []string{"<|eot_id|>"},
-			Forms: []form{barePython, {Body: notation.Python{Known: true}}},
-		},
-		{
-			name: "olmo3", aliases: []string{"olmo"}, templates: [][]string{{"<function_calls>", "!DSML", "!atem:"}}, Reasoning: think,
-			Forms: []form{{Open: []string{"<function_calls>"}, Close: []string{"</function_calls>"}, Join: "\n", Body: notation.Python{}}},
-		},
-		{
-			name: "lfm2", aliases: []string{"lfm2.5"}, templates: [][]string{{"<|tool_call_start|>"}, {"<|tool_list_start|>"}, {"<|tool_response_start|>"}, {"List of tools: ["}},
-			Reasoning: think, Ends: []string{"<|im_end|>"},
-			Forms: []form{{Open: []string{"<|tool_call_start|>"}, Close: []string{"<|tool_call_end|>"}, Body: notation.Python{List: true}},
-				{Open: []string{"<|tool_call_start|>"}, Close: []string{"<|tool_call_end|>"}, Body: notation.JSON{Array: true}}},
-		},
-	}
+)
+
+// otherFamilies are the families that write calls as Python or in messages with a header.
+var otherFamilies = []row{
+	{
+		name: "gpt_oss", aliases: []string{"harmony", "openai", "gptoss"}, templates: [][]string{{"<|channel|>", "<|start|>", "!<atem:"}},
+		Reasoning: []span{{Close: "<|end|>", Write: "<|channel|>analysis<|message|>", Next: "<|start|>assistant"}}, Breaks: []string{"<|end|>", "<|return|>", "<|call|>"},
+		Forms: []form{{Open: []string{"<|channel|>", "<|start|>"}, Close: []string{"<|call|>", "<|end|>", "<|return|>"},
+			Header: true, Once: true, Join: "<|start|>assistant", Body: harmony}},
+	},
+	{
+		name: "inkling", templates: [][]string{{"<|content_invoke_tool_json|>"}},
+		Reasoning: []span{{Close: "<|end_message|>", Write: "<|message_model|><|content_thinking|>"}}, Breaks: []string{"<|end_message|>"},
+		Forms: []form{{Open: []string{"<|message_model|>"}, Close: []string{"<|end_message|>"}, Header: true, Once: true,
+			Body: notation.Header{Ends: []string{"<|content_invoke_tool_json|>", "<|content_thinking|>", "<|content_text|>"},
+				Read: inklingHeader, ArgsKey: "args", Write: func(name string) string { return name + "<|content_invoke_tool_json|>" }}}},
+	},
+	{
+		name: "llama4_pythonic", templates: [][]string{{"<|python_start|>"}}, Ends: []string{"<|eot|>", "<|eom|>"},
+		Forms: []form{barePython, {Open: []string{"<|python_start|>"}, Close: []string{"<|python_end|>"}, Body: notation.Python{}}},
+	},
+	{
+		name: "pythonic", aliases: []string{"toolace", "raven"}, Ends: []string{"<|eot_id|>"},
+		Forms: []form{barePython, {Body: notation.Python{Known: true}}},
+	},
+	{
+		name: "olmo3", aliases: []string{"olmo"}, templates: [][]string{{"<function_calls>", "!DSML", "!atem:"}}, Reasoning: think,
+		Forms: []form{{Open: []string{"<function_calls>"}, Close: []string{"</function_calls>"}, Join: "\n", Body: notation.Python{}}},
+	},
+	{
+		name: "lfm2", aliases: []string{"lfm2.5"}, templates: [][]string{{"<|tool_call_start|>"}, {"<|tool_list_start|>"}, {"<|tool_response_start|>"}, {"List of tools: ["}},
+		Reasoning: think, Ends: []string{"<|im_end|>"},
+		Forms: []form{{Open: []string{"<|tool_call_start|>"}, Close: []string{"<|tool_call_end|>"}, Body: notation.Python{List: true}},
+			{Open: []string{"<|tool_call_start|>"}, Close: []string{"<|tool_call_end|>"}, Body: notation.JSON{Array: true}}},
+	},
 }
 
 // inklingHeader tells the kind of a message from the marker that ends the header.
