@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"syscall"
 	"unsafe"
 
@@ -30,6 +30,8 @@ func runAttempts() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	// The limits are in force once the start has returned.
+	bufio.NewReader(os.Stdin).ReadString('\n')
 	results := map[string]string{}
 	for name, a := range attempts {
 		results[name] = "ok"
@@ -113,7 +115,6 @@ func (a attempt) call() error {
 	path := uintptr(unsafe.Pointer(root))
 	defer runtime.KeepAlive(root)
 	pid, _ := strconv.Atoi(append(a, "0")[1])
-	var action uint32
 	switch a[0] {
 	case "ptrace":
 		return unix.PtraceAttach(pid)
@@ -187,7 +188,7 @@ func (a attempt) call() error {
 		}
 		return nil
 	case "seccomp-arch":
-		if action == 0 && !strings.HasPrefix(runtime.GOARCH, "amd64") {
+		if runtime.GOARCH != "amd64" {
 			return errors.New("no foreign calls here")
 		}
 		return raw(0x40000000|39, 0, 0, 0)

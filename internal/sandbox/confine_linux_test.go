@@ -55,6 +55,9 @@ func try(t *testing.T, c *Confinement, attempts map[string]attempt) map[string]s
 		t.Fatal(err)
 	}
 	defer p.Stop(Ladder{})
+	if _, err := p.Stdin().WriteString("\n"); err != nil {
+		t.Fatal(err)
+	}
 	results := map[string]string{}
 	if err := json.NewDecoder(p.Stdout()).Decode(&results); err != nil {
 		<-p.Exited()
@@ -207,6 +210,7 @@ func TestForeignCallsEndTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Stop(Ladder{})
+	p.CloseInput()
 	<-p.Exited()
 	if got := p.ExitText(); got != "signal: bad system call" && got != "signal: bad system call (core dumped)" {
 		t.Skipf("the architecture has no foreign calls: %s", got)
