@@ -63,18 +63,34 @@ func (h *Handler) head(req *wireRequest) head {
 	return out
 }
 
-// whole answers with one object.
+// whole answers with one object. A failure after the client was kept waiting cuts the answer off, so that it
+// is not taken for one.
 func (h *Handler) whole(w http.ResponseWriter, r *http.Request, req *wireRequest) {
+	wait := newPatience(w, h.opts.KeepAlive)
+	defer wait.end()
 	var a answer
+	var failed *apiError
 	for ev, err := range h.opts.Generator.Generate(r.Context(), &req.Request) {
 		if err != nil {
-			h.answerError(w, r, failure(r.Context(), err))
-			return
+			failed = failure(r.Context(), err)
+			if failed == nil {
+				return // the client has left
+			}
+			break
 		}
 		a.add(&ev)
 	}
-	if a.reason == "" {
-		h.answerError(w, r, failure(r.Context(), errNoFinish))
+	started := wait.end()
+	if failed == nil && a.reason == "" {
+		failed = failure(r.Context(), errNoFinish)
+	}
+	switch {
+	case failed == nil:
+	case started:
+		h.logFailure(r.Context(), failed)
+		panic(http.ErrAbortHandler)
+	default:
+		h.answerError(w, r, failed)
 		return
 	}
 	h.warn(r.Context(), a.warnings)

@@ -44,7 +44,8 @@ type Options struct {
 	// Fingerprint is system_fingerprint: it changes when the same request may be answered otherwise, so it
 	// should name model and engine. Empty leaves it out.
 	Fingerprint string
-	// KeepAlive is how long a stream may be silent before a comment is sent: 5 s if 0.
+	// KeepAlive is how long an answer may be silent: then a stream sends a comment, and a whole answer white
+	// space. 3 s if 0, since popular clients give up after 5.
 	KeepAlive time.Duration
 	// Logger takes what clients cannot mend; nil is silent.
 	Logger *slog.Logger
@@ -62,7 +63,7 @@ type Handler struct {
 // NewHandler returns a Handler.
 func NewHandler(opts Options) *Handler {
 	if opts.KeepAlive <= 0 {
-		opts.KeepAlive = 5 * time.Second
+		opts.KeepAlive = 3 * time.Second
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
