@@ -12,11 +12,14 @@ import (
 // statusClientGone is what servers log for a request whose client left.
 const statusClientGone = 499
 
-// errorBody is OpenAI's error object, with what MCP clients look for beside it.
+// errorBody is OpenAI's error object, with what MCP clients look for beside it. Result and Content are the
+// message too: who hands the result on to a model without a look at the status tells it what went wrong.
 type errorBody struct {
 	Error   errorObject `json:"error"`
 	IsError bool        `json:"is_error"`
 	Message string      `json:"error_message"`
+	Result  string      `json:"result"`
+	Content string      `json:"content"`
 	Server  string      `json:"server,omitempty"`
 	Tool    string      `json:"tool,omitempty"`
 }
@@ -72,7 +75,7 @@ func (h *Handler) writeError(w http.ResponseWriter, err error) {
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(call.RetryAfter.Seconds()))))
 		}
 	}
-	body.Message = body.Error.Message
+	body.Message, body.Result, body.Content = body.Error.Message, body.Error.Message, body.Error.Message
 	h.write(w, status, body)
 }
 
