@@ -118,6 +118,7 @@ var objectFamilies = []row{
 	{
 		name: "gigachat3", aliases: []string{"gigachat", "gigachat3.1"},
 		templates: [][]string{{"function call", "role_sep"}, {"<|function_call|>"}},
+		Wrappers:  []string{"<|message_sep|>"},
 		Ends:      []string{"<|message_sep|>"},
 		Forms: []form{{Open: []string{"<|function_call|>", "function call<|role_sep|>"}, Close: []string{"<|message_sep|>"},
 			Join: "\n\n", Body: notation.JSON{}}},

@@ -20,7 +20,9 @@ var otherFamilies = []row{
 		name: "gpt_oss", aliases: []string{"harmony", "openai", "gptoss"}, templates: [][]string{{"<|channel|>", "<|start|>", "!<atem:"}},
 		Reasoning: []span{{Close: "<|end|>", Write: "<|channel|>analysis<|message|>", Next: "<|start|>assistant"}}, Breaks: []string{"<|end|>", "<|return|>", "<|call|>"},
 		Forms: []form{{Open: []string{"<|channel|>", "<|start|>"}, Close: []string{"<|call|>", "<|end|>", "<|return|>"},
-			Header: true, Once: true, Join: "<|start|>assistant", Body: harmony}},
+			Header: true, Once: true, Join: "<|start|>assistant", Body: harmony},
+			{Close: []string{"<|call|>", "<|end|>", "<|return|>"}, Header: true, Once: true, Body: notation.Header{
+				Ends: harmony.Ends, Read: harmonyHeader, Starts: []string{"to="}}}},
 	},
 	{
 		name: "inkling", templates: [][]string{{"<|content_invoke_tool_json|>"}},
