@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/toolcall"
@@ -133,7 +134,7 @@ func Parse(c Case) (Result, error) {
 	}
 	opts.NoTools = !opts.AllowUnknownTools && len(opts.Tools) == 0
 	p := family.NewParser(opts)
-	r := Result{ToolCalls: []Call{}, Deltas: []Delta{}}
+	r := collector{result: Result{ToolCalls: []Call{}, Deltas: []Delta{}}}
 	if c.Text != nil {
 		r.add(p.Write(*c.Text))
 	}
@@ -145,7 +146,7 @@ func Parse(c Case) (Result, error) {
 		}
 	}
 	r.add(p.Close())
-	return r, nil
+	return r.finish(), nil
 }
 
 func (c Case) family() (*toolcall.Family, error) {
@@ -190,26 +191,42 @@ func decodeTools(data json.RawMessage) ([]chat.Tool, error) {
 	return tools, nil
 }
 
-// add adds events to the result and to its deltas.
-func (r *Result) add(events []chat.Event) {
+// collector puts the events of an output together.
+type collector struct {
+	result             Result
+	reasoning, content strings.Builder
+	args               []*strings.Builder
+}
+
+func (c *collector) add(events []chat.Event) {
+	r := &c.result
 	for _, e := range events {
 		switch e.Kind {
 		case chat.ReasoningDelta:
-			r.Reasoning += e.Text
+			c.reasoning.WriteString(e.Text)
 			r.Deltas = append(r.Deltas, Delta{Reasoning: e.Text})
 		case chat.ContentDelta:
-			r.Content += e.Text
+			c.content.WriteString(e.Text)
 			r.Deltas = append(r.Deltas, Delta{Content: e.Text})
 		case chat.CallStart:
+			c.args = append(c.args, &strings.Builder{})
 			r.ToolCalls = append(r.ToolCalls, Call{ID: e.ID, Name: e.Name})
 			r.Deltas = append(r.Deltas, Delta{ToolCalls: []CallDelta{{Index: e.Index, ID: e.ID, Type: "function",
 				Function: FunctionDelta{Name: e.Name}}}})
 		case chat.CallDelta:
-			r.ToolCalls[e.Index].Arguments += e.Text
+			c.args[e.Index].WriteString(e.Text)
 			r.Deltas = append(r.Deltas, Delta{ToolCalls: []CallDelta{{Index: e.Index,
 				Function: FunctionDelta{Arguments: e.Text}}}})
 		case chat.Warning:
 			r.Warnings = append(r.Warnings, e.Text)
 		}
 	}
+}
+
+func (c *collector) finish() Result {
+	c.result.Reasoning, c.result.Content = c.reasoning.String(), c.content.String()
+	for i, args := range c.args {
+		c.result.ToolCalls[i].Arguments = args.String()
+	}
+	return c.result
 }

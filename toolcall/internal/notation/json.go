@@ -246,7 +246,7 @@ func (m *jsonMachine) readName(p *stream.Parser) stream.Step {
 	if got != stream.Done {
 		return got
 	}
-	if m.body.Strict && p.Tool(name) == nil {
+	if m.body.Strict && !p.Knows(name) {
 		return stream.Fail
 	}
 	p.Skip(n)
