@@ -42,7 +42,11 @@ func familyTable() string {
 	var b strings.Builder
 	b.WriteString("| family | other names | a call | reasoning |\n|---|---|---|---|\n")
 	code := func(s string) string {
-		return "`" + strings.NewReplacer("|", `\|`, "\n", "⏎").Replace(s) + "`"
+		s = strings.NewReplacer("|", `\|`, "\n", "⏎").Replace(s)
+		if strings.Contains(s, "`") {
+			return "````` " + s + " `````"
+		}
+		return "`" + s + "`"
 	}
 	for _, f := range table {
 		var forms, spans []string

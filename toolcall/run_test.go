@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -212,6 +213,43 @@ func TestFamilies(t *testing.T) {
 		}
 		for _, c := range cases {
 			t.Run(family+"/"+c.name, func(t *testing.T) { c.test(t, f) })
+		}
+	}
+}
+
+// TestSpecialTokens reads plain cases with every marker as a special token: the same comes out.
+func TestSpecialTokens(t *testing.T) {
+	plain := []string{"one", "two", "parallel", "reasoning", "empty_arguments", "text_before"}
+	for family, cases := range readCases(t) {
+		f, ok := Lookup(family)
+		if !ok {
+			continue
+		}
+		var tokens []string
+		for _, fm := range f.format.Forms {
+			tokens = slices.Concat(tokens, fm.Open, fm.Close, fm.Body.Literals())
+		}
+		for _, s := range f.format.Reasoning {
+			tokens = append(tokens, s.Open, s.Close)
+		}
+		tokens = slices.Concat(tokens, f.format.Wrappers, f.format.Ends, f.format.Breaks)
+		tokens = slices.DeleteFunc(tokens, func(s string) bool { return !strings.HasPrefix(s, "<") && !strings.HasPrefix(s, "[") || len(s) < 4 })
+		for _, c := range cases {
+			if !slices.Contains(plain, c.name) {
+				continue
+			}
+			want := c.run(t, f, c.raw).String()
+			c.opts.Special = tokens
+			if got := c.run(t, f, c.raw).String(); got != want {
+				t.Errorf("%s/%s: got\n%swant\n%s", family, c.name, got, want)
+			}
+			if got := c.run(t, f, "Hi<|unclaimed|>").content.String(); got != "Hi<|unclaimed|>" && !f.format.StartsReasoning && !c.opts.ReasoningOpen {
+				t.Errorf("%s: content %q", family, got)
+			}
+			c.opts.Special = append(tokens, "<|unclaimed|>")
+			if got := c.run(t, f, "Hi<|unclaimed|>").content.String(); got != "Hi" && !f.format.StartsReasoning && !c.opts.ReasoningOpen {
+				t.Errorf("%s: an unclaimed token in %q", family, got)
+			}
 		}
 	}
 }
