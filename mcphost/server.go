@@ -78,6 +78,8 @@ type server struct {
 	findings     []string
 	shadows      []string        // what its tools have to do with those of other servers
 	reported     map[string]bool // digests of what was said to wait
+
+	looked map[string][]string // findings by digest; guarded by reviewing
 }
 
 func newServer(h *Host, cfg ServerConfig) *server {
@@ -89,6 +91,7 @@ func newServer(h *Host, cfg ServerConfig) *server {
 		slots:    make(chan struct{}, parallelCalls),
 		approved: make(chan struct{}, 1),
 		reported: map[string]bool{},
+		looked:   map[string][]string{},
 		listed:   &catalog.Catalog{},
 		settled:  make(chan struct{}),
 		state:    StateConnecting,

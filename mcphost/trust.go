@@ -61,12 +61,20 @@ func (s *server) trustRules() trust.Rules {
 	return rules
 }
 
-// launchTrusted compares how the server is started or reached with what was approved.
+// launchTrusted compares how the server is started or reached with what was approved. What is new is
+// recorded when the server has come up: an entry that never worked may be mended freely.
 func (s *server) launchTrusted() error {
 	s.reviewing.Lock()
 	defer s.reviewing.Unlock()
-	items := []trust.Item{s.host.cfg.launchItem(s.cfg, s.host.redactor)}
-	outcomes, err := s.host.pins.Review(s.cfg.Name, s.trustRules(), items, false, s.host.now())
+	item := s.host.cfg.launchItem(s.cfg, s.host.redactor)
+	outcome, err := s.host.pins.Peek(s.cfg.Name, s.trustRules(), item)
+	if err != nil {
+		return err
+	}
+	outcomes := []pins.Outcome{outcome}
+	if outcome.Action != trust.Record {
+		outcomes, err = s.host.pins.Review(s.cfg.Name, s.trustRules(), []trust.Item{item}, false, s.host.now())
+	}
 	if err != nil {
 		return err
 	}
@@ -92,14 +100,14 @@ func (s *server) review(listed *catalog.Catalog, instructions string) error {
 
 func (s *server) reviewLocked(listed *catalog.Catalog, instructions string) error {
 	mode := s.host.cfg.Security.Screen
-	var items []trust.Item
+	items := []trust.Item{s.host.cfg.launchItem(s.cfg, s.host.redactor)}
 	var findings []string
 	for _, t := range listed.Tools {
 		if !s.cfg.offers(t.Name) {
 			continue
 		}
 		item := t.Item
-		item.Findings = screened(mode, t)
+		item.Findings = s.screened(mode, t)
 		findings = append(findings, prefixed("tool '"+screen.Visible(t.Name)+"': ", item.Findings)...)
 		items = append(items, item)
 	}
@@ -117,15 +125,22 @@ func (s *server) reviewLocked(listed *catalog.Catalog, instructions string) erro
 	if err != nil {
 		return err
 	}
-	s.take(listed, instructions, s.waiting(outcomes), findings)
+	s.take(listed, instructions, s.waiting(outcomes[1:]), findings)
 	s.recordNew(outcomes)
 	return nil
 }
 
-// screened is what screening says about a tool.
-func screened(mode screen.Mode, t *catalog.Tool) []string {
+// screened is what screening says about a tool. Of a definition that was looked at before, it is what was
+// found then.
+func (s *server) screened(mode screen.Mode, t *catalog.Tool) []string {
 	if mode == screen.Off {
 		return nil
+	}
+	if found, known := s.looked[t.Item.Digest]; known {
+		return found
+	}
+	if len(s.looked) > maxReported {
+		clear(s.looked)
 	}
 	var look screen.Screener
 	look.Name("name", t.Name)
@@ -134,7 +149,8 @@ func screened(mode screen.Mode, t *catalog.Tool) []string {
 	look.JSON("inputSchema", t.Parameters)
 	look.JSON("outputSchema", t.Output)
 	look.JSON("annotations", t.Annotations)
-	return texts(look.Findings())
+	s.looked[t.Item.Digest] = texts(look.Findings())
+	return s.looked[t.Item.Digest]
 }
 
 func texts(findings []screen.Finding) []string {
@@ -156,13 +172,25 @@ func prefixed(prefix string, texts []string) []string {
 // waiting returns the outcomes that are not as approved.
 func (s *server) waiting(outcomes []pins.Outcome) []Pending {
 	var out []Pending
+	shown := 0
 	for _, o := range outcomes {
-		if o.Action == trust.Report || o.Action == trust.Suspend {
-			out = append(out, newPending(s.cfg.Name, o))
+		if o.Action != trust.Report && o.Action != trust.Suspend {
+			continue
 		}
+		p := newPending(s.cfg.Name, o)
+		for _, c := range p.Diff {
+			shown += c.Size()
+		}
+		if shown > maxDiffs {
+			p.Diff, p.Complete = nil, false
+		}
+		out = append(out, p)
 	}
 	return out
 }
+
+// maxDiffs bounds the differences that are kept of one server, in bytes.
+const maxDiffs = 1 << 20
 
 func newPending(server string, o pins.Outcome) Pending {
 	p := Pending{
@@ -250,9 +278,10 @@ func (s *server) recordNew(outcomes []pins.Outcome) {
 			tools++
 		}
 	}
-	if tools > 0 {
+	if tools > 0 || outcomes[0].Action == trust.Record {
 		s.host.record(audit.Record{
-			Kind: audit.KindTrust, Server: s.cfg.Name, Success: true, Code: "first_use", Note: fmt.Sprintf("%d new tools are trusted from now on", tools),
+			Kind: audit.KindTrust, Server: s.cfg.Name, Success: true, Code: "first_use",
+			Note: fmt.Sprintf("%d new tools are trusted from now on; the server is started with %s", tools, outcomes[0].Item.Digest),
 		})
 	}
 }
@@ -327,7 +356,7 @@ func (s *server) heldTool(t *catalog.Tool) *Error {
 		if p.Kind == trust.KindTool && p.Tool == t.Name {
 			return errorf(NeedsApproval, t.Server, t.Name,
 				"Tool '%s' of the server '%s' is held: %s (%s). Look at it and approve it: toolserve mcp approve %s %s",
-				t.Name, t.Server, p.Reason, trust.Paths(p.Diff, 5), t.Server, t.Name)
+				t.Name, t.Server, p.Reason, trust.Parts(p.Diff), t.Server, t.Name)
 		}
 	}
 	return errorf(NeedsApproval, t.Server, t.Name, "Tool '%s' of the server '%s' is held until it is approved", t.Name, t.Server)

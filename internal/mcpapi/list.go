@@ -26,6 +26,8 @@ type serverItem struct {
 	Implementation string                 `json:"implementation,omitempty"`
 	Notes          []string               `json:"notes,omitempty"`
 	Stderr         []string               `json:"stderr,omitempty"`
+	// Pending is what is not as it was approved: see POST /v1/mcp/approve.
+	Pending []mcphost.Pending `json:"pending,omitempty"`
 }
 
 // statusBody is the answer of GET /v1/mcp/status.
@@ -66,7 +68,7 @@ func newServerItem(s mcphost.ServerStatus) serverItem {
 	item := serverItem{
 		Name: s.Name, State: s.State, Transport: s.Transport, ToolsCount: s.Tools, Restarts: s.Restarts,
 		Sandbox: s.Sandbox, Since: s.Since, PID: s.PID, Protocol: s.Protocol, Implementation: s.Implementation,
-		Notes: s.Notes, Stderr: s.Stderr,
+		Notes: s.Notes, Stderr: s.Stderr, Pending: s.Pending,
 	}
 	if s.Error != "" {
 		item.Error = &s.Error
@@ -114,6 +116,16 @@ type toolsBody struct {
 	Reason string `json:"reason,omitempty"`
 	// Unavailable are the servers that would offer more.
 	Unavailable []absence `json:"unavailable,omitempty"`
+	// Held are the tools that are not offered until they are approved.
+	Held []heldTool `json:"held,omitempty"`
+}
+
+// heldTool is a tool whose definition is not the approved one. Of the definition nothing is said here: this
+// list may go to a model.
+type heldTool struct {
+	Server string `json:"server"`
+	Tool   string `json:"tool"`
+	Reason string `json:"reason"`
 }
 
 // Tools answers with the tools of all connected servers.
@@ -132,6 +144,11 @@ func (h *Handler) Tools(w http.ResponseWriter, _ *http.Request) {
 	for _, s := range status {
 		if s.State != mcphost.StateConnected && s.State != mcphost.StateDisabled {
 			body.Unavailable = append(body.Unavailable, absence{s.Name, s.State, s.Error})
+		}
+		for _, p := range s.Pending {
+			if p.Held && p.Tool != "" {
+				body.Held = append(body.Held, heldTool{p.Server, p.Tool, p.Reason})
+			}
 		}
 	}
 	if body.Count == 0 {
@@ -160,6 +177,8 @@ func emptyReason(servers []mcphost.ServerStatus) string {
 		switch {
 		case s.Error != "":
 			part += " (" + s.Error + ")"
+		case s.State == mcphost.StateConnected && len(s.Pending) > 0:
+			part += fmt.Sprintf(" and its tools wait for approval (toolserve mcp approve %s)", s.Name)
 		case s.State == mcphost.StateConnected:
 			part += " and offers no tools"
 		}

@@ -1,5 +1,5 @@
-// Package mcpapi answers /v1/mcp: the state of the MCP servers, their tools, the execution of a call
-// and the audit log. It decides nothing: the host it is given does.
+// Package mcpapi answers /v1/mcp: the state of the MCP servers, their tools, the execution of a call,
+// approvals and the audit log. It decides nothing: the host it is given does.
 package mcpapi
 
 import (
@@ -20,6 +20,7 @@ type host interface {
 	Status() []mcphost.ServerStatus
 	Tools() []mcphost.Tool
 	Execute(ctx context.Context, call mcphost.Call) (mcphost.Result, error)
+	Approve(approval mcphost.Approval) (mcphost.Pending, error)
 }
 
 // auditLog is what the handlers need of an [audit.Log].
@@ -69,6 +70,7 @@ func (h *Handler) Routes() []Route {
 		{"GET /v1/mcp/servers", http.HandlerFunc(h.Status)},
 		{"GET /v1/mcp/tools", http.HandlerFunc(h.Tools)},
 		{"POST /v1/mcp/execute", http.HandlerFunc(h.Execute)},
+		{"POST /v1/mcp/approve", http.HandlerFunc(h.Approve)},
 		{"GET /v1/mcp/audit", http.HandlerFunc(h.AuditLog)},
 		{"DELETE /v1/mcp/audit", http.HandlerFunc(h.ClearAuditLog)},
 	}

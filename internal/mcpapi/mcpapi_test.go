@@ -21,6 +21,14 @@ type fakeHost struct {
 	result mcphost.Result
 	err    error
 	call   mcphost.Call
+
+	pending  mcphost.Pending
+	approval mcphost.Approval
+}
+
+func (f *fakeHost) Approve(a mcphost.Approval) (mcphost.Pending, error) {
+	f.approval = a
+	return f.pending, f.err
 }
 
 func (f *fakeHost) Status() []mcphost.ServerStatus { return f.status }
@@ -54,6 +62,7 @@ func TestOff(t *testing.T) {
 		{"GET", "/v1/mcp/status", "", 200, `"enabled":false,"reason":"MCP is not configured; start the server with --mcp-config FILE","servers":[]`},
 		{"GET", "/v1/mcp/tools", "", 200, `{"tools":[],"count":0,"reason":"MCP is not configured`},
 		{"POST", "/v1/mcp/execute", `{"tool":"x"}`, 503, `"error_message":"MCP is not configured`},
+		{"POST", "/v1/mcp/approve", `{"server":"s","digest":"d"}`, 503, `"error_message":"MCP is not configured`},
 		{"GET", "/v1/mcp/audit", "", 200, `{"entries":[],"count":0,"reason":"MCP is not configured`},
 		{"DELETE", "/v1/mcp/audit", "", 200, `{"cleared":0}`},
 	}
@@ -171,7 +180,7 @@ func TestErrorStatus(t *testing.T) {
 	for _, test := range tests {
 		host := &fakeHost{err: &mcphost.Error{Kind: test.kind, Server: "s", Tool: "t", Message: "why", Param: "arguments.x", RetryAfter: 1200 * time.Millisecond}}
 		status, header, body := ask(t, Options{Host: host}, "POST", "/v1/mcp/execute", `{"tool":"t"}`)
-		want := `{"error":{"message":"why","type":"` + test.want + `","param":"arguments.x","code":"` + string(test.kind) + `"},"is_error":true,"error_message":"why","server":"s","tool":"t"}`
+		want := `{"error":{"message":"why","type":"` + test.want + `","param":"arguments.x","code":"` + string(test.kind) + `"},"is_error":true,"error_message":"why","result":"why","content":"why","server":"s","tool":"t"}`
 		if status != test.status || body != want || header.Get("Retry-After") != "2" {
 			t.Errorf("%s: %d %s\nwant %d %s", test.kind, status, body, test.status, want)
 		}

@@ -50,7 +50,7 @@ func (f Finding) String() string { return f.Where + ": " + f.Detail }
 const (
 	// maxFindings bounds the findings of one definition.
 	maxFindings = 16
-	// maxText bounds how much of one string is searched for phrases.
+	// maxText bounds how much of one definition is searched for phrases, in bytes.
 	maxText = 64 << 10
 	// maxDepth bounds how deep JSON is walked.
 	maxDepth = 64
@@ -60,6 +60,7 @@ const (
 type Screener struct {
 	findings []Finding
 	seen     map[Finding]bool
+	searched int // bytes
 }
 
 // Findings returns what was found, in order, at most 16.
@@ -119,9 +120,14 @@ func (s *Screener) value(where string, v any, depth int) {
 }
 
 func (s *Screener) phrases(where, text string) {
-	flat := flatten(cut(text, maxText))
-	for _, p := range phrases() {
-		if found := p.FindString(flat); found != "" {
+	if room := maxText - s.searched; len(text) > room {
+		s.add(CodeInjection, "definition", "is too long to be searched whole: %d KiB are", maxText>>10)
+		text = cut(text, room)
+	}
+	s.searched += len(text)
+	flat := flatten(text)
+	for i := range phrases() {
+		if found := phrases()[i].find(flat); found != "" {
 			s.add(CodeInjection, where, "speaks to the model: %s", Quote(cut(found, 80)))
 		}
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxChanges bounds the changes of one diff.
-	maxChanges = 200
+	// maxChanges bounds the changes of one diff, maxDiff its texts together, in bytes.
+	maxChanges, maxDiff = 200, 64 << 10
 	// maxShown bounds one side of a change, in bytes before escapes; keptAround is how much of what two
 	// texts have in common is shown around their difference.
 	maxShown, keptAround = 8 << 10, 40
@@ -26,6 +26,17 @@ type Change struct {
 	// Old is nil for what was added, New for what was removed.
 	Old *string `json:"old,omitempty"`
 	New *string `json:"new,omitempty"`
+}
+
+// Size is the length of the change's texts in bytes.
+func (c Change) Size() int {
+	n := len(c.Path)
+	for _, side := range []*string{c.Old, c.New} {
+		if side != nil {
+			n += len(*side)
+		}
+	}
+	return n
 }
 
 // Diff returns where two definitions differ, in the order of their members. A nil definition is one that
@@ -56,6 +67,7 @@ func valueOf(data json.RawMessage) *value {
 
 type differ struct {
 	changes  []Change
+	size     int
 	complete bool
 }
 
@@ -172,7 +184,8 @@ func (d *differ) show(v *value) *string {
 }
 
 func (d *differ) add(c Change) {
-	if len(d.changes) == maxChanges {
+	d.size += c.Size()
+	if len(d.changes) == maxChanges || d.size > maxDiff {
 		d.complete = false
 		return
 	}
@@ -206,4 +219,23 @@ func Paths(changes []Change, n int) string {
 		}
 	}
 	return strings.Join(paths, ", ")
+}
+
+// Parts returns the outermost members that some changes are in, for one line. Of a tool these are the
+// members that the protocol names, so that nothing of what a server wrote is among them.
+func Parts(changes []Change) string {
+	var parts []string
+	for _, c := range changes {
+		part := c.Path
+		if i := strings.IndexAny(part, ".["); i > 0 {
+			part = part[:i]
+		}
+		if part == "" {
+			part = "all of it"
+		}
+		if !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
