@@ -3,6 +3,7 @@ package toolcall
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/constrain"
@@ -57,12 +58,9 @@ func (f *Family) freeReasoning(open bool) constrain.Expr {
 		return constrain.Lit("")
 	}
 	s := f.format.Reasoning[0]
-	var stops []string
-	for _, fm := range f.format.Forms {
-		stops = append(stops, fm.Open...)
-	}
+	stops := append(slices.Clone(f.format.Forms[0].Open), s.Close)
 	lines := constrain.Repeat{Of: constrain.Lit("\n"), Max: 2}
-	rest := constrain.Seq{constrain.Until{Stops: append(stops, s.Close)}, constrain.Lit(s.Close + s.Next), lines}
+	rest := constrain.Seq{constrain.Until{Stops: stops}, constrain.Lit(s.Close + s.Next), lines}
 	begin := s.Write
 	if begin == "" {
 		begin = s.Open

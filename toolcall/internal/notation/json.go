@@ -214,7 +214,7 @@ func (m *jsonMachine) knows(key string) bool {
 func (m *jsonMachine) member(p *stream.Parser) stream.Step {
 	c := p.In[0]
 	switch {
-	case m.body.Keyed:
+	case m.body.Keyed && !m.sawArgs:
 		m.name = m.key
 		m.state, m.reader = jsonArgs, argsReader{style: m.body.Style}
 		p.SetNamed()
