@@ -3,8 +3,6 @@ package toolcall
 import (
 	"strings"
 	"testing"
-
-	"github.com/toolserve/toolserve/chat"
 )
 
 // FuzzParser compares an output read whole with the same output cut into pieces, for every family.
@@ -72,13 +70,11 @@ func BenchmarkCall(b *testing.B) {
 func benchmark(b *testing.B, f *Family, text string) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
-	var events []chat.Event
 	for b.Loop() {
 		p := f.NewParser(Options{Tools: testTools})
 		for i := 0; i < len(text); i += 4 {
-			events = p.Write(text[i:min(i+4, len(text))])
+			p.Write(text[i:min(i+4, len(text))])
 		}
-		events = p.Close()
+		p.Close()
 	}
-	_ = events
 }

@@ -56,7 +56,6 @@ type headerMachine struct {
 	form   *stream.Form
 	msg    Message
 	called bool
-	ended  bool
 	reader argsReader
 	inner  stream.Machine
 }

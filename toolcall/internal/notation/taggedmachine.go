@@ -103,14 +103,6 @@ func (m *taggedMachine) readName(p *stream.Parser) stream.Step {
 	return m.named(p, m.body.tagValue(tag, m.body.Attr))
 }
 
-// wait is the step for a match that is no, or not yet, yes.
-func wait(m stream.Match) stream.Step {
-	if m == stream.Part {
-		return stream.More
-	}
-	return stream.Fail
-}
-
 func (m *taggedMachine) named(p *stream.Parser, name string) stream.Step {
 	m.name, m.tool, m.state = name, p.Tool(name), tagNext
 	return stream.Text

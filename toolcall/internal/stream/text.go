@@ -153,8 +153,7 @@ func (p *Parser) startsLine(text string, i int) bool {
 	if p.ch != &p.content || p.before(text, i) != '\n' {
 		return false
 	}
-	var t tail
-	t = p.tail
+	t := p.tail
 	t.add(string(p.ch.space))
 	t.add(text[:i])
 	line, _ := (&tail{text: t.text, n: len(strings.TrimRight(string(t.text[:t.n]), WhiteSpace))}).line()
