@@ -13,6 +13,7 @@ import (
 
 	"github.com/toolserve/toolserve/internal/llama"
 	"github.com/toolserve/toolserve/internal/modelstore"
+	"github.com/toolserve/toolserve/internal/sandbox"
 )
 
 // DoctorCmd says what works on this machine, and what to do about what does not. It fetches nothing.
@@ -39,6 +40,7 @@ func (c *DoctorCmd) Run(ctx context.Context, streams IO) error {
 		c.engine(store),
 		starter(ctx, store),
 		c.port(),
+		confinement(),
 		program("npm", "needed once, to fetch the engine's libraries; install Node.js, or give serve an --engine-dir", false),
 		program("npx", "MCP servers from npm need it; install Node.js", true),
 		program("uvx", "MCP servers from PyPI need it; install uv", true),
@@ -119,6 +121,19 @@ func (c *DoctorCmd) port() finding {
 	}
 	l.Close()
 	f.ok, f.detail = true, address+" is free"
+	return f
+}
+
+// confinement reports how far this machine can confine MCP servers.
+func confinement() finding {
+	support := sandbox.Probe()
+	f := finding{what: "sandbox", ok: support.Level == sandbox.LevelEnforced, optional: true, detail: string(support.Level)}
+	if !f.ok {
+		f.detail += ": " + strings.Join(support.Missing, "; ")
+		if support.Mend != "" {
+			f.detail += "; " + support.Mend
+		}
+	}
 	return f
 }
 
