@@ -65,6 +65,17 @@ func (f *Family) Aliases() []string { return slices.Clone(f.aliases) }
 // Reasons reports whether the family has markers for reasoning.
 func (f *Family) Reasons() bool { return len(f.format.Reasoning) > 0 }
 
+// WithReasoning returns a family that writes calls as f does and reasoning as other does, for a model whose
+// template fits no row. f is not changed.
+func (f *Family) WithReasoning(other *Family) *Family {
+	mixed := *f
+	mixed.format.Reasoning = other.format.Reasoning
+	mixed.format.StartsReasoning = other.format.StartsReasoning
+	mixed.format.CallsEndReasoning = other.format.CallsEndReasoning
+	mixed.format.Compile()
+	return &mixed
+}
+
 // Options says how one output is to be read. The zero Options knows no tools, so that every call is
 // unknown.
 type Options struct {

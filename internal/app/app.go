@@ -129,7 +129,7 @@ func (a *App) routes() error {
 		DefaultToolChoice:  chat.ToolChoiceMode(gen.ToolChoice()),
 		MaxTokens:          gen.MaxTokens,
 		AllowUnknownTools:  gen.AllowUnknownTools,
-		ReasoningAsContent: gen.ReasoningParser == "none",
+		ReasoningAsContent: gen.ReasoningParser == noReasoning,
 		Logger:             a.log,
 	})
 	if err != nil {

@@ -81,18 +81,38 @@ func (a *App) readTemplates(m *model, path string) error {
 }
 
 // family is the format of the model's tool calls: the one that was asked for or the chat template's, and
-// Hermes where the template knows no tools, because that is how prompt describes them then.
+// Hermes where the template knows no tools, because that is how prompt describes them then. Its reasoning
+// may be asked for apart.
 func (a *App) family(template string) (*toolcall.Family, error) {
-	name := a.cfg.Generation.ToolCallParser
-	if name == "auto" {
+	calls := a.cfg.Generation.ToolCallParser
+	if calls == "auto" {
+		calls = "hermes"
 		if f, ok := toolcall.Detect(template); ok {
-			return f, nil
+			calls = f.Name()
 		}
-		name = "hermes"
 	}
+	family, err := lookupFamily("--tool-call-parser", calls)
+	if err != nil {
+		return nil, err
+	}
+	reasoning := a.cfg.Generation.ReasoningParser
+	if reasoning == "auto" || reasoning == noReasoning {
+		return family, nil
+	}
+	other, err := lookupFamily("--reasoning-parser", reasoning)
+	if err != nil {
+		return nil, err
+	}
+	return family.WithReasoning(other), nil
+}
+
+// noReasoning is the --reasoning-parser that hands reasoning on as content.
+const noReasoning = "none"
+
+func lookupFamily(flag, name string) (*toolcall.Family, error) {
 	f, ok := toolcall.Lookup(name)
 	if !ok {
-		return nil, fmt.Errorf("--tool-call-parser %s: there is no such format; use auto, or one of those in docs/tool-calls.md", name)
+		return nil, fmt.Errorf("%s %s: there is no such format; use auto, or one of those in docs/tool-calls.md", flag, name)
 	}
 	return f, nil
 }

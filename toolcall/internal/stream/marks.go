@@ -52,6 +52,7 @@ type compiled struct {
 
 // Compile prepares the format for parsers and returns it.
 func (f *Format) Compile() *Format {
+	f.compiled = compiled{}
 	c := &f.compiled
 	c.reasoning, c.quietReasoning = map[string]*markSet{}, map[string]*markSet{}
 	pieces := append(append(append([]string{}, f.Wrappers...), f.Ends...), f.Breaks...)
