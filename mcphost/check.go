@@ -6,6 +6,7 @@ import (
 
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/policy"
+	"github.com/toolserve/toolserve/policy/trust"
 )
 
 // CheckOptions say what [Check] judges by. The zero value judges by the configuration's own rules.
@@ -37,6 +38,12 @@ type ServerReport struct {
 	Warnings []string       `json:"warnings"`
 	Disabled bool           `json:"disabled,omitempty"`
 	Sandbox  SandboxSummary `json:"sandbox"`
+	// Trust says how the entry compares with the lock file: "new", "approved", "changed" or "off"; "" where
+	// the configuration has none.
+	Trust string `json:"trust,omitempty"`
+	// Changed is what changed since the entry was approved, or nil. Such a server is held when it is to be
+	// started.
+	Changed *Pending `json:"changed,omitempty"`
 }
 
 // CallReport is the judgement of a call.
@@ -75,6 +82,9 @@ func Check(cfg *Config, opts CheckOptions) (Report, error) {
 	for _, s := range cfg.Servers {
 		report.Servers = append(report.Servers, checkServer(s, launch, cfg.Security.Sandbox, opts.Warnings))
 	}
+	if err := report.compare(cfg); err != nil {
+		report.Warnings = append(report.Warnings, err.Error())
+	}
 	for _, w := range opts.Warnings {
 		if w.Server == "" {
 			report.Warnings = append(report.Warnings, w.String())
@@ -85,6 +95,31 @@ func Check(cfg *Config, opts CheckOptions) (Report, error) {
 		report.Call = &call
 	}
 	return report, nil
+}
+
+// compare says of each server how it compares with the lock file. It writes nothing.
+func (r *Report) compare(cfg *Config) error {
+	if cfg.LockFile() == "" {
+		return nil
+	}
+	approvals, err := OpenApprovals(cfg)
+	if err != nil {
+		return err
+	}
+	for i := range r.Servers {
+		s := &r.Servers[i]
+		if !s.Allowed {
+			continue
+		}
+		if s.Trust, s.Changed, err = approvals.Launch(s.Name); err != nil {
+			return err
+		}
+		if s.Changed != nil {
+			s.Warnings = append(s.Warnings, fmt.Sprintf("%s (%s): it is held until %s",
+				s.Changed.Reason, trust.Paths(s.Changed.Diff, 5), s.Changed.Mend))
+		}
+	}
+	return nil
 }
 
 func checkServer(s ServerConfig, launch *policy.LaunchRules, level string, warnings []Warning) ServerReport {

@@ -1,9 +1,11 @@
 package mcphost
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/toolserve/toolserve/audit"
@@ -32,6 +34,8 @@ type Pending struct {
 	Complete bool           `json:"diff_complete"`
 	// Findings are what screening says about it.
 	Findings []string `json:"findings,omitempty"`
+	// Mend is the command that shows and approves it.
+	Mend string `json:"mend"`
 
 	item trust.Item
 }
@@ -52,14 +56,14 @@ type heldError struct{ reason string }
 
 func (e heldError) Error() string { return e.reason }
 
-func (s *server) trustRules() trust.Rules {
-	security := &s.host.cfg.Security
-	rules := trust.Rules{Mode: security.Trust, HoldNew: security.HoldNewTools, HoldFindings: security.Screen == screen.Hold}
-	if s.cfg.Trust != "" {
-		rules.Mode = s.cfg.Trust
+func trustRules(cfg *Config, s ServerConfig) trust.Rules {
+	security := &cfg.Security
+	return trust.Rules{
+		Mode: cmp.Or(s.Trust, security.Trust), HoldNew: security.HoldNewTools, HoldFindings: security.Screen == screen.Hold,
 	}
-	return rules
 }
+
+func (s *server) trustRules() trust.Rules { return trustRules(s.host.cfg, s.cfg) }
 
 // launchTrusted compares how the server is started or reached with what was approved. What is new is
 // recorded when the server has come up: an entry that never worked may be mended freely.
@@ -84,8 +88,8 @@ func (s *server) launchTrusted() error {
 	s.mu.Unlock()
 	s.recordPending(waiting)
 	if len(waiting) > 0 && waiting[0].Held {
-		return heldError{fmt.Sprintf("MCP server '%s': %s (%s). Look at it and approve it: toolserve mcp approve %s",
-			s.cfg.Name, waiting[0].Reason, trust.Paths(waiting[0].Diff, 5), s.cfg.Name)}
+		return heldError{fmt.Sprintf("MCP server '%s': %s (%s). Look at it and approve it: %s",
+			s.cfg.Name, waiting[0].Reason, trust.Paths(waiting[0].Diff, 5), waiting[0].Mend)}
 	}
 	return nil
 }
@@ -196,12 +200,30 @@ func newPending(server string, o pins.Outcome) Pending {
 	p := Pending{
 		Server: server, Kind: o.Item.Kind, Tool: o.Item.Name, Held: o.Action == trust.Suspend, Reason: o.Reason,
 		Digest: o.Item.Digest, Approved: o.Approved, Since: o.Since, Findings: o.Item.Findings, item: o.Item,
+		Mend: approveCommand(server, o.Item.Name),
 	}
 	p.Diff, p.Complete = trust.Diff(o.Old, o.Item.Definition)
 	if o.Approved != "" && o.Old == nil {
 		p.Complete = false // what was approved is too large to be on record
 	}
 	return p
+}
+
+// approveCommand is a command to copy. It holds no name that a shell would read as more than a word: tools
+// are named by servers.
+func approveCommand(names ...string) string {
+	command := "toolserve mcp approve"
+	for _, name := range names {
+		plain := func(r rune) bool {
+			return r == '_' || r == '.' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		}
+		rest := strings.TrimLeftFunc(name, plain)
+		if name == "" || rest == name || strings.ContainsFunc(rest, func(r rune) bool { return !plain(r) && r != '-' && r != '/' }) {
+			return command
+		}
+		command += " " + name
+	}
+	return command
 }
 
 // take takes up a list that was reviewed.
@@ -355,8 +377,8 @@ func (s *server) heldTool(t *catalog.Tool) *Error {
 	for _, p := range s.pending {
 		if p.Kind == trust.KindTool && p.Tool == t.Name {
 			return errorf(NeedsApproval, t.Server, t.Name,
-				"Tool '%s' of the server '%s' is held: %s (%s). Look at it and approve it: toolserve mcp approve %s %s",
-				t.Name, t.Server, p.Reason, trust.Parts(p.Diff), t.Server, t.Name)
+				"Tool '%s' of the server '%s' is held: %s (%s). Look at it and approve it: %s",
+				t.Name, t.Server, p.Reason, trust.Parts(p.Diff), p.Mend)
 		}
 	}
 	return errorf(NeedsApproval, t.Server, t.Name, "Tool '%s' of the server '%s' is held until it is approved", t.Name, t.Server)

@@ -51,11 +51,12 @@ type commands struct {
 }
 
 type mcpGroup struct {
-	Status MCPStatusCmd `cmd:"" help:"Show the MCP servers of a running server."`
-	Tools  MCPToolsCmd  `cmd:"" help:"List the tools of a running server."`
-	Call   MCPCallCmd   `cmd:"" help:"Call a tool through a running server."`
-	Audit  MCPAuditCmd  `cmd:"" help:"Show the audit log of a running server."`
-	Check  MCPCheckCmd  `cmd:"" help:"Judge an mcp.json without starting anything."`
+	Status  MCPStatusCmd  `cmd:"" help:"Show the MCP servers of a running server."`
+	Tools   MCPToolsCmd   `cmd:"" help:"List the tools of a running server."`
+	Call    MCPCallCmd    `cmd:"" help:"Call a tool through a running server."`
+	Audit   MCPAuditCmd   `cmd:"" help:"Show the audit log of a running server."`
+	Approve MCPApproveCmd `cmd:"" help:"Show what changed of servers and tools since it was approved, and approve it."`
+	Check   MCPCheckCmd   `cmd:"" help:"Judge an mcp.json without starting anything."`
 }
 
 type models struct {

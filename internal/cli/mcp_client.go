@@ -53,7 +53,27 @@ func (c *MCPStatusCmd) Run(ctx context.Context, streams IO) error {
 			s.Name, s.State, s.Transport, strconv.Itoa(s.ToolsCount), strconv.Itoa(s.Restarts), sandboxWord(s.Sandbox), s.Error,
 		})
 	}
-	return printTable(streams.Out, rows)
+	if err := printTable(streams.Out, rows); err != nil {
+		return err
+	}
+	printNotes(streams.Out, status.Servers)
+	return nil
+}
+
+// printNotes prints what is to be said of the servers beside their state.
+func printNotes(out io.Writer, servers []client.ServerStatus) {
+	for _, s := range servers {
+		for _, p := range s.Pending {
+			state := "held"
+			if !p.Held {
+				state = "changed"
+			}
+			fmt.Fprintf(out, "%s: %s: %s (%s)\n", state, subject(p), shortened(p.Reason, 300), shortened(p.Mend, 300))
+		}
+		for _, note := range s.Notes {
+			fmt.Fprintf(out, "note: %s: %s\n", shortened(s.Name, 200), shortened(note, 500))
+		}
+	}
 }
 
 // sandboxWord is the level of a sandbox that the server describes by a word or by an object.

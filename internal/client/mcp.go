@@ -33,6 +33,10 @@ type ServerStatus struct {
 	Restarts   int    `json:"restarts"`
 	// Sandbox is the level of confinement: text or an object, as the server words it.
 	Sandbox json.RawMessage `json:"sandbox"`
+	// Notes are complaints about its tools, and what screening found in its texts.
+	Notes []string `json:"notes"`
+	// Pending is what is not as it was approved.
+	Pending []Pending `json:"pending"`
 }
 
 // Describe is the server's name and state in words, with its error.

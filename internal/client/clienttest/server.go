@@ -84,6 +84,8 @@ type Server struct {
 	Tools, Status, Audit string
 	// Execute answers a call; nil answers every call with the text "ok".
 	Execute func(body map[string]any) Reply
+	// Approve answers an approval; nil approves all.
+	Approve func(body map[string]any) Reply
 	// Hold, when set, keeps a turn without [DONE] open until the client goes away, and is closed then.
 	Hold chan struct{}
 	// Key is the API key that every request must bring.
@@ -146,6 +148,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		reply(w, Reply{200, s.Status})
 	case "/v1/mcp/audit":
 		reply(w, Reply{200, s.Audit})
+	case "/v1/mcp/approve":
+		if s.Approve == nil {
+			reply(w, Reply{200, `{"approved":{}}`})
+			return
+		}
+		reply(w, s.Approve(request.Body))
 	case "/v1/mcp/execute":
 		if s.Execute == nil {
 			reply(w, Reply{200, `{"result":"ok","content":"ok","is_error":false}`})
