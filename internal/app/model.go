@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -129,7 +130,7 @@ func (a *App) engineDir(ctx context.Context, store *modelstore.Store) (dir, vers
 // loadEngine loads the libraries and the model.
 func (a *App) loadEngine(ctx context.Context, m *model, dir string, found modelstore.Model) error {
 	began := time.Now()
-	lib, err := llama.Open(dir, llama.Options{Variant: a.variant(), Logger: a.log.With("part", "llama.cpp")})
+	lib, err := llama.Open(dir, llama.Options{Variant: a.variant(), Logger: a.log})
 	if err != nil {
 		return err
 	}
@@ -142,6 +143,9 @@ func (a *App) loadEngine(ctx context.Context, m *model, dir string, found models
 	backend, err := engine.LoadLlama(ctx, lib, found.Path, engine.LlamaOptions{
 		ContextSize: e.ContextSize, CacheSize: e.CacheSize, MaxSeqs: seqs, Threads: e.Threads, GPULayers: gpuLayers(e.GPULayers),
 	})
+	if unreadable := (*llama.LoadError)(nil); errors.As(err, &unreadable) {
+		return fmt.Errorf("%w; name another model, or give an --engine-dir with a llama.cpp that reads this one", err)
+	}
 	if err != nil {
 		return err
 	}
