@@ -32,6 +32,17 @@ type Server struct {
 	APIKey string
 }
 
+// Work is what the answers are whose decoding is measured.
+type Work string
+
+// The kinds of work. Objects are what an answer must be that is held to a grammar from its first token on;
+// servers differ in whether they let text come before a forced call.
+const (
+	Text    Work = "text"
+	Calls   Work = "calls"   // of a tool with five properties, forced by tool_choice "required"
+	Objects Work = "objects" // with the same properties, forced by response_format
+)
+
 // Options are the settings of [Run].
 type Options struct {
 	// Servers are compared with the first one. At least one.
@@ -46,8 +57,8 @@ type Options struct {
 	MaxTokens int
 	// Rounds is how often each measurement is repeated; 0 means 3.
 	Rounds int
-	// Tools measures forced tool calls instead of text.
-	Tools bool
+	// Work is what the answers are; empty is Text.
+	Work Work
 	// Seed chooses the words of the prompts. Runs with one seed send the same prompts, which a server that was
 	// not restarted may have in its cache.
 	Seed uint64
@@ -79,6 +90,9 @@ func (o Options) withDefaults() Options {
 	if o.Rounds == 0 {
 		o.Rounds = 3
 	}
+	if o.Work == "" {
+		o.Work = Text
+	}
 	if o.RequestTimeout == 0 {
 		o.RequestTimeout = 2 * time.Minute
 	}
@@ -105,6 +119,9 @@ func (o Options) Check() error {
 		if f.value < 1 || f.value > f.max {
 			return fmt.Errorf("bench: %d %s; give 1 to %d", f.value, f.name, f.max)
 		}
+	}
+	if o.Work != Text && o.Work != Calls && o.Work != Objects {
+		return fmt.Errorf("bench: work %q; it is %q, %q or %q", o.Work, Text, Calls, Objects)
 	}
 	for i, c := range o.Concurrency {
 		switch {
@@ -198,7 +215,7 @@ func (r *runner) measure(ctx context.Context) error {
 	for round := range r.opts.Rounds {
 		r.opts.Progress(fmt.Sprintf("round %d of %d", round+1, r.opts.Rounds))
 		for level, concurrency := range r.opts.Concurrency {
-			if !r.opts.Tools {
+			if r.opts.Work == Text {
 				r.eachTarget(round, func(t *target) { r.prefill(ctx, t, level, concurrency, round) })
 			}
 			r.eachTarget(round, func(t *target) { r.decode(ctx, t, level, concurrency, round) })

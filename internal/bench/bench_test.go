@@ -62,14 +62,14 @@ func TestServersTakeTurnsAndGetTheSame(t *testing.T) {
 }
 
 func TestTimedPromptsAreNew(t *testing.T) {
-	for _, tools := range []bool{false, true} {
+	for _, work := range []Work{Text, Calls, Objects} {
 		var j journal
 		f := &fake{name: "a", journal: &j, calls: trip}
-		run(t, Options{Servers: []Server{f.start(t)}, Concurrency: []int{1, 2}, Rounds: 2, Tools: tools})
+		run(t, Options{Servers: []Server{f.start(t)}, Concurrency: []int{1, 2}, Rounds: 2, Work: work})
 		seen := map[string]bool{}
 		for i, q := range j.asks {
 			if i >= 5 && seen[q.prompt] { // 2 and 3 warm-up requests, which are the same
-				t.Errorf("tools %v: a timed prompt was sent before: %s", tools, q.prompt)
+				t.Errorf("%s: a timed prompt was sent before: %s", work, q.prompt)
 			}
 			seen[q.prompt] = true
 		}
@@ -139,8 +139,8 @@ func TestCounts(t *testing.T) {
 			t.Errorf("%s is %v, want a number for each of 3 rounds", name, figure)
 		}
 	}
-	if len(got.Calls) != 0 {
-		t.Errorf("calls are %v, want none", got.Calls)
+	if len(got.Objects) != 0 {
+		t.Errorf("calls are %v, want none", got.Objects)
 	}
 }
 
@@ -177,16 +177,39 @@ func TestToolCalls(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var j journal
 			f := &fake{name: "a", journal: &j, calls: test.arguments}
-			report := run(t, Options{Servers: []Server{f.start(t)}, Concurrency: []int{2}, Rounds: 2, Tools: true})
+			report := run(t, Options{Servers: []Server{f.start(t)}, Concurrency: []int{2}, Rounds: 2, Work: Calls})
 			got := report.Levels[0].Results[0]
-			if got.FittingCalls != test.fitting || got.Answers != 4 {
-				t.Errorf("%d of %d calls fit, want %d of 4", got.FittingCalls, got.Answers, test.fitting)
+			if got.Fitting != test.fitting || got.Answers != 4 {
+				t.Errorf("%d of %d calls fit, want %d of 4", got.Fitting, got.Answers, test.fitting)
 			}
-			if len(got.TTFT) != 0 || len(got.Calls) != 2 {
-				t.Errorf("ttft %v and calls %v, want none and two", got.TTFT, got.Calls)
+			if len(got.TTFT) != 0 || len(got.Objects) != 2 {
+				t.Errorf("ttft %v and calls %v, want none and two", got.TTFT, got.Objects)
 			}
 			if !strings.Contains(j.asks[0].body, `"tool_choice":"required"`) {
 				t.Errorf("asked %s, without a forced call", j.asks[0].body)
+			}
+		})
+	}
+}
+
+func TestObjects(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		fitting    int
+	}{
+		{"fits", trip, 2},
+		{"broken off", trip[:20], 0},
+		{"after a text", "Here: " + trip, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var j journal
+			f := &fake{name: "a", journal: &j, reason: "stop", answer: func(int) string { return test.text }}
+			report := run(t, Options{Servers: []Server{f.start(t)}, Rounds: 2, Work: Objects})
+			if got := report.Levels[0].Results[0]; got.Fitting != test.fitting || got.Answers != 2 {
+				t.Errorf("%d of %d answers fit, want %d of 2", got.Fitting, got.Answers, test.fitting)
+			}
+			if !strings.Contains(j.asks[0].body, `"json_schema"`) || strings.Contains(j.asks[0].body, `"tools"`) {
+				t.Errorf("asked %s, want a schema and no tools", j.asks[0].body)
 			}
 		})
 	}
@@ -262,6 +285,7 @@ func TestCheck(t *testing.T) {
 		{"negative prompt", Options{Servers: one, PromptTokens: -1}, "prompt tokens"},
 		{"huge answer", Options{Servers: one, MaxTokens: maxAnswer + 1}, "answer tokens"},
 		{"many rounds", Options{Servers: one, Rounds: maxRounds + 1}, "rounds"},
+		{"unknown work", Options{Servers: one, Work: "images"}, "images"},
 		{"none at once", Options{Servers: one, Concurrency: []int{0}}, "concurrency 0"},
 		{"too many at once", Options{Servers: one, Concurrency: []int{maxConcurrency + 1}}, "concurrency 257"},
 		{"one number twice", Options{Servers: one, Concurrency: []int{1, 2, 1}}, "twice"},

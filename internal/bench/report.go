@@ -20,7 +20,7 @@ type Settings struct {
 	PromptTokens int     `json:"prompt_tokens"`
 	MaxTokens    int     `json:"max_tokens"`
 	Rounds       int     `json:"rounds"`
-	Tools        bool    `json:"tools"`
+	Work         Work    `json:"work"`
 	Seed         uint64  `json:"seed"`
 	Seconds      float64 `json:"seconds"`
 }
@@ -50,21 +50,21 @@ type Result struct {
 	TTFT Figure `json:"ttft_ms"`
 	// Prefill is prompt tokens per second, of all requests together.
 	Prefill Figure `json:"prefill_tokens_per_second"`
-	// Stream is the median answer's tokens per second: after its first token, or, of a tool call, from the
-	// sending of the request.
+	// Stream is the median answer's tokens per second: of text, after its first token; of a call or an object, from
+	// the sending of the request.
 	Stream Figure `json:"stream_tokens_per_second"`
 	// Total is answer tokens per second, of all requests together, from the sending of the first one.
 	Total Figure `json:"total_tokens_per_second"`
-	// Calls is tool calls with fitting arguments per second, of all requests together.
-	Calls Figure `json:"calls_per_second"`
+	// Objects is calls or objects that fit the schema per second, of all requests together.
+	Objects Figure `json:"objects_per_second"`
 
 	// PromptTokens and CachedTokens are means of the prefill requests, AnswerTokens of the decode requests.
 	PromptTokens float64 `json:"prompt_tokens"`
 	CachedTokens float64 `json:"cached_tokens"`
 	AnswerTokens float64 `json:"answer_tokens"`
-	// FittingCalls are the answers, out of Answers, with a call whose arguments fit the tool's schema.
-	FittingCalls int `json:"fitting_calls"`
-	Answers      int `json:"answers"`
+	// Fitting are the answers, out of Answers, whose call or object fits the schema.
+	Fitting int `json:"fitting"`
+	Answers int `json:"answers"`
 	// Requests are those that were timed. Errors are all that failed, the warm-up's included; Error is the first.
 	Requests int    `json:"requests"`
 	Errors   int    `json:"errors"`
@@ -81,7 +81,7 @@ type Ratio struct {
 	Prefill Figure `json:"prefill"`
 	Stream  Figure `json:"stream"`
 	Total   Figure `json:"total"`
-	Calls   Figure `json:"calls"`
+	Objects Figure `json:"objects"`
 }
 
 // Figure is one quantity: its value in each round.
@@ -138,7 +138,7 @@ func (r *runner) report(machine Machine, took time.Duration) *Report {
 	report := &Report{
 		Machine: machine,
 		Settings: Settings{
-			PromptTokens: o.PromptTokens, MaxTokens: o.MaxTokens, Rounds: o.Rounds, Tools: o.Tools,
+			PromptTokens: o.PromptTokens, MaxTokens: o.MaxTokens, Rounds: o.Rounds, Work: o.Work,
 			Seed: o.Seed, Seconds: took.Seconds(),
 		},
 	}
@@ -166,9 +166,9 @@ func (r *row) result(name string) Result {
 		milliseconds[i] = 1000 * seconds
 	}
 	return Result{
-		Name: name, TTFT: milliseconds, Prefill: r.prefill, Stream: r.stream, Total: r.total, Calls: r.calls,
+		Name: name, TTFT: milliseconds, Prefill: r.prefill, Stream: r.stream, Total: r.total, Objects: r.objects,
 		PromptTokens: mean(r.prompt, r.prompts), CachedTokens: mean(r.cached, r.prompts), AnswerTokens: mean(r.answer, r.answered),
-		FittingCalls: r.fitting, Answers: r.answered,
+		Fitting: r.fitting, Answers: r.answered,
 		Requests: r.requests, Errors: r.errors, Error: r.failure,
 		SameTexts: r.same, ComparedTexts: r.compared,
 	}
@@ -177,7 +177,7 @@ func (r *row) result(name string) Result {
 func (r *row) ratio(other *row, name string) Ratio {
 	return Ratio{
 		Name: name, TTFT: ratios(r.ttft, other.ttft), Prefill: ratios(r.prefill, other.prefill),
-		Stream: ratios(r.stream, other.stream), Total: ratios(r.total, other.total), Calls: ratios(r.calls, other.calls),
+		Stream: ratios(r.stream, other.stream), Total: ratios(r.total, other.total), Objects: ratios(r.objects, other.objects),
 	}
 }
 

@@ -50,14 +50,14 @@ func at(seconds float64) time.Time {
 
 func TestRates(t *testing.T) {
 	samples := []sample{
-		{sent: at(0), first: at(1), end: at(3), usage: chat.Usage{PromptTokens: 100, CachedTokens: 40, CompletionTokens: 21}, calls: 1},
-		{sent: at(0), first: at(2), end: at(4), usage: chat.Usage{PromptTokens: 100, CompletionTokens: 61}, calls: 2},
+		{sent: at(0), first: at(1), end: at(3), usage: chat.Usage{PromptTokens: 100, CachedTokens: 40, CompletionTokens: 21}, fits: true},
+		{sent: at(0), first: at(2), end: at(4), usage: chat.Usage{PromptTokens: 100, CompletionTokens: 61}, fits: true},
 		{sent: at(0), first: at(3), end: at(5), usage: chat.Usage{PromptTokens: 80, CompletionTokens: 1}},
 	}
-	var text, tools row
+	var text, calls row
 	text.addPrefill(samples)
-	text.addDecode(samples, false)
-	tools.addDecode(samples, true)
+	text.addDecode(samples, Text)
+	calls.addDecode(samples, Calls)
 	for _, test := range []struct {
 		name string
 		got  []float64
@@ -67,8 +67,8 @@ func TestRates(t *testing.T) {
 		{"prefill", text.prefill, 240.0 / 3},
 		{"stream", text.stream, 20}, // of 20/2 and 60/2; the third has but one token
 		{"total", text.total, 83.0 / 5},
-		{"tools stream", tools.stream, 21.0 / 3},
-		{"tools calls", tools.calls, 2.0 / 5},
+		{"stream of calls", calls.stream, 21.0 / 3},
+		{"calls", calls.objects, 2.0 / 5},
 	} {
 		if len(test.got) != 1 || math.Abs(test.got[0]-test.want) > 1e-9 {
 			t.Errorf("%s is %v, want %v", test.name, test.got, test.want)
@@ -95,7 +95,7 @@ func TestFigureJSON(t *testing.T) {
 func TestWriteText(t *testing.T) {
 	report := &Report{
 		Machine:  Machine{OS: "linux", Arch: "amd64", Cores: 2, CPU: "Abacus", LoadBefore: "0.10", LoadAfter: "1.90"},
-		Settings: Settings{PromptTokens: 512, MaxTokens: 64, Rounds: 3, Seed: 1, Seconds: 12.4},
+		Settings: Settings{Work: Text, PromptTokens: 512, MaxTokens: 64, Rounds: 3, Seed: 1, Seconds: 12.4},
 		Servers:  []Served{{"a", "http://a", "m", "00000000"}, {"b", "http://b", "m", "00000000"}},
 		Levels: []Level{{
 			Concurrency: 1,

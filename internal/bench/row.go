@@ -9,7 +9,7 @@ import (
 // row is what is known about one server at one concurrency. The slices have a number for each round, NaN
 // where no request of the round succeeded.
 type row struct {
-	ttft, prefill, stream, total, calls []float64
+	ttft, prefill, stream, total, objects []float64
 
 	requests, errors int
 	failure          string // the first error
@@ -17,7 +17,7 @@ type row struct {
 	prompts          int    // prefill requests that succeeded
 	prompt, cached   int    // tokens of them
 	answered, answer int    // decode requests that succeeded, and their tokens
-	fitting          int    // calls with arguments that fit
+	fitting          int    // answers whose call or object fits
 }
 
 func (r *row) fail(err error) {
@@ -62,33 +62,35 @@ func (r *row) addPrefill(samples []sample) {
 	r.prefill = append(r.prefill, rate(fresh, began(good), last))
 }
 
-// addDecode takes note of a burst of long answers. A stream's rate begins with its first token; where the
-// answer is a call, whose first tokens show nothing, it begins when the request was sent.
-func (r *row) addDecode(samples []sample, tools bool) {
+// addDecode takes note of a burst of answers. A stream's rate begins with its first token; where the answer is a
+// call, whose first tokens show nothing, or an object, it begins when the request was sent.
+func (r *row) addDecode(samples []sample, work Work) {
 	good := r.succeeded(samples)
 	var rates []float64
 	var last time.Time
-	tokens, calls := 0, 0
+	tokens, objects := 0, 0
 	for _, s := range good {
 		n := s.usage.CompletionTokens
-		if tools {
+		if work != Text {
 			rates = append(rates, rate(n, s.sent, s.end))
 		} else if n > 1 {
 			rates = append(rates, rate(n-1, s.first, s.end))
 		}
 		tokens += n
-		calls += min(s.calls, 1)
+		if s.fits {
+			objects++
+		}
 		if s.end.After(last) {
 			last = s.end
 		}
 	}
 	r.answered += len(good)
 	r.answer += tokens
-	r.fitting += calls
+	r.fitting += objects
 	r.stream = append(r.stream, median(rates))
 	r.total = append(r.total, rate(tokens, began(good), last))
-	if tools {
-		r.calls = append(r.calls, rate(calls, began(good), last))
+	if work != Text {
+		r.objects = append(r.objects, rate(objects, began(good), last))
 	}
 }
 

@@ -16,14 +16,14 @@ type sample struct {
 	sent, first, end time.Time // first is when the answer's first piece came
 	usage            chat.Usage
 	text             [sha256.Size]byte // digest of the whole answer, calls included
-	calls            int               // calls whose arguments fit
+	fits             bool              // a call's arguments, or the whole text, are what the schema asks for
 	err              error
 }
 
 // ask sends a request and reads its answer to the end.
 func ask(ctx context.Context, g generator, req *chat.Request) (s sample) {
 	digest := sha256.New()
-	var call []byte
+	var object []byte // a call's arguments or the text
 	s.sent = time.Now()
 	for ev, err := range g.Generate(ctx, req) {
 		if s.first.IsZero() {
@@ -35,18 +35,17 @@ func ask(ctx context.Context, g generator, req *chat.Request) (s sample) {
 		}
 		switch ev.Kind {
 		case chat.CallStart:
-			call = call[:0]
+			object = object[:0]
 			fmt.Fprintf(digest, "\x00call %s\x00", ev.Name)
-		case chat.CallDelta:
-			if len(call)+len(ev.Text) <= maxCall {
-				call = append(call, ev.Text...)
+		case chat.CallDelta, chat.ContentDelta:
+			if len(object)+len(ev.Text) <= maxObject {
+				object = append(object, ev.Text...)
 			}
 		case chat.CallEnd:
-			if fitsTrip(call) {
-				s.calls++
-			}
+			s.fits = s.fits || fitsTrip(object)
 		case chat.Finish:
 			s.usage = ev.Usage
+			s.fits = s.fits || ev.Reason == chat.FinishStop && fitsTrip(object)
 		}
 		digest.Write([]byte(ev.Text))
 	}
@@ -58,8 +57,8 @@ func ask(ctx context.Context, g generator, req *chat.Request) (s sample) {
 	return s
 }
 
-// maxCall bounds what is kept of a call's arguments. Longer ones do not fit.
-const maxCall = 1 << 16
+// maxObject bounds what is kept of an answer to look at its shape.
+const maxObject = 1 << 16
 
 // burst sends requests all at once and returns what was seen of each.
 func (r *runner) burst(ctx context.Context, t *target, requests []*chat.Request) []sample {
@@ -142,5 +141,5 @@ func (r *runner) decode(ctx context.Context, t *target, level, concurrency, roun
 	for i := range requests {
 		requests[i] = r.longAnswer(t, forDecode, uint64(round), uint64(concurrency), uint64(i))
 	}
-	t.rows[level].addDecode(r.burst(ctx, t, requests), r.opts.Tools)
+	t.rows[level].addDecode(r.burst(ctx, t, requests), r.opts.Work)
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -40,6 +41,7 @@ type fake struct {
 	silent  bool               // sends no usage
 	calls   string             // arguments of a call to answer with
 	hangs   bool               // never answers
+	reason  string             // finish_reason of a text; empty is length
 
 	mu sync.Mutex
 	n  int // chat completions asked for so far
@@ -105,7 +107,7 @@ func (f *fake) stream(w http.ResponseWriter, body map[string]any, n int) {
 		fmt.Fprintf(w, "data: %s\n\n", data)
 		w.(http.Flusher).Flush()
 	}
-	reason := "length"
+	reason := cmp.Or(f.reason, "length")
 	if f.calls != "" {
 		arguments, _ := json.Marshal(f.calls)
 		send(fmt.Sprintf(`{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"1","function":{"name":"book_trip","arguments":%s}}]}}]}`, arguments))

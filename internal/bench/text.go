@@ -18,13 +18,13 @@ func (r *Report) WriteText(out io.Writer) error {
 		fmt.Fprintf(&b, "server    %s: %s, model %s, warm-up texts %s\n", server.Name, server.URL, server.Model, server.Texts)
 	}
 	work := fmt.Sprintf("prompts of about %d tokens, answers of at most %d", s.PromptTokens, s.MaxTokens)
-	if s.Tools {
-		work = fmt.Sprintf("forced tool calls of at most %d tokens", s.MaxTokens)
+	if s.Work != Text {
+		work = fmt.Sprintf("forced %s of at most %d tokens", s.Work, s.MaxTokens)
 	}
 	fmt.Fprintf(&b, "settings  %s, temperature 0, %d rounds, seed %d, took %.0f s\n", work, s.Rounds, s.Seed, s.Seconds)
 	for _, level := range r.Levels {
 		fmt.Fprintf(&b, "\n%d at once\n", level.Concurrency)
-		level.write(&b, s.Tools)
+		level.write(&b, s.Work)
 	}
 	b.WriteString("\nMedians of the rounds. A ratio is the first server's figure over the other's, the median of those within\n" +
 		"a round, with their range; of TTFT less than 1 is better, of the rest more.\n")
@@ -32,26 +32,26 @@ func (r *Report) WriteText(out io.Writer) error {
 	return err
 }
 
-func (l Level) write(b *strings.Builder, tools bool) {
+func (l Level) write(b *strings.Builder, work Work) {
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	if tools {
-		fmt.Fprintln(w, "\ttokens/s/stream\ttokens/s\tfitting calls/s\tanswer tokens\tfitting calls\terrors\tsame text\t")
+	if work != Text {
+		fmt.Fprintln(w, "\ttokens/s/stream\ttotal tokens/s\tfitting "+string(work)+"/s\tanswer tokens\tfitting\terrors\tsame text\t")
 	} else {
 		fmt.Fprintln(w, "\tTTFT p50 ms\tprefill tokens/s\tdecode tokens/s/stream\ttotal tokens/s\tprompt tokens (cached)\tanswer tokens\terrors\tsame text\t")
 	}
 	for _, r := range l.Results {
 		same := fmt.Sprintf("%d/%d", r.SameTexts, r.ComparedTexts)
-		if tools {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0f\t%d/%d\t%d\t%s\t\n", r.Name, amount(r.Stream), amount(r.Total), amount(r.Calls),
-				r.AnswerTokens, r.FittingCalls, r.Answers, r.Errors, same)
+		if work != Text {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0f\t%d/%d\t%d\t%s\t\n", r.Name, amount(r.Stream), amount(r.Total), amount(r.Objects),
+				r.AnswerTokens, r.Fitting, r.Answers, r.Errors, same)
 			continue
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.0f (%.0f)\t%.0f\t%d\t%s\t\n", r.Name, amount(r.TTFT), amount(r.Prefill), amount(r.Stream),
 			amount(r.Total), r.PromptTokens, r.CachedTokens, r.AnswerTokens, r.Errors, same)
 	}
 	for _, r := range l.Ratios {
-		if tools {
-			fmt.Fprintf(w, "ratio to %s\t%s\t%s\t%s\t\t\t\t\t\n", r.Name, quotient(r.Stream), quotient(r.Total), quotient(r.Calls))
+		if work != Text {
+			fmt.Fprintf(w, "ratio to %s\t%s\t%s\t%s\t\t\t\t\t\n", r.Name, quotient(r.Stream), quotient(r.Total), quotient(r.Objects))
 			continue
 		}
 		fmt.Fprintf(w, "ratio to %s\t%s\t%s\t%s\t%s\t\t\t\t\t\n", r.Name, quotient(r.TTFT), quotient(r.Prefill), quotient(r.Stream), quotient(r.Total))

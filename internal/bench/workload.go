@@ -55,20 +55,23 @@ func (r *runner) longPrompt(t *target, label ...uint64) *chat.Request {
 	return r.request(t, 1, r.words.text(r.opts.PromptTokens, label...), "Go on.")
 }
 
-// longAnswer is a request whose prompt is short and whose answer is as long as may be: a story without end, or,
-// with Tools, a call of the tool.
+// longAnswer is a request whose answer is measured. Its prompt is short: a story without end is asked for, or a
+// call or an object.
 func (r *runner) longAnswer(t *target, label ...uint64) *chat.Request {
-	if r.opts.Tools {
-		req := r.request(t, r.opts.MaxTokens, "You book trips.",
-			fmt.Sprintf("Book a trip for me. I like: %s.", r.words.text(8, label...)))
-		req.Tools = []chat.Tool{tripTool()}
-		req.ToolChoice = chat.ToolChoice{Mode: chat.ToolRequired}
-		req.SingleToolCall = true
+	topics := r.words.text(8, label...)
+	if r.opts.Work == Text {
+		return r.request(t, r.opts.MaxTokens, topics+". You write very long stories.",
+			fmt.Sprintf("Write a story in twenty long chapters. It is about: %s. Describe everything in detail.", topics))
+	}
+	req := r.request(t, r.opts.MaxTokens, "You book trips.", fmt.Sprintf("Book a trip for me. I like: %s.", topics))
+	if r.opts.Work == Objects {
+		req.ResponseFormat = chat.ResponseFormat{JSON: true, Schema: tripSchema()}
 		return req
 	}
-	topics := r.words.text(6, label...)
-	return r.request(t, r.opts.MaxTokens, topics+". You write very long stories.",
-		fmt.Sprintf("Write a story in twenty long chapters. It is about: %s. Describe everything in detail.", topics))
+	req.Tools = []chat.Tool{{Name: "book_trip", Description: "Books a trip.", Parameters: tripSchema()}}
+	req.ToolChoice = chat.ToolChoice{Mode: chat.ToolRequired}
+	req.SingleToolCall = true
+	return req
 }
 
 func (r *runner) request(t *target, maxTokens int, system, user string) *chat.Request {
@@ -85,29 +88,25 @@ func (r *runner) request(t *target, maxTokens int, system, user string) *chat.Re
 	return req
 }
 
-// tripTool is a tool with one property of each common kind.
-func tripTool() chat.Tool {
-	return chat.Tool{
-		Name:        "book_trip",
-		Description: "Books a trip.",
-		Parameters: json.RawMessage(`{"type":"object","properties":{` +
-			`"city":{"type":"string","description":"Where to"},` +
-			`"reason":{"type":"string","description":"Why, in a sentence"},` +
-			`"nights":{"type":"integer","minimum":1,"maximum":30},` +
-			`"class":{"type":"string","enum":["economy","business","first"]},` +
-			`"breakfast":{"type":"boolean"}` +
-			`},"required":["city","reason","nights","class","breakfast"],"additionalProperties":false}`),
-	}
+// tripSchema has one property of each common kind.
+func tripSchema() json.RawMessage {
+	return json.RawMessage(`{"type":"object","properties":{` +
+		`"city":{"type":"string","description":"Where to"},` +
+		`"reason":{"type":"string","description":"Why, in a sentence"},` +
+		`"nights":{"type":"integer","minimum":1,"maximum":30},` +
+		`"class":{"type":"string","enum":["economy","business","first"]},` +
+		`"breakfast":{"type":"boolean"}` +
+		`},"required":["city","reason","nights","class","breakfast"],"additionalProperties":false}`)
 }
 
-// fitsTrip reports whether the arguments of a call are what tripTool asks for.
-func fitsTrip(arguments []byte) bool {
+// fitsTrip reports whether an object is what tripSchema asks for.
+func fitsTrip(object []byte) bool {
 	var trip struct {
 		City, Reason, Class *string
 		Nights              *int
 		Breakfast           *bool
 	}
-	if json.Unmarshal(arguments, &trip) != nil || trip.City == nil || trip.Reason == nil || trip.Breakfast == nil {
+	if json.Unmarshal(object, &trip) != nil || trip.City == nil || trip.Reason == nil || trip.Breakfast == nil {
 		return false
 	}
 	if trip.Nights == nil || *trip.Nights < 1 || *trip.Nights > 30 || trip.Class == nil {

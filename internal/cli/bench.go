@@ -21,6 +21,7 @@ type BenchCmd struct {
 	MaxTokens    int           `default:"128" help:"Longest answer."`
 	Rounds       int           `default:"5" help:"How often each measurement is repeated; the servers take turns."`
 	Tools        string        `default:"none" enum:"none,required" help:"required measures forced tool calls instead of text."`
+	Schema       bool          `help:"Measure answers that a JSON schema forces, instead of text."`
 	Seed         uint64        `default:"0" help:"Chooses the words of the prompts; 0 takes other ones each time, which no server has cached."`
 	Timeout      time.Duration `default:"15m" help:"Longest time that the measurement may take."`
 	JSON         bool          `help:"Print the report as JSON, with the figures of each round."`
@@ -37,7 +38,7 @@ func (*BenchCmd) Help() string {
 func (c *BenchCmd) options() bench.Options {
 	opts := bench.Options{
 		Model: c.Model, Concurrency: c.Concurrency, PromptTokens: c.PromptTokens, MaxTokens: c.MaxTokens, Rounds: c.Rounds,
-		Tools: c.Tools == "required", Seed: c.Seed,
+		Work: c.work(), Seed: c.Seed,
 	}
 	for i, url := range c.URL {
 		server := bench.Server{URL: url, APIKey: c.APIKey}
@@ -49,6 +50,16 @@ func (c *BenchCmd) options() bench.Options {
 	return opts
 }
 
+func (c *BenchCmd) work() bench.Work {
+	switch {
+	case c.Tools == "required":
+		return bench.Calls
+	case c.Schema:
+		return bench.Objects
+	}
+	return bench.Text
+}
+
 // Validate checks the flags.
 func (c *BenchCmd) Validate() error {
 	switch {
@@ -56,6 +67,8 @@ func (c *BenchCmd) Validate() error {
 		return fmt.Errorf("there are %d --name for %d --url", len(c.Name), len(c.URL))
 	case min(c.PromptTokens, c.MaxTokens, c.Rounds) < 1:
 		return errors.New("--prompt-tokens, --max-tokens and --rounds must be at least 1")
+	case c.Schema && c.Tools != "none":
+		return errors.New("give --tools or --schema, not both")
 	case c.Timeout <= 0:
 		return errors.New("--timeout must be more than 0")
 	}
