@@ -106,12 +106,13 @@ func (s *server) reviewLocked(listed *catalog.Catalog, instructions string) erro
 	mode := s.host.cfg.Security.Screen
 	items := []trust.Item{s.host.cfg.launchItem(s.cfg, s.host.redactor)}
 	var findings []string
+	room := maxSearched
 	for _, t := range listed.Tools {
 		if !s.cfg.offers(t.Name) {
 			continue
 		}
 		item := t.Item
-		item.Findings = s.screened(mode, t)
+		item.Findings = s.screened(mode, t, &room)
 		findings = append(findings, prefixed("tool '"+screen.Visible(t.Name)+"': ", item.Findings)...)
 		items = append(items, item)
 	}
@@ -135,8 +136,8 @@ func (s *server) reviewLocked(listed *catalog.Catalog, instructions string) erro
 }
 
 // screened is what screening says about a tool. Of a definition that was looked at before, it is what was
-// found then.
-func (s *server) screened(mode screen.Mode, t *catalog.Tool) []string {
+// found then. room is how many bytes may still be searched.
+func (s *server) screened(mode screen.Mode, t *catalog.Tool, room *int) []string {
 	if mode == screen.Off {
 		return nil
 	}
@@ -146,13 +147,17 @@ func (s *server) screened(mode screen.Mode, t *catalog.Tool) []string {
 	if len(s.looked) > maxReported {
 		clear(s.looked)
 	}
-	var look screen.Screener
+	look := screen.Screener{Limit: min(*room, screen.DefaultLimit)}
+	if *room <= 0 {
+		look.Limit = -1
+	}
 	look.Name("name", t.Name)
 	look.Text("title", t.Title)
 	look.Text("description", t.Description)
 	look.JSON("inputSchema", t.Parameters)
 	look.JSON("outputSchema", t.Output)
 	look.JSON("annotations", t.Annotations)
+	*room -= look.Searched()
 	s.looked[t.Item.Digest] = texts(look.Findings())
 	return s.looked[t.Item.Digest]
 }
@@ -193,8 +198,12 @@ func (s *server) waiting(outcomes []pins.Outcome) []Pending {
 	return out
 }
 
-// maxDiffs bounds the differences that are kept of one server, in bytes.
-const maxDiffs = 1 << 20
+const (
+	// maxDiffs bounds the differences that are kept of one server, in bytes.
+	maxDiffs = 1 << 20
+	// maxSearched bounds how much of one list is searched for phrases, in bytes.
+	maxSearched = 512 << 10
+)
 
 func newPending(server string, o pins.Outcome) Pending {
 	p := Pending{

@@ -40,7 +40,7 @@ func Skeleton(name string) string {
 		switch r {
 		case '0':
 			r = 'o'
-		case '1', 'I', '|':
+		case '1', 'i', 'I', '|':
 			r = 'l'
 		}
 		b.WriteRune(lower(r))
@@ -56,7 +56,7 @@ func (s *Screener) scripts(where, text string) {
 	notLetter := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) && r != '_' }
 	for _, word := range strings.FieldsFunc(text, notLetter) {
 		if mixed(word) {
-			s.add(CodeLookAlike, where, "the word %s mixes alphabets and reads like %q", Quote(cut(word, 60)), cut(Skeleton(word), 60))
+			s.add(CodeLookAlike, where, "the word %s mixes alphabets and reads like %q", Quote(cut(word, 60)), cut(flatten(word), 60))
 		}
 	}
 }

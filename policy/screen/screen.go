@@ -50,14 +50,18 @@ func (f Finding) String() string { return f.Where + ": " + f.Detail }
 const (
 	// maxFindings bounds the findings of one definition.
 	maxFindings = 16
-	// maxText bounds how much of one definition is searched for phrases, in bytes.
-	maxText = 64 << 10
+	// DefaultLimit is how many bytes of one definition are searched for phrases.
+	DefaultLimit = 64 << 10
 	// maxDepth bounds how deep JSON is walked.
 	maxDepth = 64
 )
 
 // Screener collects the findings of one definition. The zero value is ready.
 type Screener struct {
+	// Limit bounds how many bytes are searched for phrases, which is slow where a text is made to be; 0
+	// means DefaultLimit, negative none.
+	Limit int
+
 	findings []Finding
 	seen     map[Finding]bool
 	searched int // bytes
@@ -65,6 +69,9 @@ type Screener struct {
 
 // Findings returns what was found, in order, at most 16.
 func (s *Screener) Findings() []Finding { return s.findings }
+
+// Searched returns how many bytes were searched for phrases.
+func (s *Screener) Searched() int { return s.searched }
 
 func (s *Screener) add(code Code, where, format string, args ...any) {
 	f := Finding{Code: code, Where: Visible(where), Detail: fmt.Sprintf(format, args...)}
@@ -120,8 +127,12 @@ func (s *Screener) value(where string, v any, depth int) {
 }
 
 func (s *Screener) phrases(where, text string) {
-	if room := maxText - s.searched; len(text) > room {
-		s.add(CodeInjection, "definition", "is too long to be searched whole: %d KiB are", maxText>>10)
+	room := s.Limit
+	if room == 0 {
+		room = DefaultLimit
+	}
+	if room = max(room-s.searched, 0); len(text) > room {
+		s.add(CodeInjection, "definition", "was too long to be searched whole")
 		text = cut(text, room)
 	}
 	s.searched += len(text)

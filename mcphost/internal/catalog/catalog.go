@@ -210,6 +210,8 @@ func newTool(server string, raw json.RawMessage) (*Tool, error) {
 	switch {
 	case t.Name == "":
 		return nil, errors.New("a tool without a name is left out")
+	case !utf8.ValidString(t.Name):
+		return nil, fmt.Errorf("the tool %q is left out: its name is not UTF-8", Cut(t.Name, 60))
 	case len(t.Name) > maxToolName:
 		return nil, fmt.Errorf("the tool '%s...' is left out: its name is longer than %d bytes", Cut(t.Name, 60), maxToolName)
 	}

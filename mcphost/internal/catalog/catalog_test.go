@@ -155,7 +155,7 @@ func TestDefinitions(t *testing.T) {
 	if string(tool.Parameters) != `{"type":"object","properties":{}}` || tool.Problem != "" || !strings.HasSuffix(tool.Description, "é... [cut by toolserve]") || !destructive(tool.Annotations) {
 		t.Errorf("the tool is %+v", tool)
 	}
-	for _, raw := range []string{`{}`, `{"name":7}`, `{"name":""}`, `7`, `{"name":"` + strings.Repeat("n", 300) + `"}`} {
+	for _, raw := range []string{`{}`, `{"name":7}`, "{\"name\":\"a\xff\"}", `{"name":""}`, `7`, `{"name":"` + strings.Repeat("n", 300) + `"}`} {
 		if tool, err := newTool("s", json.RawMessage(raw)); err == nil {
 			t.Errorf("%.40s is taken: %+v", raw, tool)
 		}

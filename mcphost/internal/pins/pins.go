@@ -34,6 +34,7 @@ func (s *Store) Review(server string, rules trust.Rules, items []trust.Item, lis
 	if rules.Mode == trust.Off {
 		return unjudged(rules, items), nil
 	}
+	server, items = key(server), keyed(items)
 	var out []Outcome
 	stale := false
 	err := s.view(func(f *File) { out, stale = review(f.Servers[server], rules, items, list, now, nil) })
@@ -51,6 +52,17 @@ func (s *Store) Review(server string, rules trust.Rules, items []trust.Item, lis
 		return changed
 	})
 	return out, err
+}
+
+// key is a name as the file can hold it: what is no UTF-8 would be another name when it is read again.
+func key(name string) string { return strings.ToValidUTF8(name, "\uFFFD") }
+
+func keyed(items []trust.Item) []trust.Item {
+	out := slices.Clone(items)
+	for i := range out {
+		out[i].Name = key(out[i].Name)
+	}
+	return out
 }
 
 func unjudged(rules trust.Rules, items []trust.Item) []Outcome {
@@ -155,6 +167,7 @@ func (e *Entry) size() int {
 // Approve records an item as approved, by whom. What is approved is this very item, whatever the record
 // says is waiting.
 func (s *Store) Approve(server string, item trust.Item, by string, now time.Time) error {
+	server, item.Name = key(server), key(item.Name)
 	return s.update(func(f *File) bool {
 		entry := f.Servers[server]
 		if entry == nil {
@@ -174,7 +187,7 @@ func (s *Store) Approve(server string, item trust.Item, by string, now time.Time
 func (s *Store) Waiting(server string) ([]Outcome, error) {
 	var out []Outcome
 	err := s.view(func(f *File) {
-		entry := f.Servers[server]
+		entry := f.Servers[key(server)]
 		if entry == nil {
 			return
 		}
@@ -199,7 +212,9 @@ func (s *Store) Waiting(server string) ([]Outcome, error) {
 // Peek judges an item without recording anything.
 func (s *Store) Peek(server string, rules trust.Rules, item trust.Item) (Outcome, error) {
 	var out []Outcome
-	err := s.view(func(f *File) { out, _ = review(f.Servers[server], rules, []trust.Item{item}, false, time.Time{}, nil) })
+	err := s.view(func(f *File) {
+		out, _ = review(f.Servers[key(server)], rules, keyed([]trust.Item{item}), false, time.Time{}, nil)
+	})
 	if err != nil {
 		return Outcome{}, err
 	}
