@@ -42,7 +42,7 @@ func (a *Approvals) launch(s ServerConfig) (state string, changed *Pending, err 
 	if rules.Mode == trust.Off {
 		return "off", nil, nil
 	}
-	outcome, err := a.store.Peek(s.Name, rules, a.cfg.launchItem(s, a.cfg.AuditOptions().Redactor))
+	outcome, err := a.store.Peek(s.Name, rules, a.cfg.LaunchItem(s, a.cfg.AuditOptions().Redactor))
 	switch {
 	case err != nil:
 		return "", nil, err

@@ -133,11 +133,11 @@ func checkServer(s ServerConfig, launch *policy.LaunchRules, level string, warni
 		r.Reason = s.Problem.Error()
 		return r
 	}
-	verdict := launch.CheckServer(s.spec())
+	verdict := launch.CheckServer(s.Spec())
 	r.Allowed, r.Reason = verdict.Allowed, verdict.Reason
 	r.Warnings = append(r.Warnings, verdict.Warnings...)
 	var err error
-	if r.Sandbox, err = s.sandboxed(level); err != nil && r.Allowed {
+	if r.Sandbox, err = sandboxed(&s, level); err != nil && r.Allowed {
 		r.Allowed, r.Reason = false, fmt.Sprintf("MCP server '%s': %v", s.Name, err)
 	}
 	return r
@@ -165,7 +165,7 @@ func checkCall(cfg *Config, gate *policy.Gate, call Call) CallReport {
 	known := false
 	for _, s := range cfg.Servers {
 		known = known || s.Name == server
-		if s.Name == server && !s.offers(tool) {
+		if s.Name == server && !s.Offers(tool) {
 			return deny("Tool '" + tool + "' is not in the allowed tools list of the server '" + server + "'")
 		}
 	}

@@ -235,7 +235,7 @@ func (h *Host) reindex() {
 		c := s.catalog
 		s.mu.Unlock()
 		for _, t := range c.Tools {
-			if s.cfg.offers(t.Name) {
+			if s.cfg.Offers(t.Name) {
 				tools = append(tools, t)
 			}
 		}
@@ -243,7 +243,7 @@ func (h *Host) reindex() {
 	h.index.Store(catalog.NewIndex(tools))
 	var notes map[string][]string
 	if h.cfg.Security.Screen != screen.Off {
-		notes = shadows(tools)
+		notes = catalog.Shadows(tools)
 	}
 	for _, s := range h.servers {
 		s.mu.Lock()
@@ -318,7 +318,7 @@ func (s *server) snapshot() ServerStatus {
 		return st
 	}
 	for _, t := range s.catalog.Tools {
-		if s.cfg.offers(t.Name) && !t.Held {
+		if s.cfg.Offers(t.Name) && !t.Held {
 			st.Tools++
 		}
 	}

@@ -321,7 +321,10 @@ func TestPolicyDecides(t *testing.T) {
 }
 
 func TestLaunchRulesDecide(t *testing.T) {
-	cfg, _ := mustParse(t, `{"mcpServers":{"malicious":{"command":"bash","args":["-c","rm -rf /"]}},"security":{"sandbox":"best-effort"}}`)
+	cfg, _, err := ParseConfig([]byte(`{"mcpServers":{"malicious":{"command":"bash","args":["-c","rm -rf /"]}},"security":{"sandbox":"best-effort"}}`), ParseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	h := start(t, cfg, Options{})
 	st := status(t, h, "malicious")
 	if st.State != StateFailed || !strings.HasPrefix(st.Error, "MCP server 'malicious': Command 'bash' is not in the allowed commands whitelist.") {

@@ -1,51 +1,12 @@
 package mcphost
 
 import (
-	"cmp"
-	"math"
 	"os"
-	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/toolserve/toolserve/internal/sandbox"
 	"github.com/toolserve/toolserve/internal/sandbox/profile"
-	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
 )
-
-// The settings of how much a stdio server's process is confined.
-const (
-	SandboxOff        = "off"
-	SandboxBestEffort = "best-effort" // as much as the system can; the default on Linux
-	SandboxRequire    = "require"     // all of it, or the server is not started
-)
-
-// SandboxConfig is what a server's entry says about its sandbox. What it leaves out is inferred from
-// the server's command line.
-type SandboxConfig struct {
-	// Level is one of the settings above; "" is that of the security block.
-	Level string
-	// Read and Write are absolute paths that the server may read, and change as well.
-	Read, Write []string
-	// DenyRead and DenyWrite are absolute paths that it is not granted although its command line names them.
-	DenyRead, DenyWrite []string
-	// Net, when not nil, is which connections it may make.
-	Net *SandboxNet
-	// Domains are rules about domains, which the kernel cannot enforce.
-	Domains []string
-}
-
-// SandboxNet is which connections a server may make; the zero value is none.
-type SandboxNet struct {
-	// All allows all of IP.
-	All bool
-	// Ports are those that TCP connections may go to.
-	Ports []uint16
-	// DNS allows UDP, for the lookup of names.
-	DNS bool
-	// Unix allows the sockets of the local machine.
-	Unix bool
-}
 
 // SandboxSummary is how a server's process is confined, or would be.
 type SandboxSummary struct {
@@ -68,156 +29,9 @@ type SandboxSummary struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-// sandboxKey reads an entry's sandbox: a level, or an object with grants, those of VS Code included.
-func (p *configParser) sandboxKey(e *entry, n jsonc.Node) (err error) {
-	if n.IsString() {
-		e.Sandbox.Level, err = oneOf(n, SandboxOff, SandboxBestEffort, SandboxRequire)
-		return err
-	}
-	members, err := n.Members()
-	if err != nil {
-		return n.Errorf("must be \"off\", \"best-effort\", \"require\" or an object")
-	}
-	s := &e.Sandbox
-	for _, m := range members {
-		switch m.Key {
-		case "level":
-			s.Level, err = oneOf(m.Value, SandboxOff, SandboxBestEffort, SandboxRequire)
-		case "read":
-			err = p.sandboxPaths(&s.Read, m.Value)
-		case "write":
-			err = p.sandboxPaths(&s.Write, m.Value)
-		case "net":
-			s.Net, err = sandboxNet(m.Value)
-		case "filesystem":
-			err = p.vscodeFiles(e, m.Value)
-		case "network":
-			err = p.vscodeNetwork(e, m.Value)
-		default:
-			p.warnUnknown(e.Name, m, []string{"level", "read", "write", "net", "filesystem", "network"})
-		}
-		if err != nil {
-			return inKey(m.Key, err)
-		}
-	}
-	return nil
-}
-
-// sandboxPaths adds the paths of a list: "~" is the home, and relative ones start at the file's folder.
-func (p *configParser) sandboxPaths(paths *[]string, n jsonc.Node) error {
-	texts, err := p.texts(n)
-	if err != nil {
-		return err
-	}
-	for _, text := range texts {
-		if text == "" || strings.Contains(text, "\x00") {
-			return n.Errorf("must not hold an empty path")
-		}
-		if text == "~" || strings.HasPrefix(text, "~/") {
-			home, err := os.UserHomeDir()
-			if err != nil {
-				return n.Errorf("%q: the home directory is not known", text)
-			}
-			text = home + text[1:]
-		}
-		*paths = append(*paths, p.resolve(text))
-	}
-	return nil
-}
-
-// sandboxNet reads true, false, "all", "none", or a list of ports, "dns" and "unix".
-func sandboxNet(n jsonc.Node) (*SandboxNet, error) {
-	if all, err := n.Bool(); err == nil {
-		return &SandboxNet{All: all}, nil
-	}
-	items, err := n.Items()
-	if err != nil {
-		items = []jsonc.Node{n}
-	}
-	net := &SandboxNet{}
-	for _, item := range items {
-		if port, err := item.Number(); err == nil {
-			if port < 1 || port > 65535 || port != math.Trunc(port) {
-				return nil, item.Errorf("must be a port from 1 to 65535, not %s", item.Raw())
-			}
-			net.Ports = append(net.Ports, uint16(port))
-			continue
-		}
-		word, err := oneOf(item, "all", "none", "dns", "unix")
-		if err != nil {
-			return nil, item.Errorf("must be true, false, \"all\", \"none\", or a list of ports, \"dns\" and \"unix\"")
-		}
-		net.All = net.All || word == "all"
-		net.DNS = net.DNS || word == "dns"
-		net.Unix = net.Unix || word == "unix"
-	}
-	return net, nil
-}
-
-func (p *configParser) vscodeFiles(e *entry, n jsonc.Node) error {
-	members, err := n.Members()
-	if err != nil {
-		return err
-	}
-	for _, m := range members {
-		switch m.Key {
-		case "denyRead":
-			err = p.sandboxPaths(&e.Sandbox.DenyRead, m.Value)
-		case "allowRead":
-			err = p.sandboxPaths(&e.Sandbox.Read, m.Value)
-		case "allowWrite":
-			err = p.sandboxPaths(&e.Sandbox.Write, m.Value)
-		case "denyWrite":
-			err = p.sandboxPaths(&e.Sandbox.DenyWrite, m.Value)
-		default:
-			p.warnUnknown(e.Name, m, []string{"denyRead", "allowRead", "allowWrite", "denyWrite"})
-		}
-		if err != nil {
-			return inKey(m.Key, err)
-		}
-	}
-	return nil
-}
-
-// vscodeNetwork reads rules about domains. "No domain" and "every domain" are what can be enforced.
-func (p *configParser) vscodeNetwork(e *entry, n jsonc.Node) error {
-	members, err := n.Members()
-	if err != nil {
-		return err
-	}
-	for _, m := range members {
-		domains, err := names(m.Value)
-		if err != nil {
-			return inKey(m.Key, err)
-		}
-		every := slices.Contains(domains, "*")
-		switch {
-		case m.Key != "allowedDomains" && m.Key != "deniedDomains":
-			p.warnUnknown(e.Name, m, []string{"allowedDomains", "deniedDomains"})
-		case m.Key == "allowedDomains" && every, m.Key == "deniedDomains" && len(domains) == 0:
-		case m.Key == "allowedDomains" && len(domains) == 0, m.Key == "deniedDomains" && every:
-			e.Sandbox.Net = &SandboxNet{}
-		default:
-			e.Sandbox.Domains = append(e.Sandbox.Domains, m.Key+" "+strings.Join(domains, ", "))
-			p.warn(e.Name, m.At, "%q cannot be enforced: the sandbox does not know domains; use \"net\": false, a list of ports, or a proxy", m.Key)
-		}
-	}
-	return nil
-}
-
-// sandboxSetting is what the configuration asks for. Only on Linux is a sandbox tried where it asks
-// for nothing.
-func (s *ServerConfig) sandboxSetting(general string) string {
-	fallback := SandboxOff
-	if runtime.GOOS == "linux" {
-		fallback = SandboxBestEffort
-	}
-	return cmp.Or(s.Sandbox.Level, general, fallback)
-}
-
 // confinement is what a server's process is held to, or nil, and what there is to say about it.
-func (s *ServerConfig) confinement(general string, environ []string) (*sandbox.Confinement, SandboxSummary) {
-	summary := SandboxSummary{Level: sandbox.LevelProcessGroup, Setting: s.sandboxSetting(general)}
+func confinement(s *ServerConfig, general string, environ []string) (*sandbox.Confinement, SandboxSummary) {
+	summary := SandboxSummary{Level: sandbox.LevelProcessGroup, Setting: s.SandboxSetting(general)}
 	if summary.Setting == SandboxOff {
 		return nil, summary
 	}
@@ -234,11 +48,11 @@ func (s *ServerConfig) confinement(general string, environ []string) (*sandbox.C
 }
 
 // sandboxed is the summary of a server's sandbox as it would be, and why it could not be had.
-func (s *ServerConfig) sandboxed(general string) (SandboxSummary, error) {
+func sandboxed(s *ServerConfig, general string) (SandboxSummary, error) {
 	if s.Transport != TransportStdio {
 		return SandboxSummary{Level: "none"}, nil
 	}
-	c, summary := s.confinement(general, sandbox.MinimalEnv(os.Environ(), s.Env))
+	c, summary := confinement(s, general, sandbox.MinimalEnv(os.Environ(), s.Env))
 	report, err := sandbox.Preview(c)
 	summary.inForce(report)
 	return summary, err

@@ -103,7 +103,7 @@ func TestSandboxInCheck(t *testing.T) {
 func needSandbox(t *testing.T) {
 	t.Helper()
 	s := ServerConfig{Transport: TransportStdio, Command: "npx"}
-	if summary, _ := s.sandboxed(SandboxBestEffort); runtime.GOOS != "linux" || summary.Level != "enforced" {
+	if summary, _ := sandboxed(&s, SandboxBestEffort); runtime.GOOS != "linux" || summary.Level != "enforced" {
 		t.Skipf("the sandbox is not enforced here: %v", summary.Missing)
 	}
 }

@@ -100,7 +100,7 @@ func newServer(h *Host, cfg ServerConfig) *server {
 		sandbox:  SandboxSummary{Level: "none"},
 	}
 	if cfg.Transport == TransportStdio {
-		s.sandbox = SandboxSummary{Level: sandbox.LevelProcessGroup, Setting: cfg.sandboxSetting(h.sandboxLevel)}
+		s.sandbox = SandboxSummary{Level: sandbox.LevelProcessGroup, Setting: cfg.SandboxSetting(h.sandboxLevel)}
 	}
 	switch {
 	case cfg.Disabled:
@@ -227,7 +227,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 
 // allowed asks the launch rules. It runs before every start, since files and rules may have changed.
 func (s *server) allowed() error {
-	verdict := s.host.launch.CheckServer(s.cfg.spec())
+	verdict := s.host.launch.CheckServer(s.cfg.Spec())
 	for _, warning := range verdict.Warnings {
 		s.logger.Warn("launch rules", "warning", warning)
 	}

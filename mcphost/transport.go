@@ -91,7 +91,7 @@ func (s *server) connectStdio(l *link) error {
 		Env: sandbox.MinimalEnv(os.Environ(), s.cfg.Env),
 	}
 	var summary SandboxSummary
-	spec.Confine, summary = s.cfg.confinement(s.host.sandboxLevel, spec.Env)
+	spec.Confine, summary = confinement(&s.cfg, s.host.sandboxLevel, spec.Env)
 	logger := s.logger
 	process, err := sandbox.Start(spec, sandbox.Options{OnStderr: func(line string) {
 		logger.Debug("stderr of an MCP server", "line", s.host.redactor.Hide(line))

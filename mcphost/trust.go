@@ -2,6 +2,7 @@ package mcphost
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -70,7 +71,7 @@ func (s *server) trustRules() trust.Rules { return trustRules(s.host.cfg, s.cfg)
 func (s *server) launchTrusted() error {
 	s.reviewing.Lock()
 	defer s.reviewing.Unlock()
-	item := s.host.cfg.launchItem(s.cfg, s.host.redactor)
+	item := s.host.cfg.LaunchItem(s.cfg, s.host.redactor)
 	outcome, err := s.host.pins.Peek(s.cfg.Name, s.trustRules(), item)
 	if err != nil {
 		return err
@@ -104,11 +105,11 @@ func (s *server) review(listed *catalog.Catalog, instructions string) error {
 
 func (s *server) reviewLocked(listed *catalog.Catalog, instructions string) error {
 	mode := s.host.cfg.Security.Screen
-	items := []trust.Item{s.host.cfg.launchItem(s.cfg, s.host.redactor)}
+	items := []trust.Item{s.host.cfg.LaunchItem(s.cfg, s.host.redactor)}
 	var findings []string
 	room := maxSearched
 	for _, t := range listed.Tools {
-		if !s.cfg.offers(t.Name) {
+		if !s.cfg.Offers(t.Name) {
 			continue
 		}
 		item := t.Item
@@ -116,8 +117,8 @@ func (s *server) reviewLocked(listed *catalog.Catalog, instructions string) erro
 		findings = append(findings, prefixed("tool '"+screen.Visible(t.Name)+"': ", item.Findings)...)
 		items = append(items, item)
 	}
-	if instructions != "" {
-		item := trust.NewItem(trust.KindInstructions, "", marshal(instructions))
+	if encoded, err := json.Marshal(instructions); instructions != "" && err == nil {
+		item := trust.NewItem(trust.KindInstructions, "", encoded)
 		if mode != screen.Off {
 			var look screen.Screener
 			look.Text("instructions", instructions)
@@ -133,49 +134,6 @@ func (s *server) reviewLocked(listed *catalog.Catalog, instructions string) erro
 	s.take(listed, instructions, s.waiting(outcomes[1:]), findings)
 	s.recordNew(outcomes)
 	return nil
-}
-
-// screened is what screening says about a tool. Of a definition that was looked at before, it is what was
-// found then. room is how many bytes may still be searched.
-func (s *server) screened(mode screen.Mode, t *catalog.Tool, room *int) []string {
-	if mode == screen.Off {
-		return nil
-	}
-	if found, known := s.looked[t.Item.Digest]; known {
-		return found
-	}
-	if len(s.looked) > maxReported {
-		clear(s.looked)
-	}
-	look := screen.Screener{Limit: min(*room, screen.DefaultLimit)}
-	if *room <= 0 {
-		look.Limit = -1
-	}
-	look.Name("name", t.Name)
-	look.Text("title", t.Title)
-	look.Text("description", t.Description)
-	look.JSON("inputSchema", t.Parameters)
-	look.JSON("outputSchema", t.Output)
-	look.JSON("annotations", t.Annotations)
-	*room -= look.Searched()
-	s.looked[t.Item.Digest] = texts(look.Findings())
-	return s.looked[t.Item.Digest]
-}
-
-func texts(findings []screen.Finding) []string {
-	var out []string
-	for _, f := range findings {
-		out = append(out, f.String())
-	}
-	return out
-}
-
-func prefixed(prefix string, texts []string) []string {
-	out := make([]string, len(texts))
-	for i, text := range texts {
-		out[i] = prefix + text
-	}
-	return out
 }
 
 // waiting returns the outcomes that are not as approved.
@@ -203,6 +161,9 @@ const (
 	maxDiffs = 1 << 20
 	// maxSearched bounds how much of one list is searched for phrases, in bytes.
 	maxSearched = 512 << 10
+	// maxStatusNotes bounds the notes of one server in the status, maxReported how many digests are
+	// remembered as reported.
+	maxStatusNotes, maxReported = 40, 10_000
 )
 
 func newPending(server string, o pins.Outcome) Pending {
@@ -263,56 +224,6 @@ func (s *server) take(listed *catalog.Catalog, instructions string, waiting []Pe
 		s.host.record(audit.Record{
 			Kind: audit.KindTrust, Server: s.cfg.Name, Success: true, Code: "screening", Note: "findings in the texts of the server",
 			Warnings: findings,
-		})
-	}
-}
-
-// recordPending says once of each thing that it waits.
-func (s *server) recordPending(waiting []Pending) {
-	for _, p := range waiting {
-		s.mu.Lock()
-		known := s.reported[p.Digest]
-		s.reported[p.Digest] = true
-		if len(s.reported) > maxReported {
-			clear(s.reported)
-		}
-		s.mu.Unlock()
-		if known {
-			continue
-		}
-		decision := "allow"
-		if p.Held {
-			decision = "ask"
-		}
-		s.logger.Warn("an MCP server is not as it was approved", "kind", p.Kind, "tool", p.Tool, "held", p.Held,
-			"reason", p.Reason, "changed", trust.Paths(p.Diff, 5))
-		s.host.record(audit.Record{
-			Kind: audit.KindTrust, Server: p.Server, Tool: p.Tool, Decision: decision, Code: "changed_" + string(p.Kind),
-			Reason: p.Reason, Error: p.Reason, Warnings: p.Findings,
-			Note: fmt.Sprintf("%s instead of %s; differs in: %s", p.Digest, orNone(p.Approved), trust.Paths(p.Diff, 10)),
-		})
-	}
-}
-
-func orNone(digest string) string {
-	if digest == "" {
-		return "nothing approved"
-	}
-	return digest
-}
-
-// recordNew says what was trusted because it was new.
-func (s *server) recordNew(outcomes []pins.Outcome) {
-	tools := 0
-	for _, o := range outcomes {
-		if o.Action == trust.Record && o.Item.Kind == trust.KindTool {
-			tools++
-		}
-	}
-	if tools > 0 || outcomes[0].Action == trust.Record {
-		s.host.record(audit.Record{
-			Kind: audit.KindTrust, Server: s.cfg.Name, Success: true, Code: "first_use",
-			Note: fmt.Sprintf("%d new tools are trusted from now on; the server is started with %s", tools, outcomes[0].Item.Digest),
 		})
 	}
 }

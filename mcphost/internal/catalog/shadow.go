@@ -1,4 +1,4 @@
-package mcphost
+package catalog
 
 import (
 	"fmt"
@@ -6,22 +6,18 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/policy/screen"
 )
 
 const (
-	// maxStatusNotes bounds the notes of one server in the status, maxReported how many digests are
-	// remembered as reported.
-	maxStatusNotes, maxReported = 40, 10_000
 	// maxNamed bounds the names in one note, maxMentions the text that is searched for names.
 	maxNamed, maxMentions = 5, 16 << 10
 )
 
-// shadows finds what the tools of different servers have to do with one another: equal names, names that
+// Shadows finds what the tools of different servers have to do with one another: equal names, names that
 // look alike, and descriptions that speak of another server's tool. It returns notes by server.
-func shadows(tools []*catalog.Tool) map[string][]string {
-	byName, byShape := map[string][]*catalog.Tool{}, map[string][]*catalog.Tool{}
+func Shadows(tools []*Tool) map[string][]string {
+	byName, byShape := map[string][]*Tool{}, map[string][]*Tool{}
 	servers := map[string]bool{}
 	for _, t := range tools {
 		byName[t.Name] = append(byName[t.Name], t)
@@ -41,7 +37,7 @@ func shadows(tools []*catalog.Tool) map[string][]string {
 				g.add(t.Server, "has tools whose names look like those of the server '"+other.Server+"'", screen.Quote(t.Name)+" like "+screen.Quote(other.Name))
 			}
 		}
-		if prefix, _, ok := strings.Cut(t.Name, catalog.Separator); ok && prefix != t.Server && servers[prefix] {
+		if prefix, _, ok := strings.Cut(t.Name, Separator); ok && prefix != t.Server && servers[prefix] {
 			g.add(t.Server, "has tools that are named as if they were of the server '"+prefix+"'", t.Name)
 		}
 		for _, word := range mentions(t, byName) {
@@ -53,15 +49,15 @@ func shadows(tools []*catalog.Tool) map[string][]string {
 
 // mentions returns the names of other servers' tools that a description speaks of. Only names that are no
 // plain words count.
-func mentions(t *catalog.Tool, byName map[string][]*catalog.Tool) []string {
+func mentions(t *Tool, byName map[string][]*Tool) []string {
 	var found []string
-	text := catalog.Cut(t.Description, maxMentions)
+	text := Cut(t.Description, maxMentions)
 	isNot := func(r rune) bool { return r != '_' && r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 	for _, word := range strings.FieldsFunc(text, isNot) {
 		if !strings.ContainsAny(word, "_-") || slices.Contains(found, word) {
 			continue
 		}
-		own := func(o *catalog.Tool) bool { return o.Server == t.Server }
+		own := func(o *Tool) bool { return o.Server == t.Server }
 		if others := byName[word]; len(others) > 0 && !slices.ContainsFunc(others, own) {
 			found = append(found, word)
 		}
@@ -98,7 +94,7 @@ func (g *gathering) notes() map[string][]string {
 		if more := len(named) - maxNamed; more > 0 {
 			list += fmt.Sprintf(" and %d more", more)
 		}
-		if len(out[key.server]) < maxStatusNotes {
+		if len(out[key.server]) < maxNotes {
 			out[key.server] = append(out[key.server], key.text+": "+list)
 		}
 	}

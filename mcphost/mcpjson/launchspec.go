@@ -1,4 +1,4 @@
-package mcphost
+package mcpjson
 
 import (
 	"bytes"
@@ -75,9 +75,9 @@ func writtenHeaders(e *entry) map[string]string {
 	return headers
 }
 
-// launchItem is how a server is started or reached, to put trust in. Of an entry that is not as a file has
+// LaunchItem is how a server is started or reached, to put trust in. Of an entry that is not as a file has
 // it, the values of environment and headers are left out: nothing says whether they are secret.
-func (c *Config) launchItem(s ServerConfig, redactor *audit.Redactor) trust.Item {
+func (c *Config) LaunchItem(s ServerConfig, redactor *audit.Redactor) trust.Item {
 	spec := launchSpec{
 		Command: s.Command, Args: s.Args, Dir: s.Dir, URL: s.URL, Env: hiddenValues(s.Env), Headers: hiddenValues(s.Headers),
 		Sandbox: &s.Sandbox,

@@ -1,4 +1,4 @@
-package mcphost
+package mcpjson
 
 import (
 	"maps"
@@ -255,8 +255,8 @@ func (c *Config) secrets() []string {
 	return slices.Compact(values)
 }
 
-// spec is the entry as the launch rules judge it.
-func (s ServerConfig) spec() policy.ServerSpec {
+// Spec is the entry as the launch rules judge it.
+func (s ServerConfig) Spec() policy.ServerSpec {
 	spec := policy.ServerSpec{Name: s.Name, SkipSecurityValidation: s.SkipSecurityValidation}
 	if s.Transport == TransportStdio {
 		spec.Command, spec.Args, spec.Env, spec.Cwd = s.Command, s.Args, s.Env, s.Dir

@@ -1,4 +1,4 @@
-package mcphost
+package mcpjson
 
 import (
 	"os"
@@ -14,7 +14,7 @@ import (
 func parse(t *testing.T, text string) (*Config, []Warning, error) {
 	t.Helper()
 	env := map[string]string{"TOKEN": "t0k", "EMPTY": "", "WITH_REF": "${TOKEN}"}
-	return ParseConfig([]byte(text), ParseOptions{LookupEnv: func(name string) (string, bool) {
+	return Parse([]byte(text), ParseOptions{LookupEnv: func(name string) (string, bool) {
 		v, ok := env[name]
 		return v, ok
 	}})
@@ -138,7 +138,7 @@ func TestConfigErrors(t *testing.T) {
 			t.Errorf("%.60s: error is %v, want %q in it", test.text, err, test.want)
 		}
 	}
-	if _, _, err := LoadConfig(filepath.Join(t.TempDir(), "none.json"), ParseOptions{}); err == nil || !strings.HasPrefix(err.Error(), "MCP config file not found: ") {
+	if _, _, err := Load(filepath.Join(t.TempDir(), "none.json"), ParseOptions{}); err == nil || !strings.HasPrefix(err.Error(), "MCP config file not found: ") {
 		t.Errorf("a missing file: %v", err)
 	}
 }
@@ -199,7 +199,7 @@ func TestEnvFile(t *testing.T) {
 	write(".env", "# a comment\n\nexport A=1\nB = \"two words\\n\" \nC='x$y'\nD=four # not part of it\nE=\n")
 	write("bad.env", "A=1\nnot a line\n")
 	write("mcp.json", `{"mcpServers":{"good":{"command":"x","envFile":".env","cwd":"sub","env":{"A":"over","D":null}},"bad":{"command":"x","envFile":"bad.env"}}}`)
-	cfg, _, err := LoadConfig(filepath.Join(dir, "mcp.json"), ParseOptions{})
+	cfg, _, err := Load(filepath.Join(dir, "mcp.json"), ParseOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,12 +212,12 @@ func TestEnvFile(t *testing.T) {
 	}
 }
 
-func FuzzParseConfig(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add(`{"mcpServers":{"a":{"command":"x","args":["${A:-b}"],"env":{"A":null}}}}`)
 	f.Add("{// c\n\"servers\":{\"\":{\"url\":\"http://x\",}},\"security\":{\"roots\":[\"a\"]},}")
 	f.Add(`{"a":"\ud800","b":[[[[]]]],"mcpServers":{"x":{"command":["a"],"type":"local"}}}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		cfg, _, err := ParseConfig([]byte(text), ParseOptions{LookupEnv: func(string) (string, bool) { return "v", true }})
+		cfg, _, err := Parse([]byte(text), ParseOptions{LookupEnv: func(string) (string, bool) { return "v", true }})
 		if err != nil {
 			return
 		}

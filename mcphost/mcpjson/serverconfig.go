@@ -1,4 +1,4 @@
-package mcphost
+package mcpjson
 
 import (
 	"errors"
@@ -20,8 +20,8 @@ func serverKeys() []string {
 		"skip_security_validation", "sandbox", "trust", "roots", "max_calls_per_minute"}
 }
 
-// offers reports whether the entry lets a tool of this name be listed and called. Names may be globs.
-func (s *ServerConfig) offers(tool string) bool {
+// Offers reports whether the entry lets a tool of this name be listed and called. Names may be globs.
+func (s *ServerConfig) Offers(tool string) bool {
 	return (s.AllowedTools == nil || matchesAny(s.AllowedTools, tool)) && !matchesAny(s.BlockedTools, tool)
 }
 
