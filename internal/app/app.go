@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
+	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/internal/config"
 	"github.com/toolserve/toolserve/internal/inference"
@@ -17,6 +17,7 @@ import (
 	"github.com/toolserve/toolserve/internal/modelstore"
 	"github.com/toolserve/toolserve/internal/openai"
 	"github.com/toolserve/toolserve/internal/server"
+	"github.com/toolserve/toolserve/internal/server/apikey"
 	"github.com/toolserve/toolserve/mcphost"
 )
 
@@ -46,12 +47,13 @@ func (o Options) withDefaults() Options {
 
 // App is a server that is ready to serve.
 type App struct {
-	cfg    config.Serve
-	opts   Options
-	log    *slog.Logger
-	server *server.Server
-	host   *mcphost.Host // nil without an mcp.json
-	model  *model
+	cfg     config.Serve
+	opts    Options
+	log     *slog.Logger // hides what secrets knows
+	secrets secrets
+	server  *server.Server
+	host    *mcphost.Host // nil without an mcp.json
+	model   *model
 	// closers end what was built, last first.
 	closers []func() error
 }
@@ -61,14 +63,16 @@ type App struct {
 // fails it closes what it built.
 func Start(ctx context.Context, cfg config.Serve, opts Options) (_ *App, err error) {
 	a := &App{cfg: cfg, opts: opts.withDefaults()}
-	a.log = a.opts.Logger
+	a.log = slog.New(a.secrets.handler(a.opts.Logger.Handler()))
+	a.secrets.use(audit.NewRedactor(audit.RedactorOptions{Secrets: []string{cfg.Network.APIKey}}))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	a.warnExposed()
-	a.server = server.New(a.serverOptions())
+	if a.server, err = a.newServer(); err != nil {
+		return nil, err
+	}
 	if err := a.server.Listen(); err != nil {
 		return nil, err
 	}
@@ -81,8 +85,14 @@ func Start(ctx context.Context, cfg config.Serve, opts Options) (_ *App, err err
 	return a, a.routes()
 }
 
-// Addr is the address that the server listens on.
-func (a *App) Addr() net.Addr { return a.server.Addr() }
+// URL is the address of the API.
+func (a *App) URL() string {
+	scheme := "http"
+	if a.cfg.Network.TLSCert != "" {
+		scheme = "https"
+	}
+	return fmt.Sprintf("%s://%v/v1", scheme, a.server.Addr())
+}
 
 // ModelName is the served model's name in the API.
 func (a *App) ModelName() string { return a.model.name }
@@ -101,25 +111,6 @@ func (a *App) Close() error {
 }
 
 func (a *App) onClose(f func() error) { a.closers = append(a.closers, f) }
-
-// warnExposed says so when anyone who reaches the machine may use the model and its tools.
-func (a *App) warnExposed() {
-	if n := a.cfg.Network; !n.Loopback() && n.APIKey == "" {
-		a.log.Warn("anyone who reaches this address may use the model and run its tools; set --api-key", "host", n.Host)
-	}
-}
-
-func (a *App) serverOptions() server.Options {
-	n := a.cfg.Network
-	var keys []string
-	if n.APIKey != "" {
-		keys = []string{n.APIKey}
-	}
-	return server.Options{
-		Host: n.Host, Port: n.Port, APIKeys: keys, RateLimit: n.RateLimit, Timeout: time.Duration(n.Timeout),
-		Health: a.health, Logger: a.log,
-	}
-}
 
 // routes adds every route of the API.
 func (a *App) routes() error {
@@ -140,16 +131,16 @@ func (a *App) routes() error {
 		Model:       openai.Model{ID: a.model.name, Aliases: a.model.aliases, Created: time.Now(), ContextLength: a.model.engine.ContextSize()},
 		Fingerprint: a.model.fingerprint,
 		Logger:      a.log,
-	}).Register(a.server)
+	}).Register(a.server.Scoped(apikey.Chat))
 	for _, route := range a.mcpHandler().Routes() {
-		a.server.Handle(route.Pattern, route.Handler)
+		a.server.Handle(mcpScope(route.Pattern), route.Pattern, route.Handler)
 	}
 	return nil
 }
 
 // mcpHandler serves /v1/mcp; without an mcp.json it says that MCP is off.
 func (a *App) mcpHandler() *mcpapi.Handler {
-	opts := mcpapi.Options{Logger: a.log}
+	opts := mcpapi.Options{Actor: server.Actor, Logger: a.log}
 	if a.host != nil {
 		opts.Host, opts.Audit = a.host, a.host.Audit()
 	}

@@ -25,6 +25,9 @@ func (a *App) startHost(ctx context.Context) error {
 		a.log.Warn("mcp config", "file", filepath.Base(tools.MCPConfig), "warning", w.String())
 	}
 	a.applyFlags(cfg)
+	redactor := cfg.AuditOptions().Redactor
+	redactor.AddSecrets(a.cfg.Network.APIKey)
+	a.secrets.use(redactor)
 	a.host, err = mcphost.New(cfg, mcphost.Options{Logger: a.log})
 	if err != nil {
 		return fmt.Errorf("--mcp-config %s: %w", tools.MCPConfig, err)

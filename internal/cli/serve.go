@@ -30,7 +30,7 @@ func (c *ServeCmd) Run(ctx context.Context, streams IO) error {
 		}
 		return err
 	}
-	fmt.Fprintf(streams.Err, "serving %s on http://%s/v1\n", a.ModelName(), a.Addr())
+	fmt.Fprintf(streams.Err, "serving %s on %s\n", a.ModelName(), a.URL())
 	return errors.Join(a.Serve(ctx), a.Close())
 }
 

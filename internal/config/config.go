@@ -6,13 +6,9 @@ package config
 
 import (
 	"fmt"
-	"math"
-	"net"
+	"maps"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 )
 
 // Serve is everything that `toolserve serve` can be told. The struct tags are the flags: names,
@@ -25,15 +21,6 @@ type Serve struct {
 	Generation Generation `embed:"" group:"Generation and tool calls"`
 	Tools      Tools      `embed:"" group:"Tools and policy"`
 	Log        Log        `embed:"" group:"Log"`
-}
-
-// Network is where the server listens and whom it lets in.
-type Network struct {
-	Host      string   `default:"127.0.0.1" help:"Address to listen on. Anything but loopback should come with --api-key." env:"TOOLSERVE_HOST"`
-	Port      int      `default:"8000" help:"Port to listen on; 0 takes a free one." env:"TOOLSERVE_PORT"`
-	APIKey    string   `name:"api-key" help:"Key that every request must carry as \"Authorization: Bearer KEY\"." env:"TOOLSERVE_API_KEY"`
-	Timeout   Duration `default:"300s" placeholder:"SECONDS" help:"Longest time that one request may take, in seconds or with a unit (5m); 0 sets no limit."`
-	RateLimit int      `default:"0" help:"Requests per minute and client; 0 sets no limit."`
 }
 
 // Engine is which model runs, on what, and how many requests at once.
@@ -85,13 +72,10 @@ const maxSeqs = 256
 
 // Validate reports the first setting that cannot work.
 func (s *Serve) Validate() error {
+	if err := s.Network.validate(); err != nil {
+		return err
+	}
 	switch {
-	case s.Network.Port < 0 || s.Network.Port > 65535:
-		return fmt.Errorf("--port %d: a port is between 0 and 65535", s.Network.Port)
-	case s.Network.RateLimit < 0:
-		return fmt.Errorf("--rate-limit %d: give 0 for no limit, or a positive number", s.Network.RateLimit)
-	case s.Network.Timeout < 0:
-		return fmt.Errorf("--timeout %v: give 0 for no limit, or a positive duration", s.Network.Timeout)
 	case s.Engine.MaxNumSeqs < 1 || s.Engine.MaxNumSeqs > maxSeqs:
 		return fmt.Errorf("--max-num-seqs %d: give a number between 1 and %d", s.Engine.MaxNumSeqs, maxSeqs)
 	case min(s.Engine.ContextSize, s.Engine.CacheSize, s.Engine.Threads) < 0:
@@ -103,7 +87,13 @@ func (s *Serve) Validate() error {
 	case slices.Contains(s.Engine.ServedModelName, ""):
 		return fmt.Errorf("--served-model-name: a name is empty")
 	}
-	for flag, path := range map[string]string{"--mcp-config": s.Tools.MCPConfig, "--chat-template": s.Engine.ChatTemplate} {
+	return files(map[string]string{"--mcp-config": s.Tools.MCPConfig, "--chat-template": s.Engine.ChatTemplate})
+}
+
+// files reports the first flag whose file is not there.
+func files(flags map[string]string) error {
+	for _, flag := range slices.Sorted(maps.Keys(flags)) {
+		path := flags[flag]
 		if path == "" {
 			continue
 		}
@@ -116,16 +106,6 @@ func (s *Serve) Validate() error {
 	return nil
 }
 
-// Loopback reports whether the server can only be reached from this machine.
-func (n Network) Loopback() bool {
-	host := strings.Trim(n.Host, "[]")
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
-
 // ToolChoice is the tool_choice of a request that has tools and says nothing.
 func (g Generation) ToolChoice() string {
 	if !g.EnableAutoToolChoice && g.DefaultToolChoice == "auto" {
@@ -133,26 +113,3 @@ func (g Generation) ToolChoice() string {
 	}
 	return g.DefaultToolChoice
 }
-
-// Duration is a length of time that may be given as a number of seconds or with a unit.
-type Duration time.Duration
-
-// UnmarshalText reads "300", "0.5", "300s" or "5m".
-func (d *Duration) UnmarshalText(text []byte) error {
-	if seconds, err := strconv.ParseFloat(string(text), 64); err == nil {
-		if math.IsNaN(seconds) || math.Abs(seconds) > maxSeconds {
-			return fmt.Errorf("%s seconds is no length of time", text)
-		}
-		*d = Duration(seconds * float64(time.Second))
-		return nil
-	}
-	v, err := time.ParseDuration(string(text))
-	if err != nil {
-		return fmt.Errorf("%q is no length of time: give seconds (300) or a number with a unit (5m)", text)
-	}
-	*d = Duration(v)
-	return nil
-}
-
-// maxSeconds keeps a Duration far from overflow; it is some thirty years.
-const maxSeconds = 1e9

@@ -46,12 +46,16 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	serve, err := parse(t, "some/repo:Q8_0", "--timeout", "1.5", "--no-enable-auto-tool-choice", "--served-model-name", "a", "--served-model-name", "b", "--host", "::1")
+	serve, err := parse(t, "some/repo:Q8_0", "--timeout", "1.5", "--no-enable-auto-tool-choice", "--served-model-name", "a", "--served-model-name", "b", "--host", "::1",
+		"--max-body", "1MiB", "--drain", "3", "--allowed-origins", "https://a.example,http://localhost:3000", "--allowed-hosts", "box.lan")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if time.Duration(serve.Network.Timeout) != 1500*time.Millisecond {
 		t.Errorf("timeout %v, want 1.5s", time.Duration(serve.Network.Timeout))
+	}
+	if n := serve.Network; n.MaxBody != 1<<20 || time.Duration(n.Drain) != 3*time.Second || len(n.AllowedOrigins) != 2 || n.AllowedHosts[0] != "box.lan" {
+		t.Errorf("read %+v", n)
 	}
 	if got := serve.Generation.ToolChoice(); got != "none" {
 		t.Errorf("tool choice %q, want none", got)
@@ -65,12 +69,47 @@ func TestBadFlagsNameThemselves(t *testing.T) {
 	for _, args := range []string{
 		"--port 70000", "--rate-limit -1", "--max-num-seqs 0", "--max-num-seqs 300", "--context-size -1", "--threads -2",
 		"--max-tokens -1", "--mcp-max-calls-per-minute -1", "--mcp-config /does/not/exist.json", "--chat-template /",
-		"--timeout soon", "--timeout NaN", "--timeout -3", "--default-tool-choice named", "--engine-variant rocm",
+		"--timeout soon", "--drain 0", "--drain -1", "--max-body 0", "--max-body -1", "--max-body 1TB", "--max-body x", "--max-body 9999999999999MiB",
+		"--host 0.0.0.0", "--host ::", "--host example.org", "--host 10.0.0.1",
+		"--tls-cert /etc/hostname", "--tls-key /etc/hostname", "--api-keys-file /does/not/exist.json", "--api-keys-file /",
+		"--allowed-origins *", "--allowed-origins null", "--allowed-origins example.org", "--allowed-origins https://a.example/x",
+		"--allowed-origins https://A.example", "--allowed-hosts https://a.example", "--allowed-hosts a.example:80", "--allowed-hosts *.example",
+		"--timeout NaN", "--timeout -3", "--default-tool-choice named", "--engine-variant rocm",
 	} {
 		fields := strings.Fields(args)
 		_, err := parse(t, fields[0]+"="+fields[1])
 		if err == nil || !strings.Contains(err.Error(), fields[0]) {
 			t.Errorf("%s: error %v does not name the flag", args, err)
+		}
+	}
+}
+
+// Anything but loopback needs a key, or the word that it needs none.
+func TestHostNeedsKey(t *testing.T) {
+	keys := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.WriteFile(keys, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{
+		"--host 127.0.0.1", "--host localhost", "--host ::1", "--host 0.0.0.0 --api-key k", "--host 0.0.0.0 --api-keys-file " + keys, "--host 0.0.0.0 --allow-no-key",
+	} {
+		if _, err := parse(t, strings.Fields(args)...); err != nil {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+	_, err := parse(t, "--host", "0.0.0.0")
+	for _, mend := range []string{"--host 0.0.0.0", "--api-key ", "--api-keys-file", "toolserve keys new", "--allow-no-key"} {
+		if err == nil || !strings.Contains(err.Error(), mend) {
+			t.Errorf("the refusal %v does not tell of %s", err, mend)
+		}
+	}
+}
+
+func TestBytes(t *testing.T) {
+	for text, want := range map[string]config.Bytes{"0": 0, "1048576": 1 << 20, "512KiB": 512 << 10, "32MiB": 32 << 20, "32 mb": 32 << 20, "1G": 1 << 30} {
+		var b config.Bytes
+		if err := b.UnmarshalText([]byte(text)); err != nil || b != want {
+			t.Errorf("%q is %d, %v; want %d", text, b, err, want)
 		}
 	}
 }

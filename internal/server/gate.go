@@ -1,22 +1,22 @@
 package server
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"fmt"
-	"mime"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/toolserve/toolserve/internal/openai"
+	"github.com/toolserve/toolserve/internal/server/apikey"
 )
 
 // gate decides who may come in. It does not change after it was made, apart from the limiter's counts.
 type gate struct {
-	keys     [][sha256.Size]byte // hashes: comparing them takes the same time for every wrong key
+	keys     *apikey.Ring // nil: the routes are open
 	origins  []string
 	hosts    []string
 	loopback bool // the server listens on loopback only
@@ -24,21 +24,15 @@ type gate struct {
 }
 
 func newGate(opts Options) gate {
-	g := gate{origins: opts.AllowedOrigins, hosts: opts.AllowedHosts, loopback: isLoopback(opts.Host)}
-	for _, key := range opts.APIKeys {
-		if key != "" {
-			g.keys = append(g.keys, sha256.Sum256([]byte(key)))
-		}
+	return gate{
+		keys: opts.Keys, origins: opts.AllowedOrigins, hosts: opts.AllowedHosts,
+		loopback: isLoopback(opts.Host), limits: newLimiter(opts.RateLimit),
 	}
-	if opts.RateLimit > 0 {
-		g.limits = newLimiter(opts.RateLimit)
-	}
-	return g
 }
 
 // isLoopback reports whether a host name or address is this machine as it sees itself.
 func isLoopback(host string) bool {
-	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
+	host = strings.TrimSuffix(strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")), ".")
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
@@ -51,16 +45,24 @@ func isLoopback(host string) bool {
 // header gives one away whose name was made to resolve to 127.0.0.1.
 func (g *gate) screen(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if g.loopback && r.Host != "" && !g.knowsHost(r.Host) { // browsers always send one
-			openai.WriteError(w, http.StatusForbidden, "host_not_allowed", "",
-				fmt.Sprintf("the host %q is refused: this server listens on loopback only; reach it as localhost or 127.0.0.1", r.Host))
+		if r.Host != "" && !g.knowsHost(r.Host) { // browsers always send one
+			openai.WriteError(w, http.StatusForbidden, "host_not_allowed", "", g.hostRefusal(r.Host))
 			return
 		}
-		origin := r.Header.Get("Origin")
-		cross := origin != "" && slices.Contains(g.origins, origin)
-		if origin != "" && !cross && !g.ownOrigin(origin, r.Host) {
+		origins := r.Header.Values("Origin")
+		if len(origins) > 1 {
+			openai.WriteError(w, http.StatusForbidden, "origin_not_allowed", "", "the request has more than one Origin header")
+			return
+		}
+		if len(origins) == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		origin := origins[0]
+		cross := slices.Contains(g.origins, origin)
+		if !cross && !g.ownOrigin(origin, r.Host, r.TLS != nil) {
 			openai.WriteError(w, http.StatusForbidden, "origin_not_allowed", "",
-				fmt.Sprintf("web pages of the origin %q may not use this server", origin))
+				fmt.Sprintf("web pages of the origin %.200q may not use this server; start it with --allowed-origins to let them", origin))
 			return
 		}
 		if cross {
@@ -74,23 +76,69 @@ func (g *gate) screen(next http.Handler) http.Handler {
 	})
 }
 
-// knowsHost reports whether the Host header, with or without a port, is a name of this server.
+// knowsHost reports whether the Host header is a name that this server answers to.
+//
+// Names matter because whoever owns one can make it resolve to this machine, and a web page of that name is
+// then, for a browser, of the same origin as the server. So a server on loopback answers to loopback and to
+// what AllowedHosts names. A server elsewhere with keys answers to every name, unless AllowedHosts names
+// some: no page has a key. One without keys answers to addresses and to names without a dot, which nobody
+// outside can own.
 func (g *gate) knowsHost(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
+	host, ok := splitHost(hostport)
+	switch {
+	case !ok:
+		return false
+	case isLoopback(host) || slices.ContainsFunc(g.hosts, func(known string) bool { return strings.EqualFold(known, host) }):
+		return true
+	case g.loopback || len(g.hosts) > 0:
+		return false
+	case g.keys != nil:
+		return true
 	}
-	return isLoopback(host) || slices.ContainsFunc(g.hosts, func(known string) bool { return strings.EqualFold(known, host) })
+	_, err := netip.ParseAddr(host)
+	return err == nil || !strings.Contains(host, ".")
+}
+
+func (g *gate) hostRefusal(host string) string {
+	where := "is not one that this server answers to"
+	if g.loopback {
+		where = "is refused: this server listens on loopback only; reach it as localhost or 127.0.0.1"
+	}
+	return fmt.Sprintf("the host %.200q %s, or start it with --allowed-hosts", host, where)
+}
+
+// splitHost takes a Host header apart: a name or an address, IPv6 in brackets, with or without a port.
+func splitHost(hostport string) (host string, ok bool) {
+	host, port, hasPort := strings.Cut(hostport, ":")
+	if strings.HasPrefix(hostport, "[") {
+		inner, rest, closed := strings.Cut(hostport[1:], "]")
+		addr, err := netip.ParseAddr(inner)
+		if !closed || err != nil || !addr.Is6() || addr.Zone() != "" || rest != "" && rest[0] != ':' {
+			return "", false
+		}
+		host, port, hasPort = inner, strings.TrimPrefix(rest, ":"), rest != ""
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); hasPort && err != nil {
+		return "", false
+	}
+	return host, host != "" && !strings.ContainsAny(host, "@/\\?#%")
 }
 
 // ownOrigin reports whether a page that this server has served, or that stands on this machine where the
 // server listens on loopback, sent the request.
-func (g *gate) ownOrigin(origin, host string) bool {
+func (g *gate) ownOrigin(origin, host string, secure bool) bool {
 	u, err := url.Parse(origin)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || origin != u.Scheme+"://"+u.Host {
 		return false
 	}
-	return strings.EqualFold(u.Host, host) || g.loopback && isLoopback(u.Hostname())
+	name, ok := splitHost(u.Host)
+	if !ok {
+		return false
+	}
+	// A proxy may have taken TLS off, so that a page of https may reach a server of http; never the other
+	// way round: a page that came in the clear may be anybody's.
+	own := strings.EqualFold(u.Host, host) && (u.Scheme == "https" || !secure)
+	return own || g.loopback && isLoopback(name)
 }
 
 func allowOrigin(h http.Header, origin string) {
@@ -100,75 +148,4 @@ func allowOrigin(h http.Header, origin string) {
 	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key, X-Request-Id")
 	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After")
 	h.Set("Access-Control-Max-Age", "600")
-}
-
-// admit checks key, rate and content type, and answers for a request that may not pass.
-func (g *gate) admit(w http.ResponseWriter, r *http.Request) bool {
-	key, valid := g.key(r)
-	if g.limits != nil {
-		client := "address " + clientIP(r)
-		if valid && len(g.keys) > 0 {
-			client = "key " + key
-		}
-		if wait, ok := g.limits.take(client); !ok {
-			seconds := int(wait.Seconds()) + 1
-			w.Header().Set("Retry-After", fmt.Sprint(seconds))
-			openai.WriteError(w, http.StatusTooManyRequests, "rate_limit_exceeded", "",
-				fmt.Sprintf("more than %d requests in a minute; try again in %d s", g.limits.perMinute, seconds))
-			return false
-		}
-	}
-	if !valid {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		reason := "the API key is wrong"
-		if key == "" {
-			reason = "the API key is missing"
-		}
-		openai.WriteError(w, http.StatusUnauthorized, "invalid_api_key", "",
-			reason+"; send it as the header \"Authorization: Bearer KEY\"")
-		return false
-	}
-	return isJSON(w, r)
-}
-
-// key returns the key that the request carries and whether it opens the routes.
-func (g *gate) key(r *http.Request) (string, bool) {
-	key := r.Header.Get("X-Api-Key")
-	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		key = strings.TrimSpace(token)
-	}
-	if len(g.keys) == 0 {
-		return key, true
-	}
-	sum, match := sha256.Sum256([]byte(key)), 0
-	for _, want := range g.keys {
-		match |= subtle.ConstantTimeCompare(sum[:], want[:])
-	}
-	return key, match == 1
-}
-
-// isJSON insists on application/json where a request changes or asks something. Browsers send the other
-// types across origins without asking first.
-func isJSON(w http.ResponseWriter, r *http.Request) bool {
-	switch r.Method {
-	case http.MethodPost, http.MethodPut, http.MethodPatch:
-	default:
-		return true
-	}
-	got := r.Header.Get("Content-Type")
-	if media, _, err := mime.ParseMediaType(got); err == nil && media == "application/json" {
-		return true
-	}
-	openai.WriteError(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "",
-		fmt.Sprintf("the body's Content-Type is %q; send JSON with the header \"Content-Type: application/json\"", got))
-	return false
-}
-
-// clientIP is the address of the other end. Forwarding headers are not read: anyone can write them.
-func clientIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

@@ -11,9 +11,9 @@ import (
 // maxClients bounds the limiter's memory. The client that was quiet for longest is forgotten first.
 const maxClients = 8192
 
-// limiter counts requests per client: a bucket of perMinute requests that fills up within a minute.
+// limiter counts requests per client: a bucket of so many requests that fills up within a minute.
 type limiter struct {
-	perMinute int
+	perMinute int // for clients without a limit of their own; 0 is none
 
 	mu      sync.Mutex // guards the rest
 	clients map[string]*list.Element
@@ -21,37 +21,52 @@ type limiter struct {
 }
 
 type bucket struct {
-	client string
-	rate   *rate.Limiter
+	client    string
+	perMinute int
+	rate      *rate.Limiter
 }
 
 func newLimiter(perMinute int) *limiter {
 	return &limiter{perMinute: perMinute, clients: map[string]*list.Element{}, recent: list.New()}
 }
 
-// take counts a request, or says how long to wait until one is free.
-func (l *limiter) take(client string) (wait time.Duration, ok bool) {
-	reservation := l.bucket(client).Reserve()
+// take counts a request of a client, whose own limit goes before the limiter's where it is not 0. It
+// returns the limit, and how long to wait where it is reached.
+func (l *limiter) take(client string, own int) (perMinute int, wait time.Duration) {
+	perMinute = l.perMinute
+	if own > 0 {
+		perMinute = own
+	}
+	if perMinute <= 0 {
+		return 0, 0
+	}
+	reservation := l.bucket(client, perMinute).Reserve()
 	if wait = reservation.Delay(); wait > 0 {
 		reservation.Cancel()
-		return wait, false
 	}
-	return 0, true
+	return perMinute, wait
 }
 
-func (l *limiter) bucket(client string) *rate.Limiter {
+func (l *limiter) bucket(client string, perMinute int) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e, ok := l.clients[client]; ok {
-		l.recent.MoveToFront(e)
-		return e.Value.(*bucket).rate
+		if e.Value.(*bucket).perMinute == perMinute {
+			l.recent.MoveToFront(e)
+			return e.Value.(*bucket).rate
+		}
+		l.forget(e) // its limit was changed
 	}
 	if l.recent.Len() >= maxClients {
-		oldest := l.recent.Back()
-		l.recent.Remove(oldest)
-		delete(l.clients, oldest.Value.(*bucket).client)
+		l.forget(l.recent.Back())
 	}
-	b := &bucket{client, rate.NewLimiter(rate.Limit(float64(l.perMinute)/60), l.perMinute)}
+	b := &bucket{client, perMinute, rate.NewLimiter(rate.Limit(float64(perMinute)/60), perMinute)}
 	l.clients[client] = l.recent.PushFront(b)
 	return b.rate
+}
+
+// forget drops a client. l.mu is held.
+func (l *limiter) forget(e *list.Element) {
+	l.recent.Remove(e)
+	delete(l.clients, e.Value.(*bucket).client)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/internal/openai"
+	"github.com/toolserve/toolserve/internal/server/apikey"
 )
 
 // The pace below which a connection is taken for dead or hostile.
@@ -26,10 +27,13 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		start := time.Now()
 		id := requestID(r)
 		w.Header().Set("X-Request-Id", id)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
+		harden(w.Header())
 		out := &response{ResponseWriter: w, rc: http.NewResponseController(w)}
 		if r.Body != nil && r.Body != http.NoBody {
 			body := &pacedBody{ReadCloser: r.Body, rc: out.rc}
+			if s.opts.Timeout > 0 {
+				body.until = start.Add(s.opts.Timeout)
+			}
 			body.hurry() // also where no handler reads it: net/http does at the end
 			r.Body = body
 		}
@@ -53,13 +57,27 @@ func (s *Server) observe(next http.Handler) http.Handler {
 	})
 }
 
+// harden tells browsers to do nothing with an answer but to hand it to the program that asked: not to guess
+// its type, run it, frame it, embed it in other pages, keep it, or name it to others.
+func harden(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+}
+
 func (s *Server) record(r *http.Request, out *response, id string, took time.Duration) {
 	level := slog.LevelInfo
 	if r.URL.Path == "/health" {
 		level = slog.LevelDebug // probes come every few seconds
 	}
-	s.log.Log(r.Context(), level, "request", "method", r.Method, "path", r.URL.Path, "status", out.status,
-		"bytes", out.bytes, "duration", took.Round(time.Microsecond), "client", clientIP(r), "id", id)
+	attrs := []any{"method", r.Method, "path", r.URL.Path, "status", out.status,
+		"bytes", out.bytes, "duration", took.Round(time.Microsecond), "client", clientIP(r), "id", id}
+	if out.actor != "" {
+		attrs = append(attrs, "key", out.actor)
+	}
+	s.log.Log(r.Context(), level, "request", attrs...)
 }
 
 // requestID returns the id that the client gave, if it can be shown in a log, or a new one.
@@ -77,9 +95,13 @@ func requestID(r *http.Request) string {
 }
 
 // protect puts admission, the limits on the body and the timeout around a handler.
-func (s *Server) protect(next http.Handler) http.Handler {
+func (s *Server) protect(scope apikey.Scope, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.gate.admit(w, r) {
+		key, ok := s.gate.admit(w, r, scope)
+		if key.Name != "" {
+			r = withActor(w, r, key)
+		}
+		if !ok {
 			return
 		}
 		if r.ContentLength > s.opts.MaxBody {
@@ -125,11 +147,16 @@ func (timeoutError) Is(target error) bool { return target == context.DeadlineExc
 // pacedBody reads a body that must keep coming.
 type pacedBody struct {
 	io.ReadCloser
-	rc *http.ResponseController
+	rc    *http.ResponseController
+	until time.Time // when the whole of it must be there; zero: whenever
 }
 
 func (b *pacedBody) hurry() {
-	_ = b.rc.SetReadDeadline(time.Now().Add(readPause)) // not every writer has deadlines
+	deadline := time.Now().Add(readPause)
+	if !b.until.IsZero() && b.until.Before(deadline) {
+		deadline = b.until
+	}
+	_ = b.rc.SetReadDeadline(deadline) // not every writer has deadlines
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
@@ -149,6 +176,7 @@ type response struct {
 	rc     *http.ResponseController
 	status int // 0: nothing yet
 	bytes  int64
+	actor  string // the name of the key that the request came with
 }
 
 // Unwrap lets http.ResponseController reach the connection.

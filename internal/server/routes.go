@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -28,29 +29,35 @@ func (t *routes) add(pattern string, handler http.Handler) {
 // handler returns the table with an answer for requests that match no route; protect is put around it, so
 // that the routes are listed to those only who may use them.
 func (t *routes) handler(protect func(http.Handler) http.Handler) http.Handler {
-	all := &http.ServeMux{}
-	all.Handle("/", protect(http.HandlerFunc(t.unmatched)))
+	unmatched := protect(http.HandlerFunc(t.unmatched))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := t.mux.Handler(r); pattern == "" {
-			all.ServeHTTP(w, r)
+		// The mux would redirect a path such as //v1/x, and a client that follows sends its key and its
+		// call to somewhere else. There is nothing at such a path.
+		if _, pattern := t.mux.Handler(r); pattern == "" || !clean(r.URL.Path) {
+			unmatched.ServeHTTP(w, r)
 			return
 		}
 		t.mux.ServeHTTP(w, r)
 	})
 }
 
+// clean reports whether a path has no empty, "." or ".." segments.
+func clean(p string) bool {
+	return strings.HasPrefix(p, "/") && (path.Clean(p) == p || path.Clean(p)+"/" == p)
+}
+
 // unmatched answers a request that no route takes: 405 where another method would do, else 404.
 func (t *routes) unmatched(w http.ResponseWriter, r *http.Request) {
-	if allow := t.methods(r); len(allow) > 0 {
+	if allow := t.methods(r); len(allow) > 0 && clean(r.URL.Path) {
 		list := strings.Join(allow, ", ")
 		w.Header().Set("Allow", list)
 		openai.WriteError(w, http.StatusMethodNotAllowed, "method_not_allowed", "",
-			fmt.Sprintf("%s is not a method of %s; use %s", r.Method, r.URL.Path, list))
+			fmt.Sprintf("%.40s is not a method of %.200s; use %s", r.Method, r.URL.Path, list))
 		return
 	}
 	known := slices.Sorted(slices.Values(t.patterns))
 	openai.WriteError(w, http.StatusNotFound, "unknown_route", "",
-		fmt.Sprintf("there is no %s; the routes are: %s", r.URL.Path, strings.Join(known, ", ")))
+		fmt.Sprintf("there is no %.200s; the routes are: %s", r.URL.Path, strings.Join(known, ", ")))
 }
 
 // methods returns the methods that the table knows for r's path.

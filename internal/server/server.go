@@ -5,6 +5,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/toolserve/toolserve/internal/server/apikey"
 )
 
 // Options configure a [Server]. The zero value listens on 127.0.0.1 at a free port, without key and limits.
@@ -20,14 +23,18 @@ type Options struct {
 	// Host is the address to listen on: 127.0.0.1 if empty. Port 0 takes a free one.
 	Host string
 	Port int
-	// APIKeys are the keys that open the routes, as "Authorization: Bearer KEY" or "X-Api-Key: KEY". None
-	// leaves the routes open.
-	APIKeys []string
+	// Keys open the routes, as "Authorization: Bearer KEY" or "X-Api-Key: KEY", each those of its scopes.
+	// Nil leaves the routes open.
+	Keys *apikey.Ring
+	// Certificate is the server's certificate, as [LoadCertificate] returns it; nil serves without TLS.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// AllowedOrigins are the origins, such as "https://chat.example.org", of web pages that may use the API.
-	// None turns CORS off. AllowedHosts are further names that a server on loopback answers to.
+	// None turns CORS off. AllowedHosts are the names, besides those of loopback, that the server answers
+	// to. Without any, a server on loopback answers to no others, one elsewhere without keys to addresses
+	// and names without a dot, and one with keys to all.
 	AllowedOrigins, AllowedHosts []string
-	// RateLimit is the most requests a minute from one key, or from one address where the key is missing or
-	// wrong; 0 is no limit.
+	// RateLimit is the most requests a minute from one key that has no limit of its own, or from one
+	// address where the key is missing or wrong; 0 is no limit.
 	RateLimit int
 	// Timeout bounds a request from its headers to the end of the answer; 0 is no limit.
 	Timeout time.Duration
@@ -80,11 +87,25 @@ func New(opts Options) *Server {
 	return s
 }
 
-// Handle adds a route, with a pattern of http.ServeMux that names a method, such as "POST /v1/things/{id}".
-// All routes are added before [Server.Handler] or [Server.Serve] is called. It panics on a pattern that is
-// not one or that conflicts with another.
-func (s *Server) Handle(pattern string, handler http.Handler) {
-	s.routes.add(pattern, s.protect(handler))
+// Handle adds a route that needs a scope, with a pattern of http.ServeMux that names a method, such as
+// "POST /v1/things/{id}". All routes are added before [Server.Handler] or [Server.Serve] is called. It
+// panics on a pattern that is not one or that conflicts with another.
+func (s *Server) Handle(scope apikey.Scope, pattern string, handler http.Handler) {
+	s.routes.add(pattern, s.protect(scope, handler))
+}
+
+// Scoped returns what adds routes that all need one scope.
+func (s *Server) Scoped(scope apikey.Scope) Scoped { return Scoped{s, scope} }
+
+// Scoped adds routes to a Server.
+type Scoped struct {
+	server *Server
+	scope  apikey.Scope
+}
+
+// Handle is [Server.Handle] with the scope.
+func (s Scoped) Handle(pattern string, handler http.Handler) {
+	s.server.Handle(s.scope, pattern, handler)
 }
 
 // HandleOpen adds a route that needs no key and has no rate.
@@ -94,8 +115,11 @@ func (s *Server) HandleOpen(pattern string, handler http.Handler) {
 
 // Handler returns the routes behind all that the server does around them but listening.
 func (s *Server) Handler() http.Handler {
-	return s.observe(s.gate.screen(s.routes.handler(s.protect)))
+	return s.observe(s.gate.screen(s.routes.handler(s.anyKey)))
 }
+
+// anyKey is protect for what every key opens.
+func (s *Server) anyKey(next http.Handler) http.Handler { return s.protect("", next) }
 
 // Listen takes the port. Until [Server.Serve] runs, connections wait.
 func (s *Server) Listen() error {
@@ -106,6 +130,9 @@ func (s *Server) Listen() error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return listenError(addr, s.opts.Port, err)
+	}
+	if tcp, ok := ln.Addr().(*net.TCPAddr); ok && s.gate.loopback && !tcp.IP.IsLoopback() {
+		return errors.Join(fmt.Errorf("%s is %v on this machine, which is not loopback: correct the name, or give the address with --host", s.opts.Host, tcp.IP), ln.Close())
 	}
 	s.ln = ln
 	return nil
@@ -135,9 +162,11 @@ func (s *Server) Serve(ctx context.Context) error {
 		MaxHeaderBytes:    headerBytes,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what broken clients cause
+		// OPTIONS * would be answered by net/http itself.
+		DisableGeneralOptionsHandler: true,
 	}
 	served := make(chan error, 1) // hs.Serve's only answer
-	go func() { served <- hs.Serve(s.ln) }()
+	go func() { served <- s.accept(hs) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %v: %w", s.ln.Addr(), err)
@@ -146,6 +175,15 @@ func (s *Server) Serve(ctx context.Context) error {
 	s.drain(hs, cut)
 	<-served
 	return nil
+}
+
+// accept serves what comes in, with TLS where there is a certificate.
+func (s *Server) accept(hs *http.Server) error {
+	if s.opts.Certificate == nil {
+		return hs.Serve(s.ln)
+	}
+	hs.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.opts.Certificate}
+	return hs.ServeTLS(s.ln, "", "")
 }
 
 // drain ends hs: first by waiting for its requests, then by cutting them short, then by force.

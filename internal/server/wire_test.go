@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/toolserve/toolserve/internal/server/apikey"
 )
 
 // pipes is a listener whose connections live in memory, so that time can be faked.
@@ -107,7 +109,7 @@ func TestSilentBody(t *testing.T) {
 
 // A body that is refused before it is read must not hold the connection either.
 func TestSilentBodyNobodyReads(t *testing.T) {
-	serve(t, Options{APIKeys: []string{"k"}}, nil, func(dial func() net.Conn, _ func()) {
+	serve(t, Options{Keys: ring("k")}, nil, func(dial func() net.Conn, _ func()) {
 		conn, start := dial(), time.Now()
 		go drip(conn, postHead, 0)
 		if answer := rest(conn); !strings.HasPrefix(answer, "HTTP/1.1 401 ") || time.Since(start) > 2*readPause {
@@ -119,7 +121,7 @@ func TestSilentBodyNobodyReads(t *testing.T) {
 // A slow body that keeps coming is fine, and a long answer is not cut by the body's deadline.
 func TestSlowBodyAndLongAnswer(t *testing.T) {
 	routes := func(s *Server) {
-		s.Handle("POST /long", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Handle(apikey.Chat, "POST /long", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			select {
 			case <-time.After(10 * readPause):
@@ -146,7 +148,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	var ended chan error // of capacity 1, made in fake time
 	routes := func(s *Server) {
 		ended = make(chan error, 1)
-		s.Handle("GET /flood", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Handle(apikey.Chat, "GET /flood", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			rc := http.NewResponseController(w)
 			for {
 				if _, err := w.Write([]byte("data: x\n\n")); err != nil {
@@ -170,6 +172,20 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	})
 }
 
+// A body that comes, but too slowly to end, ends with the request's time.
+func TestDrippedBody(t *testing.T) {
+	serve(t, Options{Timeout: time.Minute}, nil, func(dial func() net.Conn, _ func()) {
+		conn, start := dial(), time.Now()
+		go func() {
+			drip(conn, postHead, 0)
+			drip(conn, strings.Repeat("x", 100), readPause/2)
+		}()
+		if answer := rest(conn); !strings.HasPrefix(answer, "HTTP/1.1 418 ") || time.Since(start) > 2*time.Minute {
+			t.Errorf("after %v the answer is %q", time.Since(start), answer)
+		}
+	})
+}
+
 func TestHostileBytes(t *testing.T) {
 	for name, in := range map[string]string{
 		"garbage":        "\x00\x01\x02\x03\r\n\r\n",
@@ -178,6 +194,19 @@ func TestHostileBytes(t *testing.T) {
 		"bad chunks":     "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 		"no host":        "GET /things/a HTTP/1.1\r\n\r\n",
 		"many headers":   "GET /things/a HTTP/1.1\r\nHost: localhost\r\n" + strings.Repeat("X: "+strings.Repeat("y", 1000)+"\r\n", 200) + "\r\n",
+		"two hosts":      "GET /things/a HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
+		"whole address":  "GET http://evil.example/things/a HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"two origins":    "GET /things/a HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nOrigin: https://evil.example\r\n\r\n",
+		"folded origin":  "GET /things/a HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n ,https://evil.example\r\n\r\n",
+		"null origin":    "GET /things/a HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n",
+		"unclean path":   "POST //echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+		"dots in path":   "POST /things/..//echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+		"plain text":     "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
+		"no type":        "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}",
+		"two types":      "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
+		"all options":    "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"connect":        "CONNECT evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"no slash":       "GET things/a HTTP/1.1\r\nHost: localhost\r\n\r\n",
 		"header newline": "GET /things/a HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: a\rb\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -200,7 +229,7 @@ func TestHostileBytes(t *testing.T) {
 // slowRoute answers after a time, or says why it could not.
 func slowRoute(took time.Duration) func(*Server) {
 	return func(s *Server) {
-		s.Handle("GET /slow", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Handle(apikey.Chat, "GET /slow", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			select {
 			case <-time.After(took):
 				_, _ = w.Write([]byte("done"))
