@@ -49,32 +49,3 @@ func TestTextIsUntouched(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkPlainText(b *testing.B) {
-	text := strings.Repeat("The tide rises at noon, and falls again by the evening.\n", 2000)
-	html := strings.Repeat("<p>A <b>bold</b> [link](x) {a: 1}, `<i>`</p>\n", 2500)
-	for _, name := range []string{"hermes", "auto", "gpt_oss", "minicpm5"} {
-		f, _ := Lookup(name)
-		b.Run(name+"/prose", func(b *testing.B) { benchmark(b, f, text) })
-		b.Run(name+"/html", func(b *testing.B) { benchmark(b, f, html) })
-	}
-}
-
-func BenchmarkCall(b *testing.B) {
-	f, _ := Lookup("hermes")
-	prose := strings.Repeat(`The tide \"rises\" at {noon}, and falls\n`, 2500)
-	benchmark(b, f, `<tool_call>`+"\n"+`{"name": "write_file", "arguments": {"content": "`+prose+`"}}`+"\n</tool_call>")
-}
-
-// benchmark reads text in deltas of four bytes.
-func benchmark(b *testing.B, f *Family, text string) {
-	b.SetBytes(int64(len(text)))
-	b.ReportAllocs()
-	for b.Loop() {
-		p := f.NewParser(Options{Tools: testTools})
-		for i := 0; i < len(text); i += 4 {
-			p.Write(text[i:min(i+4, len(text))])
-		}
-		p.Close()
-	}
-}

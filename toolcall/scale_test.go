@@ -1,7 +1,6 @@
 package toolcall
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 )
@@ -25,17 +24,6 @@ var contents = map[string]string{
 	"braces": "{[({})]}{a}[b](c)<d></d>;,:",
 	"quotes": `\"a\" \\ \"\" `,
 	"lines":  `a\nb\n\n\t`,
-}
-
-func BenchmarkFamilies(b *testing.B) {
-	for _, f := range Families() {
-		for _, kind := range []string{"prose", "braces", "quotes", "lines"} {
-			for _, size := range []int{1 << 10, 100 << 10, 1 << 20} {
-				text := bigCase(b, f.Name(), strings.Repeat(contents[kind], size/len(contents[kind])))
-				b.Run(fmt.Sprintf("%s/%s/%dKB", f.Name(), kind, size>>10), func(b *testing.B) { benchmark(b, f, text) })
-			}
-		}
-	}
 }
 
 // TestLongArguments reads long arguments in small pieces: they arrive whole, as they come.

@@ -18,6 +18,8 @@ var (
 	idKeys   = []string{"id", "tool_call_id", "call_id"}
 	// wrapKeys hold a whole call, or the list of calls.
 	wrapKeys = []string{"function", "tool_calls"}
+	// firstKeys are those that a call may begin with.
+	firstKeys = slices.Concat(nameKeys, argsKeys, idKeys, wrapKeys, []string{"type"})
 )
 
 // JSON is one call as a JSON object, or a list of such: an array, or several in a row. Keys may come
@@ -85,16 +87,16 @@ func startsKey(text string) stream.Match {
 	if text[0] != '"' && text[0] != '\'' {
 		return stream.No
 	}
-	quote, text := text[:1], text[1:]
+	quote, text := text[0], text[1:]
 	got := stream.No
-	for _, keys := range [][]string{nameKeys, argsKeys, idKeys, wrapKeys, {"type"}} {
-		for _, key := range keys {
-			if strings.HasPrefix(text, key+quote) {
-				return stream.Yes
-			}
-			if strings.HasPrefix(key+quote, text) {
-				got = stream.Part
-			}
+	for _, key := range firstKeys {
+		n := min(len(text), len(key))
+		switch {
+		case text[:n] != key[:n]:
+		case len(text) <= len(key):
+			got = stream.Part
+		case text[n] == quote:
+			return stream.Yes
 		}
 	}
 	return got
@@ -107,6 +109,7 @@ type jsonState uint8
 const (
 	jsonItem   jsonState = iota // a call, or the array of calls
 	jsonKey                     // a key of the call, or its end
+	jsonColon                   // what separates a key from its value
 	jsonMember                  // the value of a key
 	jsonArgs                    // inside the arguments
 	jsonSkip                    // inside a value that means nothing
@@ -143,6 +146,12 @@ func (m *jsonMachine) Step(p *stream.Parser) stream.Step {
 			got = m.item(p)
 		case jsonKey:
 			got = m.readKey(p)
+		case jsonColon:
+			if p.In[0] != ':' {
+				return stream.Fail
+			}
+			p.Skip(1)
+			m.state, got = jsonMember, stream.Text
 		case jsonMember:
 			got = m.member(p)
 		case jsonArgs:
@@ -192,16 +201,11 @@ func (m *jsonMachine) readKey(p *stream.Parser) stream.Step {
 	if got != stream.Done {
 		return got
 	}
-	rest := p.In[n:]
-	rest = rest[stream.LeadingSpace(rest):]
-	if rest == "" {
-		return stream.More
-	}
-	if rest[0] != ':' || m.body.Strict && !m.knows(key) {
+	if m.body.Strict && !m.knows(key) {
 		return stream.Fail
 	}
-	p.Skip(len(p.In) - len(rest) + 1)
-	m.key, m.state = key, jsonMember
+	p.Skip(n)
+	m.key, m.state = key, jsonColon
 	return stream.Text
 }
 

@@ -150,13 +150,15 @@ func (m *pythonMachine) argument(p *stream.Parser) stream.Step {
 		n++
 	}
 	rest := p.In[n:]
-	rest = rest[stream.LeadingSpace(rest):]
+	space := stream.LeadingSpace(rest)
+	rest = rest[space:]
+	near := space <= maxGap
 	switch {
 	case n > stream.MaxName:
 		return stream.Fail
-	case rest == "" && !p.Final, n > 0 && rest == "=" && !p.Final:
+	case near && !p.Final && (rest == "" || n > 0 && rest == "="):
 		return stream.More
-	case n > 0 && strings.HasPrefix(rest, "=") && !strings.HasPrefix(rest, "=="):
+	case near && n > 0 && strings.HasPrefix(rest, "=") && !strings.HasPrefix(rest, "=="):
 		m.key = p.In[:n]
 		p.Skip(len(p.In) - len(rest) + 1)
 		p.Skip(stream.LeadingSpace(p.In))

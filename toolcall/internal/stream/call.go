@@ -8,6 +8,9 @@ import (
 	"github.com/toolserve/toolserve/chat"
 )
 
+// maxStart bounds what may stand between an opening marker and the place that tells a call from text.
+const maxStart = 1024
+
 // call is the state of the markup that is being read as a call.
 type call struct {
 	forms   []*Form // the forms that the opening marker leaves possible
@@ -60,7 +63,7 @@ func (p *Parser) startBare() Match {
 	}
 	part := false
 	for _, f := range p.fam.compiled.bare {
-		switch f.Body.Start(p, p.In) {
+		switch p.starts(f) {
 		case Yes:
 			if part {
 				return Part
@@ -75,6 +78,16 @@ func (p *Parser) startBare() Match {
 		return Part
 	}
 	return No
+}
+
+// starts reports whether a body of form f begins here. What has not shown itself within maxStart bytes is
+// none.
+func (p *Parser) starts(f *Form) Match {
+	got := f.Body.Start(p, p.In[:min(len(p.In), maxStart)])
+	if got == Part && len(p.In) >= maxStart {
+		return No
+	}
+	return got
 }
 
 func (p *Parser) beginSpan(forms []*Form, opener int, special bool) {
@@ -113,7 +126,7 @@ func (p *Parser) chooseForm() bool {
 	}
 	part := false
 	for _, f := range c.forms {
-		switch f.Body.Start(p, p.In) {
+		switch p.starts(f) {
 		case Yes:
 			if part && !p.Final {
 				return false
@@ -261,7 +274,7 @@ func (p *Parser) afterBody() bool {
 			return true
 		}
 		if got == No && !c.form.Once && !c.form.Header {
-			got = c.form.Body.Start(p, p.In)
+			got = p.starts(c.form)
 		}
 		switch {
 		case got == Part && !p.Final:
