@@ -157,6 +157,22 @@ func printSide(out io.Writer, sign string, text *string) {
 	}
 }
 
+// printNotes prints what is to be said of the servers beside their state.
+func printNotes(out io.Writer, servers []client.ServerStatus) {
+	for _, s := range servers {
+		for _, p := range s.Pending {
+			state := "held"
+			if !p.Held {
+				state = "changed"
+			}
+			fmt.Fprintf(out, "%s: %s: %s (%s)\n", state, subject(p), shortened(p.Reason, 300), shortened(p.Mend, 300))
+		}
+		for _, note := range s.Notes {
+			fmt.Fprintf(out, "note: %s: %s\n", shortened(s.Name, 200), shortened(note, 500))
+		}
+	}
+}
+
 func (c *MCPApproveCmd) open(streams IO) (approvals, func(), error) {
 	if c.Config == "" {
 		server, err := c.client()

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/toolserve/toolserve/internal/cli/repl"
@@ -58,22 +57,6 @@ func (c *MCPStatusCmd) Run(ctx context.Context, streams IO) error {
 	}
 	printNotes(streams.Out, status.Servers)
 	return nil
-}
-
-// printNotes prints what is to be said of the servers beside their state.
-func printNotes(out io.Writer, servers []client.ServerStatus) {
-	for _, s := range servers {
-		for _, p := range s.Pending {
-			state := "held"
-			if !p.Held {
-				state = "changed"
-			}
-			fmt.Fprintf(out, "%s: %s: %s (%s)\n", state, subject(p), shortened(p.Reason, 300), shortened(p.Mend, 300))
-		}
-		for _, note := range s.Notes {
-			fmt.Fprintf(out, "note: %s: %s\n", shortened(s.Name, 200), shortened(note, 500))
-		}
-	}
 }
 
 // sandboxWord is the level of a sandbox that the server describes by a word or by an object.
@@ -279,133 +262,3 @@ func printTable(out io.Writer, rows [][]string) error {
 
 // shortened is a text on one line of at most limit characters.
 func shortened(text string, limit int) string { return repl.Line(text, limit) }
-
-// auditInterval is how often --follow asks for new records.
-const auditInterval = time.Second
-
-// MCPAuditCmd is `toolserve mcp audit`.
-type MCPAuditCmd struct {
-	Remote
-	Limit  int    `default:"50" help:"Number of newest records."`
-	Tool   string `help:"Only tools whose name contains this." placeholder:"NAME"`
-	Server string `help:"Only servers whose name contains this." placeholder:"NAME"`
-	Errors bool   `help:"Only what did not succeed."`
-	Follow bool   `short:"f" help:"Go on with the records that come, until interrupted."`
-	JSON   bool   `help:"Print one JSON object a line."`
-}
-
-// Help is the long description.
-func (*MCPAuditCmd) Help() string { return remoteHelp }
-
-// Validate checks the flags.
-func (c *MCPAuditCmd) Validate() error {
-	if c.Limit < 1 {
-		return errors.New("--limit must be at least 1")
-	}
-	return nil
-}
-
-// Run prints the records, oldest first.
-func (c *MCPAuditCmd) Run(ctx context.Context, streams IO) error {
-	server, err := c.client()
-	if err != nil {
-		return err
-	}
-	defer server.Close()
-	filter := client.AuditFilter{Limit: c.Limit, Tool: c.Tool, Server: c.Server, Errors: c.Errors}
-	var last uint64
-	for first := true; ; first = false {
-		log, err := server.MCPAudit(ctx, filter)
-		switch {
-		case err != nil && ctx.Err() != nil && !first: // interrupted while following
-			return nil
-		case err != nil:
-			return remoteError(err)
-		case first && !c.Follow && len(log.Entries) == 0:
-			return printEmpty(streams, "no audit records", log.Reason)
-		}
-		var fresh []client.AuditEntry
-		if fresh, last = newEntries(log.Entries, last); len(fresh) > 0 {
-			if err := c.print(streams.Out, fresh); err != nil {
-				return err
-			}
-		}
-		if !c.Follow {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(auditInterval):
-		}
-	}
-}
-
-// newEntries returns the entries after the one with the number last, and the newest number. Numbers
-// that start over are those of a server that was started again: all of its entries are new.
-func newEntries(entries []client.AuditEntry, last uint64) ([]client.AuditEntry, uint64) {
-	if len(entries) == 0 {
-		return nil, last
-	}
-	newest := entries[len(entries)-1].Seq
-	if newest < last {
-		last = 0
-	}
-	i := slices.IndexFunc(entries, func(e client.AuditEntry) bool { return e.Seq > last })
-	if i < 0 {
-		return nil, newest
-	}
-	return entries[i:], newest
-}
-
-// print writes the entries as a table or, with --json, one a line as they came.
-func (c *MCPAuditCmd) print(out io.Writer, entries []client.AuditEntry) error {
-	if c.JSON {
-		for _, e := range entries {
-			var line bytes.Buffer
-			if err := json.Compact(&line, e.Raw); err != nil {
-				return fmt.Errorf("print the record: %w", err)
-			}
-			fmt.Fprintf(out, "%s\n", line.Bytes())
-		}
-		return nil
-	}
-	rows := make([][]string, 0, len(entries))
-	for _, e := range entries {
-		rows = append(rows, []string{
-			e.Time.Local().Format("2006-01-02 15:04:05"), strconv.FormatUint(e.Seq, 10), auditSubject(e), auditOutcome(e),
-		})
-	}
-	return printTable(out, rows)
-}
-
-func auditSubject(e client.AuditEntry) string {
-	switch {
-	case e.Tool == "" && e.Server == "":
-		return e.Kind
-	case e.Tool == "":
-		return e.Kind + " " + e.Server
-	case e.Server == "":
-		return e.Tool
-	}
-	return e.Server + "__" + e.Tool
-}
-
-func auditOutcome(e client.AuditEntry) string {
-	switch {
-	case e.Success:
-		return strings.TrimSpace(fmt.Sprintf("ok %s", milliseconds(e.DurationMS)))
-	case e.Error != "":
-		return "error: " + e.Error
-	case e.Decision != "" && e.Decision != "allow":
-		return e.Decision + ": " + e.Reason
-	}
-	return strings.TrimSpace(e.Reason + " " + e.Note)
-}
-
-func milliseconds(ms float64) string {
-	if ms <= 0 {
-		return ""
-	}
-	return strconv.FormatFloat(ms, 'f', 1, 64) + " ms"
-}

@@ -4,11 +4,14 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/toolserve/toolserve/policy"
+	"github.com/toolserve/toolserve/policy/screen"
+	"github.com/toolserve/toolserve/policy/trust"
 )
 
 func parse(t *testing.T, text string) (*Config, []Warning, error) {
@@ -186,6 +189,73 @@ func TestSecurityBlock(t *testing.T) {
 	}
 	if cfg.MaxToolCalls != 3 || cfg.DefaultTimeout != 5*time.Second || cfg.Security.AuditFile != "/var/log/a.jsonl" || cfg.Security.Sandbox != "off" {
 		t.Errorf("configuration is %+v", cfg)
+	}
+}
+
+func TestTrustKeys(t *testing.T) {
+	atPath := func(text string) *Config {
+		t.Helper()
+		cfg, warnings, err := Parse([]byte(text), ParseOptions{Path: "/conf/mcp.json"})
+		if err != nil || len(warnings) > 0 {
+			t.Fatalf("%v, %v in\n%s", err, warnings, text)
+		}
+		return cfg
+	}
+	cfg := atPath(`{"mcpServers":{"s":{"command":"a","trust":"warn","roots":["data","/x"],"max_calls_per_minute":5},"t":{"command":"a","max_calls_per_minute":0}},
+		"security":{"trust":"off","new_tools":"hold","screen":"hold","lock_file":"l.json","audit_sync":"always","audit_max_bytes":1000,"audit_max_files":0}}`)
+	s := cfg.Security
+	if s.Trust != trust.Off || !s.HoldNewTools || s.Screen != screen.Hold || cfg.LockFile() != "/conf/l.json" {
+		t.Errorf("trust is %+v", s)
+	}
+	if a := cfg.AuditOptions(); a.SyncEvery >= 0 || a.MaxBytes != 1000 || a.MaxFiles != -1 {
+		t.Errorf("the audit log is kept as %+v", a)
+	}
+	rules := cfg.ToolRules().Servers
+	if r := rules["s"]; r.CallsPerMinute != 5 || !slices.Equal(r.Roots, []string{"/conf/data", "/x"}) || rules["t"].CallsPerMinute != -1 || cfg.Servers[0].Trust != trust.Warn {
+		t.Errorf("the rules of the servers are %+v", rules)
+	}
+	cfg = atPath(`{"mcpServers":{},"security":{"audit_sync":2.5,"audit_max_files":3}}`)
+	if a := cfg.AuditOptions(); a.SyncEvery != 2500*time.Millisecond || a.MaxFiles != 3 || cfg.LockFile() != "/conf/mcp.lock.json" {
+		t.Errorf("the audit log is kept as %+v, the lock file is %s", a, cfg.LockFile())
+	}
+	if (&Config{}).LockFile() != "" {
+		t.Error("a configuration without a path has a lock file")
+	}
+	for block, want := range map[string]string{
+		`"trust":"yes"`: `"off", "warn", "hold"`, `"screen":1`: "must be a string", `"new_tools":"deny"`: `"allow", "hold"`,
+		`"lock_file":""`: "beside the configuration", `"audit_sync":"never"`: `"close", "always"`, `"audit_max_bytes":-1`: "whole number", `"audit_max_files":1.5`: "whole number",
+	} {
+		if _, _, err := parse(t, `{"mcpServers":{},"security":{`+block+`}}`); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", block, err, want)
+		}
+	}
+}
+
+func TestLaunchItemHidesSecrets(t *testing.T) {
+	cfg, _ := mustParse(t, `{"mcpServers":{"s":{"command":"npx","args":["--api-key","s3cret-1","--token=ghp_abcdefghijklmnopqrstuvwxyz0123456789","${TOKEN}","--name","plain"],
+		"env":{"PASSWORD":"s3cret-2","DB":"postgres://u:s3cret-3@h/db","MODE":"fast","HOST":"${TOKEN}","KEY":"${TOKEN:-s3cret-4}"}},
+		"r":{"url":"https://h.test/mcp?token=s3cret-5","headers":{"Authorization":"Bearer ${TOKEN}","X-Api-Key":"s3cret-6","X-Team":"blue"},"token":"${TOKEN}"}}}`)
+	redactor := cfg.AuditOptions().Redactor
+	var all string
+	for _, s := range cfg.Servers {
+		all += string(cfg.LaunchItem(s, redactor).Definition)
+		// Of an entry that a program changed, nothing of the values is told.
+		s.Args = append(s.Args, "more")
+		changed := string(cfg.LaunchItem(s, redactor).Definition)
+		if strings.Contains(changed, "fast") || strings.Contains(changed, "blue") || !strings.Contains(changed, "more") {
+			t.Errorf("the changed entry gives %s", changed)
+		}
+		all += changed
+	}
+	for _, secret := range []string{"s3cret", "ghp_", "t0k"} {
+		if strings.Contains(all, secret) {
+			t.Errorf("%q is in %s", secret, all)
+		}
+	}
+	for _, kept := range []string{"plain", "fast", "${TOKEN}", "Bearer ${TOKEN}", "blue"} {
+		if !strings.Contains(all, kept) {
+			t.Errorf("%q is not in %s", kept, all)
+		}
 	}
 }
 

@@ -3,65 +3,60 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/toolserve/toolserve/policy"
 )
 
 // NewHTTPClient returns a client for one server. It sends the headers to that server alone, and holds
-// every address it dials and every redirect against the rules; nil rules allow all. It has no timeout:
-// each request runs under a context.
+// every address it dials, every redirect, and every request to somewhere else than the endpoint against
+// the rules. Under rules no proxy is used: it would resolve names where nothing judges the address. Nil
+// rules allow all, and the proxy that the environment of this process names. There is no timeout: each
+// request runs under a context.
 func NewHTTPClient(endpoint string, headers map[string]string, rules *policy.LaunchRules) *http.Client {
-	origin, _ := url.Parse(endpoint)
+	origin, err := url.Parse(endpoint)
+	if err != nil {
+		origin = &url.URL{}
+	}
 	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           guardedDial(rules, proxyFor(origin)),
+		DialContext:           guardedDial(rules),
 		ForceAttemptHTTP2:     true,
 		MaxIdleConnsPerHost:   16,
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}
+	if rules == nil {
+		transport.Proxy = http.ProxyFromEnvironment
+	}
+	guard := guardedTransport{base: transport, headers: headers, origin: origin, rules: rules}
 	return &http.Client{
-		Transport: TapHTTP{Base: headerTransport{base: transport, headers: headers, origin: origin}},
+		Transport: TapHTTP{Base: guard},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if len(via) >= 5 {
 				return errors.New("more than 5 redirects")
 			}
-			if rules == nil {
-				return nil
-			}
-			return rules.CheckURL(req.URL.String())
+			return guard.check(req.URL)
 		},
 	}
 }
 
-// proxyFor returns the host of the proxy that the environment of this process names for u, or "".
-func proxyFor(u *url.URL) string {
-	if u == nil {
-		return ""
-	}
-	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
-	if err != nil || proxy == nil {
-		return ""
-	}
-	return proxy.Hostname()
-}
-
 // guardedDial resolves a name, judges the addresses, and dials one that was judged: what is checked is
-// what is dialled. The proxy that the operator has set is dialled as it is.
-func guardedDial(rules *policy.LaunchRules, proxy string) func(context.Context, string, string) (net.Conn, error) {
+// what is dialled.
+func guardedDial(rules *policy.LaunchRules) func(context.Context, string, string) (net.Conn, error) {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, err
 		}
-		if rules == nil || host == proxy {
+		if rules == nil {
 			return dialer.DialContext(ctx, network, address)
 		}
 		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
@@ -88,16 +83,49 @@ func guardedDial(rules *policy.LaunchRules, proxy string) func(context.Context, 
 	}
 }
 
-// headerTransport adds the configured headers to requests to the configured origin: after a redirect
-// elsewhere, a secret in them would be given away.
-type headerTransport struct {
+// guardedTransport adds the configured headers to requests to the configured origin: elsewhere, a secret in
+// them would be given away. It refuses requests to where the rules do not allow the server to lead.
+type guardedTransport struct {
 	base    http.RoundTripper
 	headers map[string]string
 	origin  *url.URL
+	rules   *policy.LaunchRules
 }
 
-func (t headerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if len(t.headers) > 0 && t.origin != nil && req.URL.Scheme == t.origin.Scheme && req.URL.Host == t.origin.Host {
+func (t guardedTransport) atOrigin(u *url.URL) bool {
+	return u.Scheme == t.origin.Scheme && u.Host == t.origin.Host
+}
+
+// check judges where a server leads its client, by a redirect or by naming another address. From elsewhere
+// no way leads to this machine.
+func (t guardedTransport) check(u *url.URL) error {
+	switch {
+	case t.rules == nil || t.atOrigin(u):
+		return nil
+	case isLocal(u.Hostname()) && !isLocal(t.origin.Hostname()):
+		return fmt.Errorf("the server at '%s' leads to this machine (%s)", t.origin.Host, u.Host)
+	}
+	return t.rules.CheckURL(u.String())
+}
+
+// isLocal reports whether a host is this machine by its name.
+func isLocal(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && (addr.Unmap().IsLoopback() || addr.Unmap().IsUnspecified())
+}
+
+func (t guardedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := t.check(req.URL); err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	if len(t.headers) > 0 && t.atOrigin(req.URL) {
 		req = req.Clone(req.Context())
 		for name, value := range t.headers {
 			req.Header.Set(name, value)
@@ -107,7 +135,7 @@ func (t headerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections closes what the transport below keeps open.
-func (t headerTransport) CloseIdleConnections() {
+func (t guardedTransport) CloseIdleConnections() {
 	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
