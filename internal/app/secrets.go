@@ -11,7 +11,9 @@ import (
 
 // secrets is what the server's own log must not show: the API key and the secrets of the mcp.json, which
 // MCP servers, launch errors and URLs repeat. The zero value knows none.
-type secrets struct{ redactor atomic.Pointer[audit.Redactor] }
+type secrets struct {
+	redactor atomic.Pointer[audit.Redactor]
+}
 
 // use hides what r hides, also in the log lines of loggers that exist.
 func (s *secrets) use(r *audit.Redactor) { s.redactor.Store(r) }

@@ -39,6 +39,7 @@ type commands struct {
 	Serve  ServeCmd  `cmd:"" help:"Serve a model with the tools of an mcp.json."`
 	Chat   ChatCmd   `cmd:"" help:"Chat with a running server and its MCP tools."`
 	MCP    mcpGroup  `cmd:"" name:"mcp" help:"Look at MCP servers, tools and the audit log; judge an mcp.json."`
+	Keys   keysGroup `cmd:"" help:"Make API keys for serve --api-keys-file."`
 	Pull   PullCmd   `cmd:"" help:"Fetch a model into the cache."`
 	Models models    `cmd:"" help:"List the models in the cache, or show one."`
 	Engine engines   `cmd:"" help:"Fetch the llama.cpp libraries, or show which are used."`
@@ -57,6 +58,10 @@ type mcpGroup struct {
 	Audit   MCPAuditCmd   `cmd:"" help:"Show the audit log of a running server."`
 	Approve MCPApproveCmd `cmd:"" help:"Show what changed of servers and tools since it was approved, and approve it."`
 	Check   MCPCheckCmd   `cmd:"" help:"Judge an mcp.json without starting anything."`
+}
+
+type keysGroup struct {
+	New KeysNewCmd `cmd:"" help:"Print a new key, and the entry for the keys file."`
 }
 
 type models struct {

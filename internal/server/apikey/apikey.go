@@ -66,12 +66,14 @@ func Of(name, text string, scopes ...Scope) Key {
 // prefix begins every generated key, so that it is recognised where it should not be.
 const prefix = "tsk_"
 
-// Generate returns a new key and what a keys file needs of it. The text exists nowhere else.
-func Generate(name string, scopes ...Scope) (text string, key Key, err error) {
+// Generate returns a new key and what a keys file needs of it. The text exists nowhere else. A rateLimit of
+// 0 leaves the rate to the server.
+func Generate(name string, rateLimit int, scopes ...Scope) (text string, key Key, err error) {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // it does not fail
 	text = prefix + base64.RawURLEncoding.EncodeToString(random)
 	key = Of(name, text, scopes...)
+	key.RateLimit = rateLimit
 	return text, key, key.check()
 }
 

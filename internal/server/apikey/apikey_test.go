@@ -21,7 +21,7 @@ func hash(text string) string {
 }
 
 func TestGenerate(t *testing.T) {
-	text, key, err := Generate("alice", Chat, Tools)
+	text, key, err := Generate("alice", 0, Chat, Tools)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestGenerate(t *testing.T) {
 	if want := `{"name":"alice","sha256":"` + hash(text) + `","scopes":["chat","tools"]}`; string(entry) != want {
 		t.Errorf("the entry is %s, want %s", entry, want)
 	}
-	if again, _, _ := Generate("alice", Chat); again == text {
+	if again, _, _ := Generate("alice", 0, Chat); again == text {
 		t.Error("the same key came twice")
 	}
 	keys, err := Parse([]byte(`{"keys": [` + string(entry) + `]}`))
@@ -49,7 +49,7 @@ func TestGenerate(t *testing.T) {
 	if found, ok := ring.Find(text); !ok || found.Name != "alice" || !found.May(Tools) || found.May(Admin) || !found.May("") {
 		t.Errorf("found %+v, %v", found, ok)
 	}
-	if _, _, err := Generate("a b", Chat); err == nil {
+	if _, _, err := Generate("a b", 0, Chat); err == nil {
 		t.Error("a name with a space was taken")
 	}
 }
@@ -205,7 +205,7 @@ func FuzzParse(f *testing.F) {
 func BenchmarkFind(b *testing.B) {
 	var keys []Key
 	for range 100 {
-		_, k, _ := Generate("n", Chat)
+		_, k, _ := Generate("n", 0, Chat)
 		keys = append(keys, k)
 	}
 	ring := &Ring{fixed: keys}
