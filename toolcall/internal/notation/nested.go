@@ -40,6 +40,7 @@ type nestedMachine struct {
 	open   []string // the tags that are open, from the argument's own
 	value  []byte   // the argument's text, its inner tags included
 	stream bool     // the argument is a string: its text is handed on
+	quoter quoter
 }
 
 func (m *nestedMachine) Step(p *stream.Parser) stream.Step {
@@ -79,7 +80,7 @@ func (m *nestedMachine) Step(p *stream.Parser) stream.Step {
 // text takes n bytes of an argument.
 func (m *nestedMachine) text(p *stream.Parser, n int) {
 	if m.stream {
-		quoteInto(p, p.In[:n])
+		m.quoter.write(p, p.In[:n])
 	} else {
 		m.value = append(m.value, p.In[:n]...)
 	}

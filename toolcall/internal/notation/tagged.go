@@ -271,9 +271,12 @@ func (b Tagged) parameter(key string, value constrain.Expr) constrain.Expr {
 	return constrain.Seq{constrain.Lit(tag + b.ValOpen + newline), value, constrain.Lit(newline + b.ValClose[0] + b.Gap)}
 }
 
-// quoteInto hands on a piece of a string argument.
-func quoteInto(p *stream.Parser, text string) {
+// quoter hands on pieces of string arguments.
+type quoter struct{ buf []byte }
+
+func (q *quoter) write(p *stream.Parser, text string) {
 	if p.Started() {
-		p.Args(lenient.AppendString(nil, text))
+		q.buf = lenient.AppendString(q.buf[:0], text)
+		p.Args(q.buf)
 	}
 }

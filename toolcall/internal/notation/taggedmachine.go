@@ -2,9 +2,10 @@ package notation
 
 import (
 	"fmt"
+	"strings"
+
 	"github.com/toolserve/toolserve/toolcall/internal/schema"
 	"github.com/toolserve/toolserve/toolcall/internal/stream"
-	"strings"
 )
 
 type tagState uint8
@@ -37,6 +38,7 @@ type taggedMachine struct {
 	stream  bool   // the value is a string and is handed on as it comes
 	dropped bool   // the value is of a key that came before
 	value   []byte // the value where it does not stream
+	quoter  quoter
 	closers []string
 }
 
@@ -330,7 +332,7 @@ func (m *taggedMachine) take(p *stream.Parser, n int) {
 	switch {
 	case m.dropped:
 	case m.stream:
-		quoteInto(p, text)
+		m.quoter.write(p, text)
 	default:
 		m.value = append(m.value, text...)
 	}

@@ -1,6 +1,10 @@
 package stream
 
-import "github.com/toolserve/toolserve/chat"
+import (
+	"strings"
+
+	"github.com/toolserve/toolserve/chat"
+)
 
 // sink collects events. Neighbouring deltas of one kind become one event; a delta that consists of a
 // single piece keeps the memory of the text it was cut from.
@@ -10,7 +14,12 @@ type sink struct {
 	index  int
 	first  string
 	buf    []byte
+	// arena is memory for the texts of many small deltas. What was written to it never changes.
+	arena strings.Builder
 }
+
+// arenaSize is how much memory is taken for small deltas at once.
+const arenaSize = 2048
 
 // text adds a delta of kind.
 func (s *sink) text(kind chat.EventKind, text string) {
@@ -38,6 +47,10 @@ func (s *sink) bytes(kind chat.EventKind, text []byte) {
 		s.flush()
 		s.kind = kind
 	}
+	if len(text) > arenaSize && s.first == "" && len(s.buf) == 0 {
+		s.first = string(text)
+		return
+	}
 	s.buf = append(append(s.buf, s.first...), text...)
 	s.first = ""
 }
@@ -52,7 +65,7 @@ func (s *sink) event(e chat.Event) {
 func (s *sink) flush() {
 	text := s.first
 	if len(s.buf) > 0 {
-		text = string(s.buf)
+		text = s.keep(s.buf)
 	}
 	if text != "" {
 		e := chat.Event{Kind: s.kind, Text: text}
@@ -62,4 +75,18 @@ func (s *sink) flush() {
 		s.events = append(s.events, e)
 	}
 	s.kind, s.first, s.buf = 0, "", s.buf[:0]
+}
+
+// keep returns a copy of text.
+func (s *sink) keep(text []byte) string {
+	if len(text) > arenaSize/8 {
+		return string(text)
+	}
+	if s.arena.Cap()-s.arena.Len() < len(text) {
+		s.arena.Reset()
+		s.arena.Grow(arenaSize)
+	}
+	start := s.arena.Len()
+	s.arena.Write(text)
+	return s.arena.String()[start:]
 }

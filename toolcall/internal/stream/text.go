@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/toolserve/toolserve/chat"
@@ -215,8 +216,14 @@ func (p *Parser) text(s string) {
 		return
 	}
 	c := p.ch
-	end := len(strings.TrimRight(s, WhiteSpace))
+	end := len(s)
+	for end > 0 && (s[end-1] == ' ' || s[end-1] == '\n' || s[end-1] == '\t' || s[end-1] == '\r') {
+		end--
+	}
 	if end == 0 {
+		if cap(c.space) < len(c.space)+len(s) {
+			c.space = slices.Grow(c.space, max(len(c.space), len(s))) // twice as much
+		}
 		c.space = append(c.space, s...)
 		return
 	}
