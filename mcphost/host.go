@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -311,6 +312,9 @@ func (s *server) snapshot() ServerStatus {
 	if err := s.host.pins.Detached(); err != nil {
 		st.Notes = append(st.Notes, "approvals are kept until the end of this process only: "+err.Error())
 	}
+	if path := s.host.cfg.LockFile(); path != "" && slices.ContainsFunc(s.sandbox.Write, func(dir string) bool { return within(dir, path) }) {
+		st.Notes = append(st.Notes, "its process may write the lock file, and so approve itself: keep the configuration out of what servers may write")
+	}
 	if s.state == StateRetrying {
 		st.RetryAt = s.retryAt
 	}
@@ -332,6 +336,16 @@ func (s *server) snapshot() ServerStatus {
 		}
 	}
 	return st
+}
+
+// within reports whether path lies in a folder.
+func within(dir, path string) bool {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // Tools returns the tools of the connected servers, in the order of the configuration and of each

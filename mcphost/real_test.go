@@ -56,6 +56,11 @@ func TestRealServersFromNPM(t *testing.T) {
 	h := startReal(t, `{"mcpServers":{
 		"filesystem":{"command":"npx","args":["-y","@modelcontextprotocol/server-filesystem","`+dir+`"],"connect_timeout":150},
 		"everything":{"command":"npx","args":["-y","@modelcontextprotocol/server-everything"],"connect_timeout":150}}}`)
+	for _, s := range h.Status() {
+		if len(s.Notes) > 0 || len(s.Pending) > 0 {
+			t.Errorf("%s: honest definitions have notes %q, pending %+v", s.Name, s.Notes, s.Pending)
+		}
+	}
 	result, err := h.Execute(t.Context(), Call{Server: "filesystem", Tool: "list_directory", Arguments: []byte(`{"path":"` + dir + `"}`)})
 	if err != nil || result.Text() != "[FILE] hello.txt" {
 		t.Errorf("list_directory: %q, %v", result.Text(), err)

@@ -144,3 +144,11 @@ func TestServerIsConfined(t *testing.T) {
 		}
 	}
 }
+
+func TestWithin(t *testing.T) {
+	for path, want := range map[string]bool{"/a/b/mcp.lock.json": true, "/a/b": true, "/a/bc/x": false, "/a/x": false, "/a/b/../x": false} {
+		if got := within("/a/b", path); got != want {
+			t.Errorf("%s lies in /a/b: %v", path, got)
+		}
+	}
+}

@@ -505,7 +505,7 @@ func TestShadowing(t *testing.T) {
 
 func TestPendingIsBounded(t *testing.T) {
 	s := newShifty()
-	for i := range 300 {
+	for i := range 120 {
 		s.tools[string(rune('a'+i%26))+strings.Repeat("x", i)] = tool(string(rune('a'+i%26))+strings.Repeat("x", i%200), "one")
 	}
 	path := lockPath(t)

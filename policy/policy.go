@@ -1,7 +1,7 @@
 // Package policy decides what an MCP server and its tools may do. It holds pure decisions on data:
 // nothing here starts a process, opens a connection or writes a file.
 //
-// There are two decision points and no third. [LaunchRules.CheckServer] judges one entry of an
+// There are two decision points here. [LaunchRules.CheckServer] judges one entry of an
 // mcp.json before anything of it is started or dialled. [Gate.Decide] judges one tool call on the
 // very bytes that will be sent, on whatever path the call came. What a rule does not stop is listed
 // in docs/security.md.
