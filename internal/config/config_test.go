@@ -70,7 +70,7 @@ func TestBadFlagsNameThemselves(t *testing.T) {
 		"--port 70000", "--rate-limit -1", "--max-num-seqs 0", "--max-num-seqs 300", "--context-size -1", "--threads -2",
 		"--max-tokens -1", "--mcp-max-calls-per-minute -1", "--mcp-config /does/not/exist.json", "--chat-template /",
 		"--timeout soon", "--drain 0", "--drain -1", "--max-body 0", "--max-body -1", "--max-body 1TB", "--max-body x", "--max-body 9999999999999MiB",
-		"--host 0.0.0.0", "--host ::", "--host example.org", "--host 10.0.0.1",
+		"--api-key kéy", "--host 0.0.0.0", "--host ::", "--host example.org", "--host 10.0.0.1",
 		"--tls-cert /etc/hostname", "--tls-key /etc/hostname", "--api-keys-file /does/not/exist.json", "--api-keys-file /",
 		"--allowed-origins *", "--allowed-origins null", "--allowed-origins example.org", "--allowed-origins https://a.example/x",
 		"--allowed-origins https://A.example", "--allowed-hosts https://a.example", "--allowed-hosts a.example:80", "--allowed-hosts *.example",

@@ -50,6 +50,8 @@ func (n Network) validate() error {
 		return fmt.Errorf("--drain %v: give a positive duration", n.Drain)
 	case n.MaxBody <= 0:
 		return fmt.Errorf("--max-body %d: give a positive number of bytes", n.MaxBody)
+	case strings.ContainsFunc(n.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return errors.New("--api-key: a header can carry visible ASCII characters only, without spaces")
 	case !n.Loopback() && n.Keyless() && !n.AllowNoKey:
 		return fmt.Errorf("--host %s lets everyone who reaches it use the model and run its tools: "+
 			"give --api-key or --api-keys-file (toolserve keys new makes keys), or --allow-no-key if that is meant", n.Host)

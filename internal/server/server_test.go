@@ -367,3 +367,12 @@ func TestListenErrors(t *testing.T) {
 		}
 	}
 }
+
+// A name of loopback that resolves to something else must not open the server to others.
+func TestLoopbackThatIsNone(t *testing.T) {
+	s := New(Options{Host: "0.0.0.0"})
+	s.gate.loopback = true // as for a name that the machine resolves wrongly
+	if err := s.Listen(); err == nil || !strings.Contains(err.Error(), "not loopback") || s.Addr() != nil {
+		t.Errorf("listened: %v", err)
+	}
+}
