@@ -23,6 +23,8 @@
 //     does not allow, is closed where it was: open strings, arrays and objects are closed, what was
 //     not yet certain is dropped, and a Warning says so. [Parser.Incomplete] tells the caller, who
 //     should not let such a call be executed.
+//   - Parts of a call that its notation does not know, and a header in which the output ends, are left out
+//     with a Warning that quotes them.
 //   - White space next to the markup of a call or of reasoning is content only between two pieces of text.
 //     Reasoning loses the white space at both its ends.
 //   - A call written inside reasoning is a draft. It counts only if the reasoning is never closed and

@@ -16,10 +16,18 @@ func FuzzParser(f *testing.F) {
 			}
 		}
 	}
+	var accounts []*books
+	for _, row := range table {
+		accounts = append(accounts, newBooks(row))
+	}
 	f.Fuzz(func(t *testing.T, raw string, row, size uint8, open bool) {
 		family := table[int(row)%len(table)]
 		c := testCase{raw: raw, opts: caseOptions{ReasoningOpen: open}}
-		whole := c.run(t, family, raw).String()
+		o := c.run(t, family, raw)
+		whole := o.String()
+		if fault := accounts[int(row)%len(table)].check(raw, o); fault != "" {
+			t.Fatalf("%s: %s:\n%s", family.name, fault, whole)
+		}
 		n := 1 + int(size)%5
 		if got := c.run(t, family, split(raw, func() int { return n })...).String(); got != whole {
 			t.Fatalf("%s in pieces of %d:\n%swhole:\n%s", family.name, n, got, whole)

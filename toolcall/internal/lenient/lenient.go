@@ -64,6 +64,7 @@ type Scanner struct {
 
 	out   []byte // certain, not yet taken
 	held  []byte // read, but not certain: separators, a key, white space
+	bare  []byte // what held and token were made from
 	token []byte // the number, word or bare key being read
 	stack []byte // the closing brackets still owed, in the order of their opening
 	state state
@@ -88,6 +89,11 @@ func (s *Scanner) Write(in string, final bool) (int, Status) {
 			return pos, More
 		}
 		n, status := s.step(in[pos:], final)
+		if len(s.held) == 0 && len(s.token) == 0 {
+			s.bare = s.bare[:0]
+		} else {
+			s.bare = append(s.bare, in[pos:pos+n]...)
+		}
 		pos += n
 		if status == Bad || n == 0 && status == More {
 			return pos, status
@@ -102,8 +108,8 @@ func (s *Scanner) Take() []byte {
 	return out
 }
 
-// Pending returns what was taken and is not certain.
-func (s *Scanner) Pending() string { return string(s.held) + string(s.token) }
+// Pending returns what was taken and is not certain, as it was written.
+func (s *Scanner) Pending() string { return string(s.bare) }
 
 // Seal returns what completes everything certain to a valid value, and ends the scan. A value of which
 // nothing is certain becomes null.

@@ -1,6 +1,8 @@
 package notation
 
 import (
+	"slices"
+
 	"github.com/toolserve/toolserve/toolcall/internal/lenient"
 	"github.com/toolserve/toolserve/toolcall/internal/stream"
 )
@@ -129,3 +131,60 @@ func (r *argsReader) seal(p *stream.Parser) string {
 
 // jsonString returns text as a JSON string.
 func jsonString(text string) string { return lenient.Quote(text) }
+
+// The keys that models use for the parts of a call, whatever their template says.
+var (
+	nameKeys = []string{"name", "tool_name", "function_name"}
+	argsKeys = []string{"arguments", "parameters", "args"}
+	idKeys   = []string{"id", "tool_call_id", "call_id"}
+	// wrapKeys hold a whole call, or the list of calls.
+	wrapKeys = []string{"function", "tool_calls"}
+	// firstKeys are those that a call may begin with.
+	firstKeys = slices.Concat(nameKeys, argsKeys, idKeys, wrapKeys, []string{"type"})
+)
+
+// startsKey reports whether text begins with a quoted key that a call may begin with.
+func startsKey(text string) stream.Match {
+	if text == "" {
+		return stream.Part
+	}
+	if text[0] != '"' && text[0] != '\'' {
+		return stream.No
+	}
+	quote, text := text[0], text[1:]
+	got := stream.No
+	for _, key := range firstKeys {
+		n := min(len(text), len(key))
+		switch {
+		case text[:n] != key[:n]:
+		case len(text) <= len(key):
+			got = stream.Part
+		case text[n] == quote:
+			return stream.Yes
+		}
+	}
+	return got
+}
+
+// quoted reads the string in quotes at the beginning of text, and returns its meaning and its length.
+func quoted(text string) (string, int, stream.Step) {
+	if text == "" {
+		return "", 0, stream.More
+	}
+	quote := text[0]
+	if quote != '"' && quote != '\'' {
+		return "", 0, stream.Fail
+	}
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case quote:
+			return lenient.Unquote(text[:i+1]), i + 1, stream.Done
+		}
+	}
+	if len(text) > 4*stream.MaxName {
+		return "", 0, stream.Fail
+	}
+	return "", 0, stream.More
+}

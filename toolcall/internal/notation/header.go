@@ -1,6 +1,8 @@
 package notation
 
 import (
+	"strings"
+
 	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/constrain"
 	"github.com/toolserve/toolserve/toolcall/internal/stream"
@@ -74,6 +76,9 @@ func (m *headerMachine) Step(p *stream.Parser) stream.Step {
 			return stream.More
 		}
 		if got == stream.Yes {
+			if strings.ContainsAny(text[:i], "\"{") {
+				return stream.Fail // no header
+			}
 			return m.begin(p, text[:i], text[i:i+n])
 		}
 	}
@@ -87,8 +92,13 @@ func (m *headerMachine) Step(p *stream.Parser) stream.Step {
 func (m *headerMachine) begin(p *stream.Parser, header, end string) stream.Step {
 	m.msg = m.body.Read(header, end)
 	p.Skip(len(header) + len(end))
-	// The header is markup: it does not come back as content.
-	p.DropMarkup()
+	if m.msg.Kind != MessageCall || strings.TrimSpace(end) != "" {
+		// The header is markup: it does not come back as content. A line of text may yet be no header.
+		p.DropMarkup()
+		if m.msg.Kind == MessageCall {
+			p.SetName(m.msg.Name)
+		}
+	}
 	switch m.msg.Kind {
 	case MessageReasoning:
 		p.BeginReasoning()
@@ -117,7 +127,9 @@ func (m *headerMachine) arguments(p *stream.Parser) stream.Step {
 		if p.In == "" {
 			return stream.More
 		}
-		p.SetNamed()
+		if p.In[0] == '{' || p.In[0] == '"' {
+			p.SetName(m.msg.Name)
+		}
 	}
 	got := m.reader.read(p)
 	m.reader.emit(p, m.msg.Name, "", got == stream.Done)

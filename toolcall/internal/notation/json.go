@@ -11,17 +11,6 @@ import (
 	"github.com/toolserve/toolserve/toolcall/internal/stream"
 )
 
-// The keys that models use for the parts of a call, whatever their template says.
-var (
-	nameKeys = []string{"name", "tool_name", "function_name"}
-	argsKeys = []string{"arguments", "parameters", "args"}
-	idKeys   = []string{"id", "tool_call_id", "call_id"}
-	// wrapKeys hold a whole call, or the list of calls.
-	wrapKeys = []string{"function", "tool_calls"}
-	// firstKeys are those that a call may begin with.
-	firstKeys = slices.Concat(nameKeys, argsKeys, idKeys, wrapKeys, []string{"type"})
-)
-
 // JSON is one call as a JSON object, or a list of such: an array, or several in a row. Keys may come
 // in any order and under any of their usual names; arguments may be a string that holds the JSON text.
 type JSON struct {
@@ -44,6 +33,9 @@ type JSON struct {
 
 // maxWait is how many bytes of arguments wait for an id behind them.
 const maxWait = 1024
+
+// maxLeft is how many bytes of what is no part of a call are kept for a warning.
+const maxLeft = 256
 
 func (b JSON) Literals() []string { return nil }
 
@@ -79,29 +71,6 @@ func (b JSON) Start(_ *stream.Parser, text string) stream.Match {
 	return startsKey(text)
 }
 
-// startsKey reports whether text begins with a quoted key that a call may begin with.
-func startsKey(text string) stream.Match {
-	if text == "" {
-		return stream.Part
-	}
-	if text[0] != '"' && text[0] != '\'' {
-		return stream.No
-	}
-	quote, text := text[0], text[1:]
-	got := stream.No
-	for _, key := range firstKeys {
-		n := min(len(text), len(key))
-		switch {
-		case text[:n] != key[:n]:
-		case len(text) <= len(key):
-			got = stream.Part
-		case text[n] == quote:
-			return stream.Yes
-		}
-	}
-	return got
-}
-
 func (b JSON) Open(*stream.Parser) stream.Machine { return &jsonMachine{body: b} }
 
 type jsonState uint8
@@ -130,6 +99,8 @@ type jsonMachine struct {
 	sawArgs  bool
 	reader   argsReader
 	skipped  lenient.Scanner
+	// left is the beginning of what is no part of a call: keys that mean nothing and their values.
+	left []byte
 }
 
 func (m *jsonMachine) Step(p *stream.Parser) stream.Step {
@@ -201,17 +172,12 @@ func (m *jsonMachine) readKey(p *stream.Parser) stream.Step {
 	if got != stream.Done {
 		return got
 	}
-	if m.body.Strict && !m.knows(key) {
+	if m.body.Strict && !slices.Contains(firstKeys, key) {
 		return stream.Fail
 	}
 	p.Skip(n)
 	m.key, m.state = key, jsonColon
 	return stream.Text
-}
-
-func (m *jsonMachine) knows(key string) bool {
-	return key == "type" || slices.Contains(nameKeys, key) || slices.Contains(argsKeys, key) ||
-		slices.Contains(idKeys, key) || slices.Contains(wrapKeys, key)
 }
 
 // member reads the beginning of the value of m.key.
@@ -241,6 +207,9 @@ func (m *jsonMachine) member(p *stream.Parser) stream.Step {
 		m.array, m.wrapped, m.depth, m.state = true, true, 0, jsonItem
 	default:
 		m.state, m.skipped = jsonSkip, lenient.Scanner{Style: m.body.Style}
+		if m.key != "type" && !slices.Contains(idKeys, m.key) {
+			m.left = append(append(m.left, m.key...), ": "...)
+		}
 	}
 	return stream.Text
 }
@@ -278,6 +247,9 @@ func (m *jsonMachine) arguments(p *stream.Parser) stream.Step {
 
 func (m *jsonMachine) skip(p *stream.Parser) stream.Step {
 	n, got := m.skipped.Write(p.In, p.Final)
+	if k := len(m.left); k > 0 && k < maxLeft {
+		m.left = append(m.left, p.In[:n]...)
+	}
 	p.Skip(n)
 	m.skipped.Take()
 	switch got {
@@ -304,8 +276,10 @@ func (m *jsonMachine) endObject(p *stream.Parser) stream.Step {
 		m.reader.out = append(m.reader.out, "{}"...)
 	}
 	m.reader.emit(p, m.name, m.id, true)
+	p.LeaveOut(string(m.left))
 	p.Skip(1)
 	p.EndCall()
+	m.left = m.left[:0]
 	m.name, m.id, m.sawArgs, m.depth = "", "", false, 0
 	m.reader = argsReader{}
 	if !m.array {
@@ -337,32 +311,9 @@ func (m *jsonMachine) next(p *stream.Parser) stream.Step {
 
 func (m *jsonMachine) Seal(p *stream.Parser) string {
 	if m.state != jsonArgs {
-		return ""
+		return string(m.left)
 	}
-	return m.reader.seal(p)
-}
-
-// quoted reads the string in quotes at the beginning of text, and returns its meaning and its length.
-func quoted(text string) (string, int, stream.Step) {
-	if text == "" {
-		return "", 0, stream.More
-	}
-	quote := text[0]
-	if quote != '"' && quote != '\'' {
-		return "", 0, stream.Fail
-	}
-	for i := 1; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
-			i++
-		case quote:
-			return lenient.Unquote(text[:i+1]), i + 1, stream.Done
-		}
-	}
-	if len(text) > 4*stream.MaxName {
-		return "", 0, stream.Fail
-	}
-	return "", 0, stream.More
+	return string(m.left) + m.reader.seal(p)
 }
 
 func (b JSON) Grammar(g *Builder, fm *stream.Form, tools []chat.Tool) (constrain.Expr, error) {

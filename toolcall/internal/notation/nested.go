@@ -162,7 +162,9 @@ func (m *nestedMachine) closeArgument(p *stream.Parser) {
 	key := m.open[:1][0]
 	m.writeKey(p, key)
 	props, _ := m.tool.Properties()
-	p.Args([]byte(nestedValue(string(m.value), m.mark, m.tool, props[key])))
+	value, left := nestedValue(string(m.value), m.mark, m.tool, props[key])
+	p.Args([]byte(value))
+	p.LeaveOut(left)
 }
 
 func (m *nestedMachine) finish(p *stream.Parser, n int) stream.Step {
@@ -188,11 +190,15 @@ func (m *nestedMachine) Seal(p *stream.Parser) string {
 		p.Args([]byte{'"'})
 	}
 	m.close(p)
-	return string(m.value)
+	if !m.stream && len(m.open) > 0 {
+		return m.open[0] + " " + string(m.value)
+	}
+	return ""
 }
 
-// nestedValue returns the JSON text of a value: of tags if it begins with one, else of plain text.
-func nestedValue(text, mark string, t *schema.Tool, declared json.RawMessage) string {
+// nestedValue returns the JSON text of a value: of tags if it begins with one, else of plain text. left is
+// text between tags, which means nothing.
+func nestedValue(text, mark string, t *schema.Tool, declared json.RawMessage) (value, left string) {
 	trimmed := strings.TrimSpace(text)
 	var types schema.TypeSet
 	if t != nil && declared != nil {
@@ -200,12 +206,12 @@ func nestedValue(text, mark string, t *schema.Tool, declared json.RawMessage) st
 	}
 	if !strings.HasPrefix(trimmed, mark) {
 		if trimmed == "" && types&schema.Object != 0 {
-			return "{}"
+			return "{}", ""
 		}
 		if trimmed == "" && types&schema.Array != 0 {
-			return "[]"
+			return "[]", ""
 		}
-		return schema.Coerce(text, types)
+		return schema.Coerce(text, types), ""
 	}
 	var s struct {
 		Properties map[string]json.RawMessage `json:"properties"`
@@ -214,21 +220,28 @@ func nestedValue(text, mark string, t *schema.Tool, declared json.RawMessage) st
 	_ = json.Unmarshal(declared, &s)
 	var b strings.Builder
 	array := strings.HasPrefix(trimmed, mark+"<item>") && types&schema.Object == 0
-	for rest := trimmed; strings.HasPrefix(rest, mark+"<"); rest = strings.TrimSpace(rest) {
+	for rest := trimmed; rest != ""; rest = strings.TrimSpace(rest) {
 		key, inner, after, ok := cutElement(rest, mark)
 		if !ok {
-			break
+			return closeNested(&b, array), left + rest
 		}
 		if b.Len() > 0 {
 			b.WriteString(", ")
 		}
-		if array {
-			b.WriteString(nestedValue(inner, mark, t, s.Items))
-		} else {
-			b.WriteString(jsonString(key) + ": " + nestedValue(inner, mark, t, s.Properties[key]))
+		schema := s.Items
+		if !array {
+			b.WriteString(jsonString(key) + ": ")
+			schema = s.Properties[key]
 		}
+		value, lost := nestedValue(inner, mark, t, schema)
+		b.WriteString(value)
+		left += lost
 		rest = after
 	}
+	return closeNested(&b, array), left
+}
+
+func closeNested(b *strings.Builder, array bool) string {
 	if array {
 		return "[" + b.String() + "]"
 	}
@@ -237,6 +250,9 @@ func nestedValue(text, mark string, t *schema.Tool, declared json.RawMessage) st
 
 // cutElement takes the first element off text, which begins with its tag.
 func cutElement(text, mark string) (key, inner, after string, ok bool) {
+	if !strings.HasPrefix(text, mark+"<") {
+		return "", "", "", false
+	}
 	tag, rest, ok := strings.Cut(text[len(mark)+1:], ">")
 	if !ok {
 		return "", "", "", false

@@ -93,6 +93,7 @@ type pythonMachine struct {
 	name   string
 	tool   *schema.Tool
 	key    string
+	keyed  bool // the key was written
 	count  int
 	wrote  bool
 	began  bool
@@ -159,7 +160,7 @@ func (m *pythonMachine) argument(p *stream.Parser) stream.Step {
 	case near && !p.Final && (rest == "" || n > 0 && rest == "="):
 		return stream.More
 	case near && n > 0 && strings.HasPrefix(rest, "=") && !strings.HasPrefix(rest, "=="):
-		m.key = p.In[:n]
+		m.key, m.keyed = p.In[:n], true
 		p.Skip(len(p.In) - len(rest) + 1)
 		p.Skip(stream.LeadingSpace(p.In))
 	default:
@@ -168,7 +169,7 @@ func (m *pythonMachine) argument(p *stream.Parser) stream.Step {
 		if !ok {
 			return stream.Fail
 		}
-		m.key = key
+		m.key, m.keyed = key, false
 	}
 	m.count++
 	m.state, m.reader = pythonValue, lenient.Scanner{Style: lenient.Style{Python: true}}
@@ -251,6 +252,9 @@ func (m *pythonMachine) Seal(p *stream.Parser) string {
 		p.Args([]byte(m.reader.Seal()))
 	}
 	m.close(p)
+	if m.state == pythonValue && m.key != "" && m.keyed {
+		return m.key + "=" + lost
+	}
 	return lost
 }
 

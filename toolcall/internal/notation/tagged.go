@@ -193,29 +193,35 @@ func (b Tagged) tagValue(tag, attr string) string {
 }
 
 // attribute returns the value of an attribute in the text of a tag. It may be in either quotes or none.
+// It finds none where the text is more than attributes.
 func attribute(tag, name string) (string, bool) {
+	found, value := false, ""
 	for tag = strings.TrimSpace(tag); tag != ""; tag = strings.TrimSpace(tag) {
 		key, rest, ok := strings.Cut(tag, "=")
-		if !ok {
+		key, rest = strings.TrimSpace(key), strings.TrimSpace(rest)
+		if !ok || key == "" || strings.ContainsAny(key, " \n\t\r<>\"',") {
 			return "", false
 		}
-		rest = strings.TrimSpace(rest)
-		var value string
+		var v string
 		if rest != "" && (rest[0] == '"' || rest[0] == '\'') {
-			value, tag, ok = strings.Cut(rest[1:], rest[:1])
-			if !ok {
-				value, tag = rest[1:], ""
+			if v, tag, ok = strings.Cut(rest[1:], rest[:1]); !ok {
+				return "", false
 			}
-		} else if i := strings.IndexAny(rest, stream.WhiteSpace); i >= 0 {
-			value, tag = rest[:i], rest[i:]
 		} else {
-			value, tag = rest, ""
+			end := strings.IndexAny(rest, stream.WhiteSpace)
+			if end < 0 {
+				end = len(rest)
+			}
+			v, tag = rest[:end], rest[end:]
+			if strings.ContainsAny(v, "<>\"'") {
+				return "", false
+			}
 		}
-		if strings.TrimSpace(key) == name {
-			return value, true
+		if key == name && !found {
+			found, value = true, v
 		}
 	}
-	return "", false
+	return value, found
 }
 
 func (b Tagged) Open(p *stream.Parser) stream.Machine { return &taggedMachine{body: b, form: p.Form()} }

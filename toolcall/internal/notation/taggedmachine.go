@@ -127,7 +127,9 @@ func (m *taggedMachine) next(p *stream.Parser) stream.Step {
 			}
 			return stream.More
 		}
-		m.readKey(p.In[n : n+end])
+		if !m.readKey(p.In[n : n+end]) {
+			return stream.Fail
+		}
 		p.Skip(n + end + len(m.body.keyTagEnd()))
 		m.state = tagOpen
 		return stream.Text
@@ -169,12 +171,17 @@ func (m *taggedMachine) finish(p *stream.Parser, n int) stream.Step {
 	return stream.Done
 }
 
-// readKey takes the key, and the type where it is written, from the text of the tag.
-func (m *taggedMachine) readKey(tag string) {
-	m.key = m.body.tagValue(tag, m.body.KeyAttr)
+// readKey takes the key, and the type where it is written, from the text of the tag. It reports false
+// for a text without a key.
+func (m *taggedMachine) readKey(tag string) bool {
+	key := m.body.tagValue(tag, m.body.KeyAttr)
+	if key == "" {
+		return false
+	}
+	m.key = key
 	m.types, _ = m.tool.Param(m.key)
 	if m.body.WireType == "" {
-		return
+		return true
 	}
 	if kind, ok := attribute(tag, m.body.WireType); ok {
 		m.types = 0
@@ -187,6 +194,7 @@ func (m *taggedMachine) readKey(tag string) {
 			m.types = schema.Number | schema.Boolean | schema.Null | schema.Object | schema.Array
 		}
 	}
+	return true
 }
 
 // openValue reads up to the first character of a value.
@@ -252,7 +260,10 @@ func (m *taggedMachine) Seal(p *stream.Parser) string {
 		p.Args([]byte{'"'})
 	}
 	m.close(p)
-	return string(m.value)
+	if m.state == tagOpen || m.state == tagValue && !m.stream && !m.dropped {
+		return m.key + " " + string(m.value)
+	}
+	return ""
 }
 
 // readValue reads on in a value, up to the tag that plausibly ends it.

@@ -8,6 +8,9 @@ import (
 	"github.com/toolserve/toolserve/chat"
 )
 
+// maxHeaderLeft is how long a header may be that is dropped because the output ends in it.
+const maxHeaderLeft = 96
+
 // breakOff ends a call that cannot be completed, because of what its arguments ran into.
 func (p *Parser) breakOff(reason string) {
 	c := &p.call
@@ -24,8 +27,11 @@ func (p *Parser) breakOff(reason string) {
 	case callRejected, callDropped:
 		p.endSpan()
 	case callOpen:
-		if p.Final && c.form.Header {
-			p.drop(len(p.In)) // a header without a message
+		if p.Final && c.form.Header && !c.named && len(strings.TrimSpace(string(c.raw))) <= c.opener &&
+			len(p.In) <= maxHeaderLeft && !strings.ContainsAny(p.In, "{\"\n") {
+			if rest := strings.TrimSpace(p.drop(len(p.In))); rest != "" {
+				p.Warn("the output ended in the header of a message; left out: " + shorten(rest))
+			}
 			p.endSpan()
 			return
 		}
@@ -82,8 +88,12 @@ func (p *Parser) abandon(cut bool) {
 	if c.any {
 		text = strings.TrimLeft(text, " \n\t\r,;]}")
 	}
-	if shaped && c.opener > 0 {
-		p.Warn("text that begins like a tool call is none and was handed on as content")
+	if shaped && (c.opener > 0 || c.form != nil && c.form.Header && c.named) {
+		if c.name != "" {
+			p.Warn(fmt.Sprintf("the call of %q cannot be read and was handed on as content", c.name))
+		} else {
+			p.Warn("text that begins like a tool call is none and was handed on as content")
+		}
 	}
 	if !shaped {
 		p.opened = false

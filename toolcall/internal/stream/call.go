@@ -255,7 +255,7 @@ func (p *Parser) EndCall() {
 		p.calls++
 		p.content.touch, p.fresh = true, true
 	}
-	c.mode, c.named, c.any, c.opener = callOpen, false, true, 0
+	c.mode, c.name, c.named, c.any, c.opener = callOpen, "", false, true, 0
 	c.raw = c.raw[:0]
 }
 

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/toolserve/toolserve/toolcall/internal/schema"
@@ -59,6 +60,9 @@ func (p *Parser) Form() *Form { return p.call.form }
 // SetNamed says that a name was read: what follows is a call in its shape, even if it breaks off.
 func (p *Parser) SetNamed() { p.call.named = true }
 
+// SetName is SetNamed for a call whose name is not in the text that would be content.
+func (p *Parser) SetName(name string) { p.call.name, p.call.named = name, true }
+
 // Named reports whether SetNamed was called.
 func (p *Parser) Named() bool { return p.call.named }
 
@@ -70,6 +74,13 @@ func (p *Parser) OpenList() { p.call.list = true }
 
 // Started reports whether the call is handed on.
 func (p *Parser) Started() bool { return p.call.mode == callStarted }
+
+// LeaveOut says that a part of the call that has started is no part of the notation.
+func (p *Parser) LeaveOut(text string) {
+	if text != "" && p.Started() {
+		p.Warn(fmt.Sprintf("the call of %q has parts that mean nothing; left out: %s", p.call.name, shorten(text)))
+	}
+}
 
 // DropMarkup forgets what was read of the call: it does not come back as content.
 func (p *Parser) DropMarkup() { p.call.raw, p.call.opener = p.call.raw[:0], 0 }
