@@ -263,12 +263,12 @@ func within(part, whole string) bool {
 	return len(rest) == 0
 }
 
-// letters returns the plain letters and digits of text.
+// letters returns the plain letters and digits of text, without zeros: .5 becomes 0.5.
 func letters(text string) string {
 	text = escapes.ReplaceAllString(strings.ToLower(text), "")
 	text = strings.ReplaceAll(text, "none", "null")
 	return strings.Map(func(r rune) rune {
-		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
+		if 'a' <= r && r <= 'z' || '1' <= r && r <= '9' {
 			return r
 		}
 		return -1

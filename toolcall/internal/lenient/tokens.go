@@ -75,6 +75,9 @@ func (s *Scanner) tokenJSON(token string) (string, bool) {
 // leading plus sign and a point at either end; it refuses leading zeros, because they may be data.
 func Number(token string) (string, bool) {
 	t := strings.TrimPrefix(token, "+")
+	if !strings.ContainsAny(t, "0123456789") {
+		return "", false
+	}
 	if strings.HasPrefix(t, ".") {
 		t = "0" + t
 	} else if strings.HasPrefix(t, "-.") {
