@@ -140,7 +140,12 @@ func newBooks(f *Family) *books {
 	b.markers = slices.Concat(b.markers, f.format.Wrappers, f.format.Ends, f.format.Breaks)
 	b.markers = slices.DeleteFunc(b.markers, func(s string) bool { return strings.TrimSpace(s) == "" })
 	slices.SortFunc(b.markers, func(x, y string) int { return len(y) - len(x) })
-	b.strip, b.inner = blanks(b.markers), blanks(inner)
+	b.inner = blanks(inner)
+	var lower []string
+	for _, m := range b.markers {
+		lower = append(lower, strings.ToLower(m))
+	}
+	b.strip = blanks(lower)
 	b.headers, b.tags = anyOf(headers), anyOf(tags)
 	return b
 }
@@ -149,7 +154,7 @@ func newBooks(f *Family) *books {
 func blanks(markers []string) *strings.Replacer {
 	var pairs []string
 	for _, m := range markers {
-		pairs = append(pairs, strings.ToLower(m), " ")
+		pairs = append(pairs, m, " ")
 	}
 	return strings.NewReplacer(pairs...)
 }
@@ -166,7 +171,7 @@ func anyOf(patterns []string) *regexp.Regexp {
 	if len(patterns) == 0 {
 		return regexp.MustCompile(`$^`)
 	}
-	return regexp.MustCompile("(?i)" + strings.Join(patterns, "|"))
+	return regexp.MustCompile(strings.Join(patterns, "|"))
 }
 
 // words returns the words of the input that must come out.
@@ -176,7 +181,7 @@ func (b *books) words(raw string) []string {
 		if b.header && (strings.Count(s, "to=") > 1 || strings.Count(s, "<") > 3 || len(s) > 120) {
 			return " " // a header in disorder
 		}
-		for _, m := range named.FindAllStringSubmatch(s, -1) {
+		for _, m := range named.FindAllStringSubmatch(s, 1) {
 			switch {
 			case m[2] != "" && b.named:
 			case b.header:
@@ -187,11 +192,16 @@ func (b *books) words(raw string) []string {
 		}
 		return " " + strings.Join(out, " ") + " "
 	}
-	raw = callID.ReplaceAllString(strings.ToLower(raw), " ")
+	// A marker in which the output ends is markup too.
+	if i := strings.LastIndexAny(raw, "<[]"); i >= 0 && !slices.Contains(b.markers, strings.TrimSpace(raw[i:])) &&
+		slices.ContainsFunc(b.markers, func(m string) bool { return strings.HasPrefix(m, strings.TrimSpace(raw[i:])) }) {
+		raw = raw[:i]
+	}
+	raw = callID.ReplaceAllString(raw, " ")
 	raw = b.inner.Replace(raw)
 	raw = b.headers.ReplaceAllStringFunc(raw, values)
 	raw = b.tags.ReplaceAllStringFunc(raw, values)
-	raw = escapes.ReplaceAllString(b.strip.Replace(raw), " ")
+	raw = escapes.ReplaceAllString(b.strip.Replace(strings.ToLower(raw)), " ")
 	raw = strings.NewReplacer("null", " ", "none", " ").Replace(raw)
 	return slices.DeleteFunc(wordText.FindAllString(raw, -1), func(w string) bool { return slices.Contains(envelope, w) })
 }
