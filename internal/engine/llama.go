@@ -21,7 +21,7 @@ type LlamaOptions struct {
 	MaxSeqs int
 	// CacheSize is how many tokens all requests together can hold, those kept for reuse included; when they
 	// need more, the youngest waits. 0 means MaxSeqs times ContextSize, at most 16384 and at least
-	// ContextSize.
+	// ContextSize. With MaxSeqs times ContextSize, or more, requests are evaluated faster when there are several.
 	CacheSize int
 	// BatchSize is the most tokens evaluated at once; 0 means 512.
 	BatchSize int
@@ -86,8 +86,10 @@ func (b *Llama) load(ctx context.Context, path string, opts LlamaOptions) error 
 	context, err := model.NewContext(llama.ContextOptions{
 		Cells:     opts.CacheSize,
 		Sequences: opts.MaxSeqs,
-		Batch:     max(opts.BatchSize, opts.MaxSeqs),
-		Threads:   opts.Threads,
+		// Where all sequences can be at their longest, none needs cells of another.
+		Separate: opts.CacheSize >= opts.MaxSeqs*opts.ContextSize,
+		Batch:    max(opts.BatchSize, opts.MaxSeqs),
+		Threads:  opts.Threads,
 		// Threads that outlive a step save starting them; between steps they sleep, since sampling and serving
 		// need the cores.
 		KeepThreads: true,

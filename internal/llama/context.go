@@ -22,6 +22,9 @@ type ContextOptions struct {
 	Cells int
 	// Sequences is how many sequences there are; 0 means 1.
 	Sequences int
+	// Separate gives each sequence its own share of the cells. Otherwise any sequence may take any cell, and
+	// attention looks at all that are taken to find its own, which takes the longer the more sequences there are.
+	Separate bool
 	// Batch is the most tokens of one Decode, MicroBatch how many of them are computed at once; 0 means 512.
 	Batch, MicroBatch int
 	// Threads is how many threads compute; 0 means the number of processors that Go sees.
@@ -44,6 +47,8 @@ type Context struct {
 	cells   int     // in all sequences
 	threads int     // as made with
 	lens    []int32 // tokens in each sequence
+	// separate is whether each sequence has its own cells.
+	separate bool
 
 	// What llama.cpp looks at to learn whether to stop, at the address that it was given. See abortFlag.
 	abort  *atomic.Uint32
@@ -63,7 +68,7 @@ type Row struct {
 	Logits bool
 }
 
-// NewContext makes a context. All sequences share its cells.
+// NewContext makes a context.
 func (m *Model) NewContext(opts ContextOptions) (*Context, error) {
 	if err := m.lib.Err(); err != nil {
 		return nil, err
@@ -84,7 +89,8 @@ func (m *Model) NewContext(opts ContextOptions) (*Context, error) {
 	params.nCtx, params.nBatch, params.nUBatch = uint32(opts.Cells), uint32(opts.Batch), uint32(opts.MicroBatch)
 	params.nSeqMax, params.nOutputsMax = uint32(opts.Sequences), uint32(c.outputs)
 	params.nThreads, params.nThreadsBatch = int32(opts.Threads), int32(opts.Threads)
-	params.kvUnified = true // or a partial seq_cp, which shares a prefix, ends the process
+	c.separate = opts.Separate && opts.Sequences > 1
+	params.kvUnified = !c.separate
 	params.abortCallback, params.abortCallbackData = c.abortFlag()
 
 	mark := m.lib.log.mark()
@@ -313,7 +319,8 @@ func (c *Context) Truncate(seq, n int) bool {
 	return true
 }
 
-// Share makes the first n tokens of sequence src those of dst too, which must be empty. It copies no state.
+// Share makes the first n tokens of sequence src those of dst too, which must be empty. It copies no state unless
+// the sequences are separate.
 func (c *Context) Share(src, dst, n int) error {
 	switch {
 	case c.closed:
@@ -327,7 +334,17 @@ func (c *Context) Share(src, dst, n int) error {
 	case n < int(c.lens[src]) && (c.m.Recurrent() || c.m.lib.memorySeqPosMin(c.memory, int32(src)) > 0):
 		return errors.New("llama: share: this model's state cannot be shared in part")
 	}
-	c.m.lib.memorySeqCp(c.memory, int32(src), int32(dst), 0, int32(n))
-	c.lens[dst] = int32(n)
+	if !c.separate {
+		c.m.lib.memorySeqCp(c.memory, int32(src), int32(dst), 0, int32(n))
+		c.lens[dst] = int32(n)
+		return nil
+	}
+	// From cells to other cells llama.cpp copies a sequence as a whole, or ends the process.
+	c.m.lib.memorySeqCp(c.memory, int32(src), int32(dst), -1, -1)
+	c.lens[dst] = c.lens[src]
+	if !c.Truncate(dst, n) {
+		c.Truncate(dst, 0)
+		return errors.New("llama: share: the copy cannot be cut back")
+	}
 	return nil
 }

@@ -250,27 +250,41 @@ func TestDecodeChecks(t *testing.T) {
 
 func TestSharedPrefixGivesSameLogits(t *testing.T) {
 	m := testModel(t)
-	c := testContext(t, m, ContextOptions{Cells: 512, Sequences: 2, Batch: 64, Threads: 1})
 	tokens, err := m.Tokenize("The quick brown fox jumps over the lazy dog and", false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	last := len(tokens) - 1
-	if err := c.Decode(t.Context(), rowsOf(tokens, 0, 0)); err != nil {
-		t.Fatal(err)
-	}
-	l, _ := c.Logits(last)
-	want := slices.Clone(l)
-	if err := c.Share(0, 1, last); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Decode(t.Context(), rowsOf(tokens[last:], last, 1)); err != nil {
-		t.Fatal(err)
-	}
-	got, _ := c.Logits(0)
-	for i := range want {
-		if math.Abs(float64(got[i]-want[i])) > 0.5 {
-			t.Fatalf("logit %d is %v after sharing and %v without", i, got[i], want[i])
+	for _, separate := range []bool{false, true} {
+		c := testContext(t, m, ContextOptions{Cells: 512, Sequences: 2, Batch: 64, Threads: 1, Separate: separate})
+		if err := c.Decode(t.Context(), rowsOf(tokens, 0, 0)); err != nil {
+			t.Fatal(err)
+		}
+		l, _ := c.Logits(last)
+		want := slices.Clone(l)
+		if err := c.Share(0, 1, last); err != nil {
+			t.Fatal(err)
+		}
+		if c.Len(0) != last+1 || c.Len(1) != last {
+			t.Errorf("separate %v: the sequences hold %d and %d tokens, want %d and %d", separate, c.Len(0), c.Len(1), last+1, last)
+		}
+		// What the source holds later must not matter.
+		if !c.Truncate(0, 1) {
+			t.Fatal("cannot cut the source back")
+		}
+		rows := append(rowsOf([]int32{tokens[0], tokens[0]}, 1, 0), rowsOf(tokens[last:], last, 1)...)
+		rows[1].Logits = false
+		if err := c.Decode(t.Context(), rows); err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.Logits(len(rows) - 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range want {
+			if math.Abs(float64(got[i]-want[i])) > 0.5 {
+				t.Fatalf("separate %v: logit %d is %v after sharing and %v without", separate, i, got[i], want[i])
+			}
 		}
 	}
 }
