@@ -21,7 +21,7 @@
 //     follows at all, as in prose about markers, stays in the content as it was written.
 //   - A call that breaks off after it has started, at the end of output or at something that its notation
 //     does not allow, is closed where it was: open strings, arrays and objects are closed, what was
-//     not yet certain is dropped, and a Warning says so. [Parser.Incomplete] tells the caller, who
+//     not yet certain is left out, and a Warning quotes it. [Parser.Incomplete] tells the caller, who
 //     should not let such a call be executed.
 //   - Parts of a call that its notation does not know, and a header in which the output ends, are left out
 //     with a Warning that quotes them.

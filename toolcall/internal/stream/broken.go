@@ -39,8 +39,9 @@ func (p *Parser) breakOff(reason string) {
 	}
 }
 
-// skipDebris is the state behind a call that broke off: what follows up to the next marker is what is left
-// of the call, and goes into the warning. Without a marker it goes into the content.
+// skipDebris is the state behind a call that broke off: what follows up to the next marker or the end of the
+// output is what is left of the call, and goes into the warning. Where no marker closes calls, what follows
+// is content.
 func (p *Parser) skipDebris() bool {
 	c := &p.call
 	i, m := p.set.find(p, p.In)
@@ -54,9 +55,12 @@ func (p *Parser) skipDebris() bool {
 	lost := strings.TrimSpace(string(c.raw))
 	c.mode, c.raw = callOpen, c.raw[:0]
 	p.endSpan()
-	if m != nil && len(c.form.Close) > 0 {
+	switch {
+	case lost == "":
+		p.Warn(c.reason)
+	case p.Final && p.In == "" || m != nil && len(c.form.Close) > 0:
 		p.Warn(c.reason + "; left out: " + shorten(lost))
-	} else {
+	default:
 		p.Warn(c.reason)
 		p.text(lost)
 	}

@@ -99,11 +99,27 @@ func (p *Parser) scanText() bool {
 		p.drop(at[1] - at[0])
 		return true
 	}
+	if m == nil && p.cutMarker() {
+		p.Warn("the output ended in the markup behind a call; left out: " + shorten(strings.TrimSpace(p.drop(i))))
+		return false
+	}
 	p.text(p.drop(i))
 	if m == nil {
 		return false
 	}
 	return p.meet(m)
+}
+
+// cutMarker reports whether the output ends right behind a call, in the middle of a marker.
+func (p *Parser) cutMarker() bool {
+	rest := strings.Trim(p.In, WhiteSpace)
+	if !p.Final || !p.opened || !p.content.touch || p.ch != &p.content || rest == "" {
+		return false
+	}
+	return slices.ContainsFunc(p.fam.Forms, func(fm Form) bool {
+		begins := func(marker string) bool { return strings.HasPrefix(marker, rest) }
+		return slices.ContainsFunc(fm.Close, begins) || slices.ContainsFunc(fm.Open, begins)
+	})
 }
 
 // accepts reports whether marker m, which stands or begins at text[i:], is one in this place.
