@@ -223,6 +223,9 @@ func (m *jsonMachine) readName(p *stream.Parser) stream.Step {
 		return stream.Fail
 	}
 	p.Skip(n)
+	if m.name != "" && m.name != name {
+		m.left = append(append(m.left, "name: "...), m.name...)
+	}
 	m.name, m.state = strings.TrimPrefix(name, "functions."), jsonKey
 	p.SetNamed()
 	if p.Tool(name) != nil {
