@@ -50,6 +50,7 @@ func (env *Env) Item(v, key value.Value) value.Value {
 	case *value.Undefined:
 		value.FailUndefined(x)
 	case *value.Dict:
+		env.SpendKey(key)
 		if value.Hashable(key) {
 			if item, ok := x.Get(key); ok {
 				return item
@@ -105,7 +106,7 @@ func (env *Env) element(v value.Value, i int64) value.Value {
 }
 
 func (env *Env) character(s string, i int64) value.Value {
-	env.Budget.Spend(len(s) >> 7)
+	env.Budget.Spend(len(s) >> 5)
 	if i < 0 {
 		i += int64(utf8.RuneCountInString(s))
 	}

@@ -49,6 +49,9 @@ func (env *Env) Percent(like value.Value, format string, args value.Value) value
 	return sameText(like, pytext.NewFormatter(&env.Budget, env).Percent(like, format, args))
 }
 
+// SpendKey pays for looking up a key in a dict.
+func (env *Env) SpendKey(key value.Value) { env.Budget.Spend(value.Size(key) >> 8) }
+
 // Keyword returns a keyword argument; kw may be nil.
 func Keyword(kw *value.Dict, name string) (value.Value, bool) {
 	if kw == nil {

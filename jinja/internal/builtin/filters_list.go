@@ -10,12 +10,7 @@ import (
 
 func listFilters() []Filter {
 	return []Filter{
-		{name: "length", fn: func(env *Env, v value.Value, _ []value.Value) value.Value {
-			if s, ok := value.Text(v); ok {
-				env.Budget.Spend(len(s) >> 9)
-			}
-			return value.Int(length(v))
-		}},
+		{name: "length", fn: func(_ *Env, v value.Value, _ []value.Value) value.Value { return value.Int(length(v)) }},
 		{name: "items", fn: itemsFilter},
 		{name: "join", params: names("d attribute"), fn: joinFilter},
 		{name: "first", fn: firstFilter},

@@ -76,6 +76,7 @@ func uniqueFilter(env *Env, v value.Value, a []value.Value) value.Value {
 				key = env.attribute(item, path, nil)
 			}
 			key = env.sortKey(key, argBool(a, 0))
+			env.SpendKey(key)
 			if _, ok := seen.Get(key); !ok {
 				seen.Put(key, value.Bool(true))
 				return item, true

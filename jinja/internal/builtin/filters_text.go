@@ -1,7 +1,6 @@
 package builtin
 
 import (
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -43,13 +42,13 @@ func mapText(f func(string) string) func(*Env, value.Value, []value.Value) value
 	return func(env *Env, v value.Value, _ []value.Value) value.Value {
 		s := env.Str(v)
 		env.Budget.Alloc(len(s))
+		env.Budget.Spend(len(s) >> 2) // letter by letter
 		return sameText(v, f(s))
 	}
 }
 
 func trimFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	s := env.Str(v)
-	env.Budget.Spend(len(s) >> 9)
 	return sameText(v, value.Trim(s, optionalText(a, 0), true, true))
 }
 
@@ -218,6 +217,8 @@ func (env *Env) queryString(pairs []value.Value) value.Value {
 // quoteURL escapes what is neither a letter, a digit nor one of a few signs.
 func (env *Env) quoteURL(s, safe string) string {
 	env.Budget.CheckText(3 * len(s))
+	env.Budget.Spend(len(s) >> 2)
+	const digits = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(s) {
 		c := s[i]
@@ -225,7 +226,9 @@ func (env *Env) quoteURL(s, safe string) string {
 			b.WriteByte(c)
 			continue
 		}
-		b.WriteString("%" + strings.ToUpper(strconv.FormatInt(int64(c)|0x100, 16)[1:]))
+		b.WriteByte('%')
+		b.WriteByte(digits[c>>4])
+		b.WriteByte(digits[c&15])
 	}
 	return b.String()
 }

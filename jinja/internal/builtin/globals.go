@@ -71,6 +71,7 @@ func makeDict(env *Env, pos []value.Value, kw *value.Dict) *value.Dict {
 					value.Fail("dictionary update sequence element has length %d; 2 is required", len(kv))
 				}
 				env.Budget.AllocItems(3)
+				env.SpendKey(kv[0])
 				d.Put(kv[0], kv[1])
 			}
 		}

@@ -81,10 +81,20 @@ func names(s string) []string { return strings.Fields(s) }
 // filter calls f with its arguments in place.
 func (env *Env) Filter(f *Filter, v value.Value, pos []value.Value, kw *value.Dict) value.Value {
 	env.Budget.Spend(2)
+	env.read(v, pos)
 	if f.raw != nil {
 		return f.raw(env, v, pos, kw)
 	}
 	return f.fn(env, v, f.arguments(pos, kw))
+}
+
+// read pays for the texts that a filter, test or method gets: it may look at every character of them.
+func (env *Env) read(v value.Value, pos []value.Value) {
+	n := value.Size(v)
+	for _, a := range pos {
+		n += value.Size(a)
+	}
+	env.Budget.Spend(n >> 4)
 }
 
 // Write appends what f makes of v to b; false if f cannot do that.
@@ -93,6 +103,7 @@ func (env *Env) Write(f *Filter, b *value.Buffer, v value.Value, pos []value.Val
 		return false
 	}
 	env.Budget.Spend(2)
+	env.read(v, pos)
 	f.write(env, b, v, f.arguments(pos, kw))
 	return true
 }

@@ -69,11 +69,11 @@ func (env *Env) CallMethod(recv value.Value, name string, pos []value.Value, kw 
 	switch x := recv.(type) {
 	case *value.Dict:
 		if name == "get" && kw == nil && len(pos) > 0 && len(pos) < 3 { // the one that matters for speed
+			env.SpendKey(pos[0])
 			return getMethod(env, x, pos)
 		}
 		return env.Filter(env.Lib.dictMethods[name], recv, pos, kw)
 	case value.String:
-		env.Budget.Spend(len(x) >> 9)
 		return env.Filter(env.Lib.textMethods[name], recv, pos, kw)
 	case value.Safe:
 		return env.markupMethod(x, name, pos, kw)
@@ -84,7 +84,6 @@ func (env *Env) CallMethod(recv value.Value, name string, pos []value.Value, kw 
 // markupMethod calls a method of str on markup: what comes out is markup, and plain texts that go in
 // are escaped first.
 func (env *Env) markupMethod(s value.Safe, name string, pos []value.Value, kw *value.Dict) value.Value {
-	env.Budget.Spend(len(s) >> 9)
 	escaped := slices.Clone(pos)
 	for i, v := range pos {
 		if text, ok := v.(value.String); ok && (name == "replace" || name == "format") {

@@ -100,6 +100,7 @@ func (env *Env) Test(t *Test, v value.Value, pos []value.Value) bool {
 	if len(pos) != t.args {
 		value.Fail("test '%s' takes %d argument(s), not %d", t.name, t.args, len(pos))
 	}
+	env.read(v, pos)
 	return t.fn(env, v, pos)
 }
 

@@ -1,6 +1,8 @@
 package eval
 
 import (
+	"slices"
+
 	"github.com/toolserve/toolserve/jinja/internal/builtin"
 	"github.com/toolserve/toolserve/jinja/internal/syntax"
 	"github.com/toolserve/toolserve/jinja/internal/value"
@@ -40,7 +42,9 @@ func (in *interp) args(a *syntax.Args, sc *scope) (pos []value.Value, kw *value.
 		}
 	}
 	if a.Star != nil {
-		pos = append(pos, value.Collect(in.eval(a.Star, sc), &in.Budget)...)
+		more := value.Collect(in.eval(a.Star, sc), &in.Budget)
+		in.Budget.AllocItems(len(more))
+		pos = append(pos, more...)
 	}
 	if len(a.Kw) == 0 && a.Kws == nil {
 		return pos, nil
@@ -110,7 +114,7 @@ func (in *interp) runMacro(m *macro, pos []value.Value, kw *value.Dict) {
 	in.enter()
 	sc := newScope(m.scope)
 	used := in.bindParams(m, pos, kw, sc)
-	if m.def.UsesCaller && !hasParam(m.def, "caller") {
+	if m.def.UsesCaller && !hasParam(m.def.Params, "caller") {
 		var caller value.Value = &value.Undefined{Name: "caller", Hint: "No caller defined"}
 		if v, ok := builtin.Keyword(kw, "caller"); ok {
 			caller = v
@@ -128,9 +132,9 @@ func (in *interp) runMacro(m *macro, pos []value.Value, kw *value.Dict) {
 		value.Fail("macro '%s' takes not more than %d argument(s)", m.def.Name, len(m.def.Params))
 	}
 	if m.def.UsesKw {
-		in.set(in.t.kwargsID, otherKw(m.def, kw), sc)
+		in.set(in.t.kwargsID, otherKw(m.def, len(pos), kw), sc)
 	} else if kw != nil && used < kw.Len() {
-		k, _ := otherKw(m.def, kw).At(0)
+		k, _ := otherKw(m.def, len(pos), kw).At(0)
 		value.Fail("macro '%s' takes no keyword argument '%s'", m.def.Name, k)
 	}
 	in.exec(m.def.Body, sc)
@@ -157,25 +161,21 @@ func (in *interp) bindParams(m *macro, pos []value.Value, kw *value.Dict, sc *sc
 	return used
 }
 
-func hasParam(def *syntax.Macro, name string) bool {
-	for i := range def.Params {
-		if def.Params[i].Name == name {
-			return true
-		}
-	}
-	return false
+func hasParam(params []syntax.Param, name string) bool {
+	return slices.ContainsFunc(params, func(p syntax.Param) bool { return p.Name == name })
 }
 
-// otherKw returns the keywords that are no parameters of the macro.
-func otherKw(def *syntax.Macro, kw *value.Dict) *value.Dict {
+// otherKw returns the keywords that are no parameters of the macro behind the first given ones.
+func otherKw(def *syntax.Macro, given int, kw *value.Dict) *value.Dict {
 	other := value.NewDict(0)
+	open := def.Params[min(given, len(def.Params)):]
 	if kw == nil {
 		return other
 	}
 	for i := range kw.Len() {
 		k, v := kw.At(i)
 		name, _ := value.Text(k)
-		if !hasParam(def, name) && !(name == "caller" && def.UsesCaller) {
+		if !hasParam(open, name) && !(name == "caller" && def.UsesCaller) {
 			other.Set(name, v)
 		}
 	}

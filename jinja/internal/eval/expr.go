@@ -81,6 +81,7 @@ func (in *interp) evalRare(x syntax.Expr, sc *scope) value.Value {
 		d := value.NewDict(len(n.Keys))
 		for i := range n.Keys {
 			k := in.eval(n.Keys[i], sc)
+			in.SpendKey(k)
 			d.Put(k, in.eval(n.Values[i], sc))
 		}
 		return d

@@ -235,7 +235,7 @@ func (f *Formatter) formatInt(spec *formatSpec, v value.Value) string {
 	case 'b':
 		base, prefix = 2, "0b"
 	}
-	digits := value.FormatInt(v, base)
+	digits := value.FormatInt(v, base, f.budget)
 	sign := ""
 	if strings.HasPrefix(digits, "-") {
 		sign, digits = "-", digits[1:]

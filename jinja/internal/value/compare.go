@@ -1,6 +1,7 @@
 package value
 
 import (
+	"math"
 	"math/big"
 	"strings"
 )
@@ -15,6 +16,9 @@ func equal(a, b Value, budget *Budget, depth int) bool {
 	}
 	if s, ok := Text(a); ok {
 		t, ok := Text(b)
+		if len(s) == len(t) {
+			budget.Spend(len(s) >> 9)
+		}
 		return ok && s == t
 	}
 	switch x := a.(type) {
@@ -84,6 +88,12 @@ func compareNumbers(a, b Value) int {
 		return toBig(a).Cmp(toBig(b))
 	}
 	x, y := ToFloat(a), ToFloat(b)
+	if isInt(a) && !math.IsInf(y, 0) && !math.IsNaN(y) { // a float holds no more than 53 bits of an integer
+		return exactFloat(a).Cmp(exactFloat(b))
+	}
+	if isInt(b) && !math.IsInf(x, 0) && !math.IsNaN(x) {
+		return exactFloat(a).Cmp(exactFloat(b))
+	}
 	switch {
 	case x < y:
 		return -1
@@ -93,6 +103,15 @@ func compareNumbers(a, b Value) int {
 		return 0
 	}
 	return nan
+}
+
+// exactFloat is a finite number with all its bits.
+func exactFloat(v Value) *big.Float {
+	if f, ok := v.(Float); ok {
+		return big.NewFloat(float64(f))
+	}
+	n := toBig(v)
+	return new(big.Float).SetPrec(uint(max(n.BitLen(), 53))).SetInt(n)
 }
 
 // Less is Python's <; it fails for values that have no order.
@@ -119,6 +138,7 @@ func order(a, b Value, op string, budget *Budget) int {
 	}
 	if s, ok := Text(a); ok {
 		if t, ok := Text(b); ok {
+			budget.Spend(min(len(s), len(t)) >> 9)
 			return strings.Compare(s, t)
 		}
 	}
@@ -154,11 +174,12 @@ func Contains(c, v Value, budget *Budget) bool {
 		if !ok {
 			Fail("'in <string>' requires string as left operand, not %s", v.Type())
 		}
-		budget.Spend(len(s) >> 7)
+		budget.Spend((len(s) + len(t)) >> 7)
 		return strings.Contains(s, t)
 	}
 	switch x := c.(type) {
 	case *Dict:
+		budget.Spend(Size(v) >> 8)
 		_, ok := x.Get(v)
 		return ok
 	case *List, *Range, *Generator, *Undefined:

@@ -198,10 +198,12 @@ func appendHash(h []byte, key Value) []byte {
 			return strconv.AppendInt(append(h, 'i'), int64(f), 10)
 		}
 		return strconv.AppendUint(append(h, 'f'), math.Float64bits(float64(x)), 16)
-	case String:
-		return strconv.AppendQuote(append(h, 's'), string(x))
-	case Safe:
-		return strconv.AppendQuote(append(h, 's'), string(x))
+	case String, Safe:
+		s, _ := Text(key)
+		if len(s) > maxHash {
+			FailLimit("a key of a dict is too large")
+		}
+		return strconv.AppendQuote(append(h, 's'), s)
 	case *Undefined:
 		return append(h, 'u')
 	case *List:

@@ -64,7 +64,7 @@ func (w *writer) scalar(v Value) string {
 	case Int:
 		return strconv.FormatInt(int64(x), 10)
 	case Big:
-		return x.V.String()
+		return FormatInt(x, 10, w.b.budget)
 	case Float:
 		switch f := float64(x); {
 		case math.IsNaN(f):

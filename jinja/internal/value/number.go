@@ -42,9 +42,12 @@ func Arith(op Op, a, b Value, budget *Budget) Value {
 	}
 	if IsNumber(a) && IsNumber(b) {
 		if isInt(a) && isInt(b) && op != Div {
-			return bigInts(op, toBig(a), toBig(b))
+			return bigInts(op, toBig(a), toBig(b), budget)
 		}
-		return floats(op, ToFloat(a), ToFloat(b))
+		if isInt(a) && isInt(b) {
+			return Float(quotient(toBig(a), toBig(b)))
+		}
+		return floats(op, asFloat(a), asFloat(b))
 	}
 	if v := sequences(op, a, b, budget); v != nil {
 		return v
@@ -103,7 +106,35 @@ func normalInt(n *big.Int) Value {
 	return Big{n}
 }
 
-func bigInts(op Op, x, y *big.Int) Value {
+// spendBig pays for an operation on integers of so many bits, whose time is their product.
+func spendBig(budget *Budget, x, y int) { budget.Spend((x >> 6) * (y >> 6) >> 5) }
+
+// quotient is x / y, rounded once.
+func quotient(x, y *big.Int) float64 {
+	if y.Sign() == 0 {
+		Fail("division by zero")
+	}
+	if x.BitLen() <= 53 && y.BitLen() <= 53 {
+		return float64(x.Int64()) / float64(y.Int64())
+	}
+	f, _ := new(big.Rat).SetFrac(x, y).Float64()
+	if math.IsInf(f, 0) {
+		Fail("integer division result too large for a float")
+	}
+	return f
+}
+
+// asFloat is a number as a float; it fails for an integer that is too large.
+func asFloat(v Value) float64 {
+	f := ToFloat(v)
+	if isInt(v) && math.IsInf(f, 0) {
+		Fail("int too large to convert to float")
+	}
+	return f
+}
+
+func bigInts(op Op, x, y *big.Int, budget *Budget) Value {
+	spendBig(budget, x.BitLen(), y.BitLen())
 	r := new(big.Int)
 	if (op == FloorDiv || op == Mod) && y.Sign() == 0 {
 		Fail("integer division or modulo by zero")
@@ -126,14 +157,14 @@ func bigInts(op Op, x, y *big.Int) Value {
 			return normalInt(m)
 		}
 	case Pow:
-		return intPower(x, y)
+		return intPower(x, y, budget)
 	}
 	return normalInt(r)
 }
 
-func intPower(x, y *big.Int) Value {
+func intPower(x, y *big.Int, budget *Budget) Value {
 	if y.Sign() < 0 {
-		return floats(Pow, ToFloat(Big{x}), ToFloat(Big{y}))
+		return floats(Pow, asFloat(Big{x}), asFloat(Big{y}))
 	}
 	if x.CmpAbs(big.NewInt(1)) > 0 && (!y.IsInt64() || y.Int64() > int64(maxBits/(x.BitLen()-1))) {
 		FailLimit("an integer of more than %d bits", maxBits)
@@ -143,7 +174,9 @@ func intPower(x, y *big.Int) Value {
 	} else if x.CmpAbs(big.NewInt(1)) <= 0 && y.Int64() > 3 {
 		y = big.NewInt(2 + int64(y.Bit(0)))
 	}
-	return normalInt(new(big.Int).Exp(x, y, nil))
+	r := new(big.Int).Exp(x, y, nil)
+	spendBig(budget, r.BitLen(), r.BitLen())
+	return normalInt(r)
 }
 
 func floats(op Op, x, y float64) Value {
@@ -171,6 +204,9 @@ func floats(op Op, x, y float64) Value {
 	}
 	if x == 0 && y < 0 {
 		Fail("0.0 cannot be raised to a negative power")
+	}
+	if x < 0 && y != math.Trunc(y) && !math.IsInf(x, 0) && !math.IsNaN(y) {
+		Fail("a negative number raised to a fraction is no real number")
 	}
 	r := math.Pow(x, y)
 	if math.IsInf(r, 0) && !math.IsInf(x, 0) && !math.IsInf(y, 0) {
@@ -310,4 +346,8 @@ func Positive(v Value) Value {
 func NewInt(n *big.Int) Value { return normalInt(n) }
 
 // FormatInt prints an integer in a base.
-func FormatInt(v Value, base int) string { return toBig(v).Text(base) }
+func FormatInt(v Value, base int, budget *Budget) string {
+	n := toBig(v)
+	spendBig(budget, n.BitLen(), n.BitLen())
+	return n.Text(base)
+}

@@ -48,7 +48,7 @@ func WriteRepr(b *Buffer, v Value, depth int) {
 	case Int:
 		b.WriteString(strconv.FormatInt(int64(x), 10))
 	case Big:
-		b.WriteString(x.V.String())
+		b.WriteString(FormatInt(x, 10, b.budget))
 	case Float:
 		b.WriteString(FormatFloat(float64(x)))
 	case String:
@@ -214,8 +214,16 @@ func IsSpace(r rune) bool {
 // chars is nil.
 func Trim(s string, chars *string, left, right bool) string {
 	cut := IsSpace
-	if chars != nil {
+	switch {
+	case chars == nil:
+	case len(*chars) < 32:
 		cut = func(r rune) bool { return strings.ContainsRune(*chars, r) }
+	default:
+		set := make(map[rune]bool)
+		for _, r := range *chars {
+			set[r] = true
+		}
+		cut = func(r rune) bool { return set[r] }
 	}
 	if left {
 		s = strings.TrimLeftFunc(s, cut)

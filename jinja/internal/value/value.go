@@ -151,6 +151,19 @@ func Text(v Value) (string, bool) {
 	return "", false
 }
 
+// Size is the length in bytes of a text, and about that of an integer; 0 for other values.
+func Size(v Value) int {
+	switch x := v.(type) {
+	case String:
+		return len(x)
+	case Safe:
+		return len(x)
+	case Big:
+		return x.V.BitLen() >> 3
+	}
+	return 0
+}
+
 // Truth is Python's truth value.
 func Truth(v Value) bool {
 	switch x := v.(type) {
