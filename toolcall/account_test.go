@@ -87,7 +87,7 @@ var (
 	escapes  = regexp.MustCompile(`\\+(u[0-9a-f]{4}|x[0-9a-f]{2}|[a-z])?`)
 	wordText = regexp.MustCompile(`[\p{L}\p{N}]+`)
 	// named finds the names in headers and tags.
-	named = regexp.MustCompile(`(?:name|key|tool)=["']?([^"'>]*)|to=(?:functions\.)?([^\s<]*)|functions\.([^:<{]*)|tool_call:name\|>([^<]*)`)
+	named = regexp.MustCompile(`(?:name|key|tool)=["']?([^"'<>]*)|to=(?:functions\.)?([^\s<]*)|functions\.([^:<{]*)|tool_call:name\|>([^<]*)`)
 	// callID is the id of a call, which is replaced where it is not fit for one.
 	callID = regexp.MustCompile(`["']id["']\s*:\s*["'][^"']*["']|call_id["']\s*:\s*["'][^"']*["']`)
 	// envelope are the words around name and arguments that are no part of them.
