@@ -148,7 +148,7 @@ var (
 var arrayFamilies = []row{
 	{
 		name: "granite", aliases: []string{"granite3"}, templates: [][]string{{"<|tool_call|>", "!<|/tool_call|>"}},
-		Reasoning: think, Wrappers: []string{"<response>", "</response>"}, Ends: []string{"<|end_of_text|>"},
+		Reasoning: think, Wrappers: []string{"<response>", "</response>", "<|/tool_call|>"}, Ends: []string{"<|end_of_text|>"},
 		Forms: []form{arrayForm("<|tool_call|>", ""),
 			{Open: toolCallJSON.Open, Close: toolCallJSON.Close, Body: notation.JSON{Array: true}}},
 	},

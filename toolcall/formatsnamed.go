@@ -1,6 +1,9 @@
 package toolcall
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/toolserve/toolserve/constrain"
 	"github.com/toolserve/toolserve/toolcall/internal/lenient"
 	"github.com/toolserve/toolserve/toolcall/internal/notation"
@@ -10,15 +13,14 @@ var pythonStyle = lenient.Style{Python: true}
 
 // spellings returns the markers of DeepSeek as they are and in the spellings that models confuse them with.
 func spellings(markers ...string) []string {
-	out := markers
+	out := slices.Clone(markers)
 	for _, m := range markers {
-		ascii := []rune(m)
-		for i, r := range ascii {
-			if r == '▁' {
-				ascii[i] = '_'
-			}
+		for _, gap := range []string{"_", " ", `\_`} {
+			out = append(out, strings.ReplaceAll(m, "▁", gap))
 		}
-		out = append(out, string(ascii))
+		if mixed := strings.Replace(m, "▁", "_", 1); !slices.Contains(out, mixed) {
+			out = append(out, mixed)
+		}
 	}
 	return out
 }
@@ -26,11 +28,11 @@ func spellings(markers ...string) []string {
 // deepseekForm is a call of DeepSeek up to V3.1; sep stands behind the name.
 func deepseekForm(sep string, fence bool) form {
 	return form{
-		Open:  spellings("<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>"),
+		Open:  append(spellings("<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>"), "<｜tool▁calls｜>"),
 		Close: spellings("<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>"),
 		Once:  true, Body: notation.Named{
-			Lead: []string{"<｜tool▁call▁begin｜>", "<｜tool_call_begin｜>", "function<｜tool▁sep｜>", "function<｜tool_sep｜>"},
-			Seps: []string{sep, "\n", "<｜tool▁sep｜>", "<｜tool_sep｜>", "```json"}, Fence: fence,
+			Lead: spellings("<｜tool▁call▁begin｜>", "function<｜tool▁sep｜>"),
+			Seps: slices.Concat([]string{sep, "\n"}, spellings("<｜tool▁sep｜>"), []string{"```json"}), Fence: fence,
 			Wire: deepseekWire(sep, fence)},
 	}
 }
@@ -53,7 +55,7 @@ var (
 // gemmaForm is call:NAME{key:value} between two markers, with quotes of its own.
 func gemmaForm(open, closer, quote string) form {
 	return form{Open: []string{open}, Close: []string{closer},
-		Body: notation.Named{Lead: []string{"call:"}, Style: lenient.Style{Quote: quote, Bare: true}}}
+		Body: notation.Named{Lead: []string{"call:", ":"}, Style: lenient.Style{Quote: quote, Bare: true}}}
 }
 
 // namedFamilies are the families that write the name of the tool outside of the JSON arguments.
@@ -137,7 +139,7 @@ var gemmaFamilies = []row{
 		Forms: []form{gemmaForm("<|tool_call>", "<tool_call|>", `<|"|>`)},
 	},
 	{
-		name: "functiongemma", templates: [][]string{{"<start_function_call>"}}, Ends: []string{"<end_of_turn>"},
+		name: "functiongemma", templates: [][]string{{"<start_function_call>"}}, Ends: []string{"<end_of_turn>", "<start_function_response>"},
 		Forms: []form{gemmaForm("<start_function_call>", "<end_function_call>", "<escape>")},
 	},
 }

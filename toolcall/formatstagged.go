@@ -159,7 +159,7 @@ var invokeFamilies = []row{
 		Forms: []form{
 			{Open: []string{"<atem:function_calls>"}, Close: []string{"</atem:function_calls>"}, Gap: "\n", Join: "\n", Body: invokeXML("atem:")},
 			{Open: []string{"<|start|>"}, Header: true, Body: notation.Header{Ends: []string{"<|message|>"}, Read: museHeader}},
-			{Body: notation.Header{Ends: []string{"<|message|>"}, Read: museHeader, Starts: []string{" to=", "to="}}, Header: true},
+			{Body: notation.Header{Ends: []string{"<|message|>"}, Read: museHeader, Starts: []string{" to=", "to=", "<|message|>"}}, Header: true},
 		},
 	},
 }

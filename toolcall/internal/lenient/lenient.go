@@ -134,7 +134,7 @@ func (s *Scanner) Seal() string {
 func (s *Scanner) step(in string, final bool) (int, Status) {
 	switch s.state {
 	case stString:
-		return s.inString(in, final)
+		return s.inString(in)
 	case stNumber, stWord, stBareKey:
 		return s.inToken(in)
 	}

@@ -64,7 +64,7 @@ func (s *Scanner) putText(t string) {
 }
 
 // inString reads a run of plain characters, one escape, or the closing quote.
-func (s *Scanner) inString(in string, final bool) (int, Status) {
+func (s *Scanner) inString(in string) (int, Status) {
 	q := s.quote[0]
 	i := 0
 	for i < len(in) && in[i] >= ' ' && in[i] != '"' && in[i] != '\\' && in[i] != q {
@@ -76,9 +76,9 @@ func (s *Scanner) inString(in string, final bool) (int, Status) {
 	}
 	switch c := in[0]; {
 	case c == q:
-		return s.maybeClose(in, final)
+		return s.maybeClose(in)
 	case c == '\\' && !s.raw:
-		return s.escape(in, final)
+		return s.escape(in)
 	default:
 		if s.key {
 			s.held = appendEscape(s.held, c)
@@ -89,9 +89,9 @@ func (s *Scanner) inString(in string, final bool) (int, Status) {
 	}
 }
 
-func (s *Scanner) maybeClose(in string, final bool) (int, Status) {
+func (s *Scanner) maybeClose(in string) (int, Status) {
 	if !strings.HasPrefix(in, s.quote) {
-		if strings.HasPrefix(s.quote, in) && !final {
+		if strings.HasPrefix(s.quote, in) {
 			return 0, More
 		}
 		// Only the beginning of a longer quote: data.
@@ -111,11 +111,8 @@ func (s *Scanner) maybeClose(in string, final bool) (int, Status) {
 }
 
 // escape reads one escape sequence, which begins in.
-func (s *Scanner) escape(in string, final bool) (int, Status) {
+func (s *Scanner) escape(in string) (int, Status) {
 	if len(in) < 2 {
-		if final {
-			return 0, Bad
-		}
 		return 0, More
 	}
 	switch c := in[1]; c {
@@ -132,9 +129,9 @@ func (s *Scanner) escape(in string, final bool) (int, Status) {
 		s.put('\\', 'n')
 		return 2, More
 	case 'u':
-		return s.hexEscape(in, 4, final)
+		return s.hexEscape(in, 4)
 	case 'x':
-		return s.hexEscape(in, 2, final)
+		return s.hexEscape(in, 2)
 	default:
 		// An escape that JSON does not know stands for itself: \d is a backslash and a d.
 		s.put('\\', '\\')
@@ -143,22 +140,15 @@ func (s *Scanner) escape(in string, final bool) (int, Status) {
 }
 
 // hexEscape reads \uXXXX or \xXX; without the digits the backslash stands for itself.
-func (s *Scanner) hexEscape(in string, digits int, final bool) (int, Status) {
+func (s *Scanner) hexEscape(in string, digits int) (int, Status) {
 	for i := 2; i < 2+digits; i++ {
 		if i >= len(in) {
-			if final {
-				break
-			}
 			return 0, More
 		}
 		if strings.IndexByte("0123456789abcdefABCDEF", in[i]) < 0 {
 			s.put('\\', '\\')
 			return 1, More
 		}
-	}
-	if len(in) < 2+digits {
-		s.put('\\', '\\')
-		return 1, More
 	}
 	s.put('\\', 'u')
 	if digits == 2 {

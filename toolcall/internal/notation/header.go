@@ -76,16 +76,39 @@ func (m *headerMachine) Step(p *stream.Parser) stream.Step {
 			return stream.More
 		}
 		if got == stream.Yes {
-			if strings.ContainsAny(text[:i], "\"{") {
-				return stream.Fail // no header
+			if !isHeader(text[:i], true) {
+				return stream.Fail
 			}
 			return m.begin(p, text[:i], text[i:i+n])
 		}
 	}
-	if len(text) >= maxHeader {
+	if len(text) >= maxHeader || !isHeader(text, p.Final) {
 		return stream.Fail
 	}
 	return stream.More
+}
+
+// maxWords bounds the words of a header.
+const maxWords = 8
+
+// isHeader reports whether text may be a header, or the beginning of one, and is no prose; ended says that
+// nothing follows its last word.
+func isHeader(text string, ended bool) bool {
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; !isNameByte(c) && strings.IndexByte(" \n=:<|>", c) < 0 {
+			return false
+		}
+	}
+	words := strings.Fields(text)
+	if len(words) > maxWords {
+		return false
+	}
+	for i, w := range words {
+		if strings.HasSuffix(w, ".") && (ended || i < len(words)-1 || !strings.HasSuffix(text, w)) {
+			return false
+		}
+	}
+	return true
 }
 
 // begin goes on with the message that the header announces.

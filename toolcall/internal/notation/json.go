@@ -175,6 +175,10 @@ func (m *jsonMachine) readKey(p *stream.Parser) stream.Step {
 	if m.body.Strict && !slices.Contains(firstKeys, key) {
 		return stream.Fail
 	}
+	if m.body.Keyed && m.sawArgs { // another call in the same object
+		p.EndCall()
+		m.sawArgs = false
+	}
 	p.Skip(n)
 	m.key, m.state = key, jsonColon
 	return stream.Text
@@ -184,7 +188,7 @@ func (m *jsonMachine) readKey(p *stream.Parser) stream.Step {
 func (m *jsonMachine) member(p *stream.Parser) stream.Step {
 	c := p.In[0]
 	switch {
-	case m.body.Keyed && !m.sawArgs:
+	case m.body.Keyed:
 		m.name = m.key
 		m.state, m.reader = jsonArgs, argsReader{style: m.body.Style}
 		p.SetNamed()

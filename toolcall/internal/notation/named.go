@@ -188,6 +188,9 @@ func (m *namedMachine) header(p *stream.Parser) stream.Step {
 		if got == stream.No && !brace {
 			continue
 		}
+		if isProse(text[:i], false) {
+			return stream.Fail
+		}
 		m.name = strings.TrimSpace(text[:i])
 		if m.body.Split != nil {
 			m.name, m.id = m.body.Split(m.name)
@@ -202,10 +205,16 @@ func (m *namedMachine) header(p *stream.Parser) stream.Step {
 		p.Skip(i + n)
 		return stream.Text
 	}
-	if len(text) >= maxHeader {
+	if len(text) >= maxHeader || isProse(text, p.Final) {
 		return stream.Fail
 	}
 	return stream.More
+}
+
+// isProse reports whether text, which should be a name, is of several words; final says that it ends here.
+func isProse(text string, final bool) bool {
+	words := strings.Fields(text)
+	return len(words) > 1 || final && len(words) == 1 && strings.HasSuffix(words[0], ".")
 }
 
 // readID reads the id that stands behind the name.
@@ -277,6 +286,9 @@ func (m *namedMachine) end(p *stream.Parser) stream.Step {
 		n, got := stream.AnyPrefix(p.In, []string{"```"}, p.Final)
 		if got == stream.Part || p.In == "" && !p.Final {
 			return stream.More
+		}
+		if p.Final && strings.HasPrefix("```", p.In) {
+			n = len(p.In)
 		}
 		p.Skip(n)
 	}

@@ -50,10 +50,7 @@ func (m *nestedMachine) Step(p *stream.Parser) stream.Step {
 		}
 		i := strings.Index(p.In, m.mark)
 		if i < 0 {
-			i = len(p.In)
-			if !p.Final {
-				i -= stream.Overlap(p.In, m.mark)
-			}
+			i = len(p.In) - stream.Overlap(p.In, m.mark)
 		}
 		if i > 0 {
 			if len(m.open) == 0 {

@@ -165,10 +165,13 @@ func (b Tagged) bareName(p *stream.Parser, text string) (string, int, stream.Mat
 		return "", 0, stream.No
 	}
 	if rest == "" {
-		if p.Final {
-			return text[:i], i, stream.Yes
+		switch {
+		case !p.Final:
+			return "", 0, stream.Part
+		case strings.HasSuffix(text[:i], "."):
+			return "", 0, stream.No
 		}
-		return "", 0, stream.Part
+		return text[:i], i, stream.Yes
 	}
 	n, got := stream.AnyPrefix(rest, b.NameEnd, p.Final)
 	if got == stream.Yes {

@@ -8,10 +8,10 @@ import (
 
 // ends reports whether the value ends at text[i], and the length of the tag that ends it. A closing tag
 // counts only where another tag of the notation follows; without one the value ends before such a tag
-// if that is beyond doubt.
+// if that is beyond doubt. The beginning of a tag at the end of output is no part of the value.
 func (m *taggedMachine) ends(p *stream.Parser, text string, i int) (int, stream.Match) {
 	at := text[i:]
-	n, got := stream.AnyPrefix(at, m.closers, p.Final)
+	n, got := stream.AnyPrefix(at, m.closers, false)
 	switch got {
 	case stream.Part:
 		return 0, stream.Part
@@ -32,7 +32,7 @@ func (m *taggedMachine) follows(p *stream.Parser, rest string, key bool) stream.
 	case rest == "" || space > maxGap:
 		return stream.Yes
 	}
-	n, best := stream.AnyPrefix(rest, m.form.Close, p.Final)
+	n, best := stream.AnyPrefix(rest, m.form.Close, false)
 	if best == stream.Yes && len(m.body.End) > 0 && key {
 		best = m.atOutputEnd(p, rest[n:])
 	}
@@ -41,10 +41,10 @@ func (m *taggedMachine) follows(p *stream.Parser, rest string, key bool) stream.
 		lists = append(lists, m.body.Key, m.body.End, m.body.ValClose)
 	}
 	for _, list := range lists {
-		_, got := stream.AnyPrefix(rest, list, p.Final)
+		_, got := stream.AnyPrefix(rest, list, false)
 		best = max(best, got)
 	}
-	return best
+	return last(p, best)
 }
 
 // missing reports whether the value ends at text though its closing tag is missing: before the end of
@@ -54,7 +54,7 @@ func (m *taggedMachine) missing(p *stream.Parser, text string) stream.Match {
 	if len(ends) == 0 {
 		ends = m.form.Close
 	}
-	n, got := stream.AnyPrefix(text, ends, p.Final)
+	n, got := stream.AnyPrefix(text, ends, false)
 	switch {
 	case got == stream.Part:
 		return stream.Part
@@ -63,7 +63,7 @@ func (m *taggedMachine) missing(p *stream.Parser, text string) stream.Match {
 	case got == stream.Yes:
 		return m.atOutputEnd(p, text[n:])
 	}
-	n, got = stream.AnyPrefix(text, m.body.Key, p.Final)
+	n, got = stream.AnyPrefix(text, m.body.Key, false)
 	if got != stream.Yes {
 		return got
 	}
@@ -73,7 +73,7 @@ func (m *taggedMachine) missing(p *stream.Parser, text string) stream.Match {
 		return stream.No
 	}
 	if end < 0 {
-		if p.Final || len(window) == maxHeader {
+		if len(window) == maxHeader {
 			return stream.No
 		}
 		return stream.Part
@@ -95,6 +95,14 @@ func (m *taggedMachine) atOutputEnd(p *stream.Parser, rest string) stream.Match 
 	case rest == "":
 		return stream.Part
 	}
-	_, got := stream.AnyPrefix(rest, m.form.Open, p.Final)
+	_, got := stream.AnyPrefix(rest, m.form.Open, false)
+	return last(p, got)
+}
+
+// last decides at the end of output: what may be the beginning of a tag behind a whole one is it.
+func last(p *stream.Parser, got stream.Match) stream.Match {
+	if got == stream.Part && p.Final {
+		return stream.Yes
+	}
 	return got
 }

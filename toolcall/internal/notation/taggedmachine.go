@@ -284,17 +284,17 @@ func (m *taggedMachine) readValue(p *stream.Parser) stream.Step {
 	for i := 0; ; i++ {
 		k := strings.IndexByte(text[i:], m.closers[0][0])
 		if k < 0 {
-			m.take(p, m.keep(text, len(text), p.Final))
+			m.take(p, m.keep(text, len(text)))
 			return stream.More
 		}
 		i += k
 		n, got := m.ends(p, text, i)
 		switch got {
 		case stream.Part:
-			m.take(p, m.keep(text, i, false))
+			m.take(p, m.keep(text, i))
 			return stream.More
 		case stream.Yes:
-			body := m.keep(text, i, false)
+			body := m.keep(text, i)
 			m.take(p, body)
 			p.Skip(i - body + n)
 			m.endValue(p)
@@ -311,7 +311,7 @@ func (m *taggedMachine) openCDATA(p *stream.Parser) stream.Step {
 	if !m.body.CDATA {
 		return stream.Text
 	}
-	n, got := stream.AnyPrefix(p.In, []string{cdataOpen}, p.Final)
+	n, got := stream.AnyPrefix(p.In, []string{cdataOpen}, false)
 	switch got {
 	case stream.Part:
 		return stream.More
@@ -326,8 +326,8 @@ func (m *taggedMachine) openCDATA(p *stream.Parser) stream.Step {
 }
 
 // keep returns how much of text[:end] is certainly part of the value: not the newline before its end.
-func (m *taggedMachine) keep(text string, end int, final bool) int {
-	if !m.body.Trim || final || end == 0 || text[end-1] != '\n' && text[end-1] != '\r' {
+func (m *taggedMachine) keep(text string, end int) int {
+	if !m.body.Trim || end == 0 || text[end-1] != '\n' && text[end-1] != '\r' {
 		return end
 	}
 	end--

@@ -11,6 +11,9 @@ import (
 // maxHeaderLeft is how long a header may be that is dropped because the output ends in it.
 const maxHeaderLeft = 96
 
+// atEnd is where a call breaks off whose output was cut.
+const atEnd = "the end of output"
+
 // breakOff ends a call that cannot be completed, because of what its arguments ran into.
 func (p *Parser) breakOff(reason string) {
 	c := &p.call
@@ -20,6 +23,7 @@ func (p *Parser) breakOff(reason string) {
 		p.cut = true
 		p.sink.event(chat.Event{Kind: chat.CallEnd, Index: p.calls})
 		c.reason = fmt.Sprintf("the call of %q broke off at %s; its arguments were closed where they were", c.name, reason)
+		c.ended = reason == atEnd
 		p.calls++
 		p.fresh, p.content.touch = true, true
 		c.raw, c.opener = append(c.raw[:0], lost...), 0
@@ -39,9 +43,9 @@ func (p *Parser) breakOff(reason string) {
 	}
 }
 
-// skipDebris is the state behind a call that broke off: what follows up to the next marker or the end of the
-// output is what is left of the call, and goes into the warning. Where no marker closes calls, what follows
-// is content.
+// skipDebris is the state behind a call that broke off: what follows up to the next marker is what is left
+// of the call, and goes into the warning. Without a marker it goes into the content, unless the output
+// was cut inside the call.
 func (p *Parser) skipDebris() bool {
 	c := &p.call
 	i, m := p.set.find(p, p.In)
@@ -56,9 +60,9 @@ func (p *Parser) skipDebris() bool {
 	c.mode, c.raw = callOpen, c.raw[:0]
 	p.endSpan()
 	switch {
-	case lost == "":
+	case c.ended && lost == "":
 		p.Warn(c.reason)
-	case p.Final && p.In == "" || m != nil && len(c.form.Close) > 0:
+	case c.ended, m != nil && len(c.form.Close) > 0:
 		p.Warn(c.reason + "; left out: " + shorten(lost))
 	default:
 		p.Warn(c.reason)
@@ -77,6 +81,25 @@ func shorten(text string) string {
 		text = strings.ToValidUTF8(text[:most], "") + "..."
 	}
 	return strconv.Quote(text)
+}
+
+// endsInMarker reports whether the output ends with the beginning of a marker.
+func (p *Parser) endsInMarker() bool {
+	if !p.Final || p.In == "" || len(p.specials) > 0 {
+		return false
+	}
+	for i := range p.fam.compiled.content.marks {
+		m := &p.fam.compiled.content.marks[i]
+		if len(p.In) < len(m.text) && strings.HasPrefix(m.text, p.In) && strings.IndexByte("<[]>`", p.In[0]) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// dropCutMarker drops the beginning of a marker behind a call, where the output ends.
+func (p *Parser) dropCutMarker() {
+	p.Warn("the output ends in the middle of a marker; left out: " + shorten(p.drop(len(p.In))))
 }
 
 // abandon hands what looked like the beginning of a call back as content. cut says that the output

@@ -32,8 +32,9 @@ type call struct {
 	any bool
 	// list says that the bracket of a list of calls is open.
 	list bool
-	// reason is the warning about a call that broke off.
+	// reason is the warning about a call that broke off, ended says that it did so at the end of output.
 	reason string
+	ended  bool
 }
 
 // callMode says where the bytes of the call go.
@@ -193,9 +194,16 @@ func (p *Parser) readBody() bool {
 		if !p.Final {
 			return false
 		}
-		p.breakOff("the end of output")
+		p.breakOff(atEnd)
 	case Fail:
-		p.breakOff("text that its notation does not allow")
+		switch {
+		case p.call.mode == callOpen:
+			p.abandon(false)
+		case p.Final: // what is left is only what was waiting for more
+			p.breakOff(atEnd)
+		default:
+			p.breakOff("text that its notation does not allow")
+		}
 	case Done:
 		p.run = (*Parser).afterBody
 	case Text:
@@ -273,12 +281,24 @@ func (p *Parser) afterBody() bool {
 			p.endSpan()
 			return true
 		}
-		if got == No && !c.form.Once && !c.form.Header {
+		_, opens := AnyPrefix(p.In, c.form.Open, p.Final)
+		switch {
+		case got == No && opens == Yes: // another span, not another body
+			p.endSpan()
+			p.text(string(c.gap))
+			return true
+		case got == No && opens == Part:
+			got = Part
+		case got == No && !c.form.Once && !c.form.Header:
 			got = p.starts(c.form)
 		}
 		switch {
 		case got == Part && !p.Final:
 			return false
+		case got != Yes && p.endsInMarker():
+			p.endSpan()
+			p.dropCutMarker()
+			return true
 		case got == Yes:
 			c.gap = c.gap[:0]
 			c.machine = c.form.Body.Open(p)

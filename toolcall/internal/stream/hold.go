@@ -11,6 +11,8 @@ import (
 type hold struct {
 	pieces []piece
 	closer string
+	// start says that the output began with it: without a closing marker it is no reasoning.
+	start bool
 }
 
 // piece is held text, or one special token.
@@ -35,6 +37,30 @@ func (p *Parser) beginHold() {
 	p.hold.add(string(c.raw[c.opener:]), false)
 	c.raw = c.raw[:0]
 	p.run = (*Parser).holdText
+}
+
+// startUndecided is the state at the beginning of output that may be reasoning without an opening marker.
+// Only its end tells, unless it begins with a marker.
+func (p *Parser) startUndecided() bool {
+	space := LeadingSpace(p.In)
+	text := p.In[space:]
+	if text == "" && space < MaxName && !p.Final {
+		return false
+	}
+	set := &p.fam.compiled.content
+	if text != "" && set.first[text[0]] != nil {
+		switch _, got := set.at(p, text, 0); got {
+		case Yes:
+			p.enterContent()
+			p.content.touch = false
+			return true
+		case Part:
+			return false
+		}
+	}
+	p.hold = hold{closer: p.closer(), start: true}
+	p.run = (*Parser).holdText
+	return true
 }
 
 // closer returns the marker that closes the current reasoning.
@@ -77,6 +103,9 @@ func (p *Parser) holdText() bool {
 		return true
 	case p.Final:
 		p.run = (*Parser).scanText
+		if p.hold.start {
+			p.ch = &p.content
+		}
 		if !p.promote() {
 			p.releaseHold()
 		}
@@ -102,6 +131,7 @@ func (p *Parser) promote() bool {
 	sub.run, sub.ids, sub.calls, sub.tools = (*Parser).scanText, p.ids, p.calls, p.tools
 	if sub.ch == &sub.reasoning {
 		sub.enterContent()
+		sub.content.touch = false
 	}
 	var events []chat.Event
 	for _, piece := range p.hold.pieces {
@@ -112,7 +142,10 @@ func (p *Parser) promote() bool {
 		}
 	}
 	events = append(events, sub.Close()...)
-	if sub.calls == p.calls || sub.cut || !p.fam.CallsEndReasoning && sub.content.seen {
+	switch {
+	case p.hold.start:
+		p.content, p.cut = sub.content, sub.cut
+	case sub.calls == p.calls || sub.cut || !p.fam.CallsEndReasoning && sub.content.seen:
 		return false
 	}
 	for _, e := range events {

@@ -71,6 +71,9 @@ func (f *Format) NewParser(opts Options) *Parser {
 	p.enterContent()
 	if (opts.ReasoningOpen || f.StartsReasoning) && len(f.Reasoning) > 0 {
 		p.enterReasoning(f.Reasoning[0].Close)
+		if !opts.ReasoningOpen {
+			p.run = (*Parser).startUndecided
+		}
 	}
 	return p
 }

@@ -83,6 +83,13 @@ func (p *Parser) scanText() bool {
 	if p.In == "" {
 		return false
 	}
+	if p.Final && p.calls > 0 && p.ch == &p.content && p.content.touch {
+		p.text(p.drop(LeadingSpace(p.In)))
+		if p.endsInMarker() {
+			p.dropCutMarker()
+			return false
+		}
+	}
 	if p.fresh && p.ch == &p.content && !p.opts.NoTools && len(p.fam.compiled.bare) > 0 {
 		if n := LeadingSpace(p.In); n > 0 {
 			p.text(p.drop(n))
@@ -99,10 +106,6 @@ func (p *Parser) scanText() bool {
 		p.drop(at[1] - at[0])
 		return true
 	}
-	if m == nil && p.cutMarker() {
-		p.Warn("the output ended in the markup behind a call; left out: " + shorten(strings.TrimSpace(p.drop(i))))
-		return false
-	}
 	p.text(p.drop(i))
 	if m == nil {
 		return false
@@ -110,33 +113,27 @@ func (p *Parser) scanText() bool {
 	return p.meet(m)
 }
 
-// cutMarker reports whether the output ends right behind a call, in the middle of a marker.
-func (p *Parser) cutMarker() bool {
-	rest := strings.Trim(p.In, WhiteSpace)
-	if !p.Final || !p.opened || !p.content.touch || p.ch != &p.content || rest == "" {
-		return false
-	}
-	return slices.ContainsFunc(p.fam.Forms, func(fm Form) bool {
-		begins := func(marker string) bool { return strings.HasPrefix(marker, rest) }
-		return slices.ContainsFunc(fm.Close, begins) || slices.ContainsFunc(fm.Open, begins)
-	})
-}
-
 // accepts reports whether marker m, which stands or begins at text[i:], is one in this place.
 func (p *Parser) accepts(m *mark, text string, i int) bool {
 	switch m.act {
 	case actReason:
-		return p.fresh && !p.inDebris() && LeadingSpace(text[:i]) == i || p.specialAt(i)
+		return !p.inDebris() && (p.fresh && LeadingSpace(text[:i]) == i || strings.HasPrefix(m.text, "<|") && !p.quotedAt(text, i)) ||
+			p.specialAt(i)
 	case actEnd:
 		// In content it closes nothing: it is left over, or somebody writes about it.
 		return p.ch == &p.reasoning || p.specialAt(i) || !strings.HasPrefix(m.text, "</") ||
-			strings.IndexByte(" `'\"", p.before(text, i)) < 0
+			!p.quotedAt(text, i)
 	case actClose:
 		return p.opened || p.specialAt(i)
 	case actCall:
 		return !m.line || !p.inDebris() && p.startsLine(text, i)
 	}
 	return true
+}
+
+// quotedAt reports whether what stands in front of text[i] lets one think that somebody writes about it.
+func (p *Parser) quotedAt(text string, i int) bool {
+	return strings.IndexByte(" `'\"", p.before(text, i)) >= 0
 }
 
 func (p *Parser) specialAt(i int) bool {
