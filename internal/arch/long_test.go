@@ -4,4 +4,5 @@ package arch
 // a file and a function ("chat/chat.go Text"), or a package.
 var long = map[string]string{
 	"internal/cli": "one file for each subcommand, so that a command is found by its name",
+	"toolcall/internal/notation": "every notation of calls, a file each; they share the reader of arguments",
 }

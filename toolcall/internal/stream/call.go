@@ -304,21 +304,31 @@ func (p *Parser) afterBody() bool {
 			c.machine = c.form.Body.Open(p)
 			p.run = (*Parser).readBody
 			return true
-		case p.In != "" && p.In[0] == ']' && c.list:
-			c.list = false
-			p.drop(1)
-			c.gap = c.gap[:0]
-		case p.In != "" && p.In[0] == ';':
-			p.drop(1)
-		case p.In != "" && strings.IndexByte(",}]", p.In[0]) >= 0:
-			// Separators, and brackets too many.
-			c.gap = append(c.gap, p.drop(1)...)
-		default:
+		case !p.separator():
 			p.endSpan()
 			p.text(string(c.gap))
 			return true
 		}
 	}
+}
+
+// separator takes what may stand between two bodies of a span, and brackets too many; false if none stands
+// here.
+func (p *Parser) separator() bool {
+	c := &p.call
+	switch {
+	case p.In == "" || strings.IndexByte(",;}]", p.In[0]) < 0:
+		return false
+	case p.In[0] == ']' && c.list:
+		c.list = false
+		p.drop(1)
+		c.gap = c.gap[:0]
+	case p.In[0] == ';':
+		p.drop(1)
+	default:
+		c.gap = append(c.gap, p.drop(1)...)
+	}
+	return true
 }
 
 // Warn says something that an operator or a client should know.
