@@ -153,10 +153,12 @@ type runner struct {
 	opts    Options
 	targets []*target
 	words   *words
+	rounds  int // that are complete
 }
 
 // Run measures the servers. Requests that fail are counted in the report; the error says that a server could
-// not be reached at all, that a setting cannot work, or that ctx ended.
+// not be reached at all, that a setting cannot work, or that ctx ended. If ctx ended after a round, the report
+// of the rounds until then comes with the error.
 func Run(ctx context.Context, opts Options) (*Report, error) {
 	if err := opts.Check(); err != nil {
 		return nil, err
@@ -173,7 +175,10 @@ func Run(ctx context.Context, opts Options) (*Report, error) {
 		defer c.Close()
 	}
 	if err := r.measure(ctx); err != nil {
-		return nil, err
+		if r.rounds == 0 {
+			return nil, err
+		}
+		return r.report(before, time.Since(began)), err
 	}
 	return r.report(before, time.Since(began)), nil
 }
@@ -223,6 +228,7 @@ func (r *runner) measure(ctx context.Context) error {
 				return fmt.Errorf("round %d of %d: %w", round+1, r.opts.Rounds, context.Cause(ctx))
 			}
 		}
+		r.rounds++
 	}
 	return nil
 }

@@ -257,6 +257,23 @@ func TestRunEnds(t *testing.T) {
 			t.Errorf("the error is %v, want %v", err, why)
 		}
 	})
+	t.Run("with the rounds until then", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		report, err := Run(ctx, Options{
+			Servers: []Server{(&fake{name: "a"}).start(t)}, Rounds: 3,
+			Progress: func(step string) {
+				if strings.HasPrefix(step, "round 2") {
+					cancel()
+				}
+			},
+		})
+		if !errors.Is(err, context.Canceled) || report == nil || report.Settings.Complete != 1 {
+			t.Fatalf("the report is %+v and the error %v; want one round and the context's error", report, err)
+		}
+		if r := report.Levels[0].Results[0]; r.Errors != 0 || len(r.Stream) != 1 || r.Requests != 2 {
+			t.Errorf("the result is %+v; want what the first round gave and no error", r)
+		}
+	})
 	t.Run("when requests take too long", func(t *testing.T) {
 		_, err := Run(t.Context(), Options{Servers: []Server{hangs.start(t)}, Rounds: 1, RequestTimeout: time.Millisecond})
 		if err == nil || !strings.Contains(err.Error(), "took longer") {

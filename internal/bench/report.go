@@ -19,7 +19,8 @@ type Report struct {
 type Settings struct {
 	PromptTokens int     `json:"prompt_tokens"`
 	MaxTokens    int     `json:"max_tokens"`
-	Rounds       int     `json:"rounds"`
+	Rounds       int     `json:"rounds"` // asked for
+	Complete     int     `json:"complete_rounds"`
 	Work         Work    `json:"work"`
 	Seed         uint64  `json:"seed"`
 	Seconds      float64 `json:"seconds"`
@@ -138,7 +139,7 @@ func (r *runner) report(machine Machine, took time.Duration) *Report {
 	report := &Report{
 		Machine: machine,
 		Settings: Settings{
-			PromptTokens: o.PromptTokens, MaxTokens: o.MaxTokens, Rounds: o.Rounds, Work: o.Work,
+			PromptTokens: o.PromptTokens, MaxTokens: o.MaxTokens, Rounds: o.Rounds, Complete: r.rounds, Work: o.Work,
 			Seed: o.Seed, Seconds: took.Seconds(),
 		},
 	}

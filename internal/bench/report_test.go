@@ -95,7 +95,7 @@ func TestFigureJSON(t *testing.T) {
 func TestWriteText(t *testing.T) {
 	report := &Report{
 		Machine:  Machine{OS: "linux", Arch: "amd64", Cores: 2, CPU: "Abacus", LoadBefore: "0.10", LoadAfter: "1.90"},
-		Settings: Settings{Work: Text, PromptTokens: 512, MaxTokens: 64, Rounds: 3, Seed: 1, Seconds: 12.4},
+		Settings: Settings{Work: Text, PromptTokens: 512, MaxTokens: 64, Rounds: 3, Complete: 2, Seed: 1, Seconds: 12.4},
 		Servers:  []Served{{"a", "http://a", "m", "00000000"}, {"b", "http://b", "m", "00000000"}},
 		Levels: []Level{{
 			Concurrency: 1,
@@ -113,7 +113,7 @@ func TestWriteText(t *testing.T) {
 	want := []string{
 		"machine   linux/amd64, 2 cores, Abacus, load 0.10 before and 1.90 after",
 		"server    b: http://b, model m, warm-up texts 00000000",
-		"settings  prompts of about 512 tokens, answers of at most 64, temperature 0, 3 rounds, seed 1, took 12 s",
+		"settings  prompts of about 512 tokens, answers of at most 64, temperature 0, 2 of 3 rounds, seed 1, took 12 s",
 		"1 at once",
 		"a 100.0 500.0 9.50 8.00 520 (0) 64 0 1/1",
 		"b 200.0 - - - 0 (0) 0 2 0/1",

@@ -132,7 +132,9 @@ func (r *runner) prefill(ctx context.Context, t *target, level, concurrency, rou
 	for i := range requests {
 		requests[i] = r.longPrompt(t, forPrefill, uint64(round), uint64(concurrency), uint64(i))
 	}
-	t.rows[level].addPrefill(r.burst(ctx, t, requests))
+	if samples := r.burst(ctx, t, requests); ctx.Err() == nil { // what was cut off says nothing about the server
+		t.rows[level].addPrefill(samples)
+	}
 }
 
 // decode measures how fast answers are written.
@@ -141,5 +143,7 @@ func (r *runner) decode(ctx context.Context, t *target, level, concurrency, roun
 	for i := range requests {
 		requests[i] = r.longAnswer(t, forDecode, uint64(round), uint64(concurrency), uint64(i))
 	}
-	t.rows[level].addDecode(r.burst(ctx, t, requests), r.opts.Work)
+	if samples := r.burst(ctx, t, requests); ctx.Err() == nil {
+		t.rows[level].addDecode(samples, r.opts.Work)
+	}
 }

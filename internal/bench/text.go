@@ -21,7 +21,7 @@ func (r *Report) WriteText(out io.Writer) error {
 	if s.Work != Text {
 		work = fmt.Sprintf("forced %s of at most %d tokens", s.Work, s.MaxTokens)
 	}
-	fmt.Fprintf(&b, "settings  %s, temperature 0, %d rounds, seed %d, took %.0f s\n", work, s.Rounds, s.Seed, s.Seconds)
+	fmt.Fprintf(&b, "settings  %s, temperature 0, %d of %d rounds, seed %d, took %.0f s\n", work, s.Complete, s.Rounds, s.Seed, s.Seconds)
 	for _, level := range r.Levels {
 		fmt.Fprintf(&b, "\n%d at once\n", level.Concurrency)
 		level.write(&b, s.Work)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,18 +86,24 @@ func (c *BenchCmd) Run(ctx context.Context, streams IO) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("not done after %v; give a longer --timeout or fewer --rounds", c.Timeout))
 	defer cancel()
 	report, err := bench.Run(ctx, opts)
-	if err != nil {
+	if report == nil {
 		return remoteError(err)
 	}
-	if c.JSON {
-		data, err := json.Marshal(report)
-		if err != nil {
-			return fmt.Errorf("encode the report: %w", err)
-		}
-		err = printJSON(streams.Out, data)
-		return errors.Join(err, failed(report))
+	if printErr := c.print(streams, report); printErr != nil {
+		return printErr
 	}
-	return errors.Join(report.WriteText(streams.Out), failed(report))
+	return cmp.Or(err, failed(report))
+}
+
+func (c *BenchCmd) print(streams IO, report *bench.Report) error {
+	if !c.JSON {
+		return report.WriteText(streams.Out)
+	}
+	data, err := json.Marshal(report)
+	if err != nil {
+		return fmt.Errorf("encode the report: %w", err)
+	}
+	return printJSON(streams.Out, data)
 }
 
 // failed is the exit status of a measurement in which requests failed, which the report tells.
