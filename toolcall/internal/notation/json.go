@@ -317,7 +317,11 @@ func (m *jsonMachine) next(p *stream.Parser) stream.Step {
 }
 
 func (m *jsonMachine) Seal(p *stream.Parser) string {
-	if m.state != jsonArgs {
+	switch m.state {
+	case jsonColon, jsonMember:
+		return string(m.left) + m.key
+	case jsonArgs:
+	default:
 		return string(m.left)
 	}
 	return string(m.left) + m.reader.seal(p)
