@@ -18,6 +18,8 @@ const (
 	Raised
 	// Limit is a render that was stopped at a limit.
 	Limit
+	// Internal is a fault of this package.
+	Internal
 )
 
 // Error is a template that cannot be read or rendered.

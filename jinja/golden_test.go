@@ -2,6 +2,7 @@ package jinja_test
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path"
@@ -163,6 +164,10 @@ func FuzzRender(f *testing.F) {
 				continue
 			}
 			text, err := tmpl.Render(d, limits)
+			var e *jinja.Error
+			if errors.As(err, &e) && e.Kind == jinja.Internal {
+				t.Error(err)
+			}
 			if err == nil && len(text) > limits.MaxOutput {
 				t.Errorf("%d bytes of output", len(text))
 			}

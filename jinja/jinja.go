@@ -9,7 +9,14 @@
 // What is there: every statement of Jinja but those that need other templates (include, import,
 // extends) and autoescape; all filters but pprint, random, striptags, urlize, wordwrap and xmlattr; all
 // tests; the functions range, dict, namespace, joiner, cycler, raise_exception and strftime_now; the
-// methods of Python's str, list and dict that change nothing, except encode, maketrans and translate.
+// methods of Python's str, list and dict that change nothing, except encode, fromkeys, maketrans and
+// translate.
+//
+// What is left out beyond these: attributes and methods of numbers and ranges, complex numbers, self and
+// super in blocks, the escape \N{NAME} in strings, and the addresses with which Python prints functions
+// and generators. Integers end at 4300 digits, as they do in Python where it prints them. Where versions
+// of jinja2 differ, the later one counts: pop and clear of a list are refused, and int takes its default
+// for infinity.
 package jinja
 
 import (
@@ -125,7 +132,7 @@ func (t *Template) Render(vars *Dict, opts RenderOptions) (string, error) {
 		},
 	})
 	if failure != nil {
-		kind := [...]ErrorKind{value.Runtime: Runtime, value.Raised: Raised, value.Limit: Limit}[failure.Kind]
+		kind := [...]ErrorKind{value.Runtime: Runtime, value.Raised: Raised, value.Limit: Limit, value.Internal: Internal}[failure.Kind]
 		return "", t.errorAt(int(at), kind, failure.Message)
 	}
 	return text, nil

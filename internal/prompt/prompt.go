@@ -185,6 +185,8 @@ func requestError(err error) error {
 		return err
 	}
 	switch e.Kind {
+	case jinja.Internal:
+		return err
 	case jinja.Raised:
 		return &RequestError{Param: "messages", Message: "the model's chat template refuses the request: " + e.Message, Err: err}
 	case jinja.Limit:

@@ -106,12 +106,20 @@ func (env *Env) element(v value.Value, i int64) value.Value {
 }
 
 func (env *Env) character(s string, i int64) value.Value {
-	env.Budget.Spend(len(s) >> 5)
-	if i < 0 {
-		i += int64(utf8.RuneCountInString(s))
-	}
-	if i < 0 || i >= int64(len(s)) {
+	if i >= int64(len(s)) || i < -int64(len(s)) {
 		return nil
+	}
+	env.Budget.Spend(int(max(i, -i) >> 4))
+	if i < 0 {
+		for ; i < -1 && s != ""; i++ {
+			_, n := utf8.DecodeLastRuneInString(s)
+			s = s[:len(s)-n]
+		}
+		if s == "" {
+			return nil
+		}
+		r, _ := utf8.DecodeLastRuneInString(s)
+		return value.String(r)
 	}
 	for _, r := range s {
 		if i == 0 {

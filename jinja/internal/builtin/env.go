@@ -52,6 +52,16 @@ func (env *Env) Percent(like value.Value, format string, args value.Value) value
 // SpendKey pays for looking up a key in a dict.
 func (env *Env) SpendKey(key value.Value) { env.Budget.Spend(value.Size(key) >> 8) }
 
+// SpendEntry pays for a new entry of a dict.
+func (env *Env) SpendEntry(key value.Value) {
+	env.SpendKey(key)
+	if _, ok := value.Text(key); ok {
+		env.Budget.AllocItems(3)
+		return
+	}
+	env.Budget.AllocItems(12) // with an index of the keys that are no texts
+}
+
 // Keyword returns a keyword argument; kw may be nil.
 func Keyword(kw *value.Dict, name string) (value.Value, bool) {
 	if kw == nil {

@@ -50,16 +50,21 @@ func (env *Env) list(v value.Value) *value.List {
 	return &value.List{Items: value.Collect(v, &env.Budget), Local: true}
 }
 
+// itemSize is the weight of an entry of a dict as a pair of its own, in elements of a list.
+const itemSize = 7
+
 func itemsFilter(env *Env, v value.Value, _ []value.Value) value.Value {
 	switch d := v.(type) {
 	case *value.Dict:
-		env.Budget.AllocItems(4 * d.Len())
+		env.Budget.AllocItems(itemSize * d.Len())
 		return generate(value.SliceIter(d.Items()))
 	case *value.Undefined:
 		return generate(value.Iter{})
 	}
-	value.Fail("Can only get item pairs from a mapping.")
-	return nil
+	return generate(value.FuncIter(func() (value.Value, bool) {
+		value.Fail("Can only get item pairs from a mapping.")
+		return nil, false
+	}))
 }
 
 func generate(it value.Iter) value.Value { return &value.Generator{Next: it.Next} }
@@ -68,6 +73,7 @@ func generate(it value.Iter) value.Value { return &value.Generator{Next: it.Next
 // part is undefined, otherwise takes its place unless it is nil.
 func (env *Env) attribute(v, path, otherwise value.Value) value.Value {
 	step := func(key value.Value) {
+		env.Budget.Spend(2)
 		if v = env.Item(v, key); otherwise != nil && value.IsUndefined(v) {
 			v = otherwise
 		}
@@ -138,13 +144,17 @@ func reverseFilter(env *Env, v value.Value, _ []value.Value) value.Value {
 }
 
 func mapFilter(env *Env, v value.Value, pos []value.Value, kw *value.Dict) value.Value {
+	env.Budget.AllocItems(8) // for what the generator keeps
 	path, byPath := Keyword(kw, "attribute")
 	if !value.Truth(v) {
 		return generate(value.Iter{})
 	}
 	it := value.Iterate(v)
 	if len(pos) == 0 && byPath {
-		otherwise, _ := Keyword(kw, "default")
+		otherwise, ok := Keyword(kw, "default")
+		if extra := kw.Len() - 1; extra > 1 || extra == 1 && !ok {
+			value.Fail("map by attribute takes the keywords attribute and default only")
+		}
 		if _, none := otherwise.(value.None); none {
 			otherwise = nil
 		}
@@ -177,6 +187,7 @@ func mapFilter(env *Env, v value.Value, pos []value.Value, kw *value.Dict) value
 // rest.
 func selectFilter(byPath, keep bool) func(*Env, value.Value, []value.Value, *value.Dict) value.Value {
 	return func(env *Env, v value.Value, pos []value.Value, _ *value.Dict) value.Value {
+		env.Budget.AllocItems(8)
 		if !value.Truth(v) {
 			return generate(value.Iter{})
 		}
@@ -236,6 +247,7 @@ func sumFilter(env *Env, v value.Value, a []value.Value) value.Value {
 }
 
 func batchFilter(env *Env, v value.Value, a []value.Value) value.Value {
+	env.Budget.AllocItems(8)
 	size := argInt(a, 0, 1)
 	if size < 1 {
 		size = 1 << 40 // Python never finds a full batch

@@ -19,7 +19,7 @@ func numberFilters() []Filter {
 	}
 }
 
-func intFilter(_ *Env, v value.Value, a []value.Value) value.Value {
+func intFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	otherwise := arg(a, 0, value.Int(0))
 	switch x := v.(type) {
 	case value.Int, value.Big:
@@ -36,7 +36,8 @@ func intFilter(_ *Env, v value.Value, a []value.Value) value.Value {
 	if !ok {
 		return otherwise
 	}
-	if n := pytext.ParseInt(s, argInt(a, 1, 10)); n != nil {
+	env.Budget.Spend(len(s) >> 3)
+	if n := pytext.ParseInt(&env.Budget, s, argInt(a, 1, 10)); n != nil {
 		return value.NewInt(n)
 	}
 	f, ok := pytext.ParseFloat(s)
@@ -46,11 +47,12 @@ func intFilter(_ *Env, v value.Value, a []value.Value) value.Value {
 	return pytext.WholeFloat(f, otherwise)
 }
 
-func floatFilter(_ *Env, v value.Value, a []value.Value) value.Value {
+func floatFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	if u, ok := v.(*value.Undefined); ok {
 		value.FailUndefined(u)
 	}
 	if s, ok := value.Text(v); ok {
+		env.Budget.Spend(len(s) >> 3)
 		if f, ok := pytext.ParseFloat(s); ok {
 			return value.Float(f)
 		}
@@ -92,6 +94,7 @@ func roundFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	if max(precision, -precision) > 300 {
 		value.Fail("the precision of round is too large")
 	}
+	env.Budget.Spend(max(precision, -precision) >> 1)
 	x := value.ToFloat(v)
 	scale := math.Pow(10, float64(precision))
 	switch method {
@@ -106,18 +109,30 @@ func roundFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	if !isFloat && precision >= 0 {
 		return value.Positive(v)
 	}
+	if !isFloat {
+		return roundInt(env, v, -precision)
+	}
 	if precision < 0 {
-		r := math.RoundToEven(x*scale) / scale
-		if !isFloat {
-			return pytext.WholeFloat(r, v)
-		}
-		return value.Float(r)
+		return value.Float(math.RoundToEven(x*scale) / scale)
 	}
 	r, err := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'f', precision, 64), 64)
 	if err != nil {
 		return f
 	}
 	return value.Float(r)
+}
+
+// roundInt rounds an integer to a multiple of ten to the power of zeros, a half to the even one.
+func roundInt(env *Env, v value.Value, zeros int) value.Value {
+	arith := func(op value.Op, a, b value.Value) value.Value { return value.Arith(op, a, b, &env.Budget) }
+	unit := arith(value.Pow, value.Int(10), value.Int(zeros))
+	down := arith(value.FloorDiv, v, unit)
+	rest := arith(value.Mul, arith(value.Mod, v, unit), value.Int(2))
+	odd := value.Truth(arith(value.Mod, down, value.Int(2)))
+	if value.Less(unit, rest, &env.Budget) || odd && value.Equal(unit, rest, &env.Budget) {
+		down = arith(value.Add, down, value.Int(1))
+	}
+	return arith(value.Mul, down, unit)
 }
 
 // fileSize prints a number of bytes with a unit.

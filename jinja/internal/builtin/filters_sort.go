@@ -47,11 +47,14 @@ func (env *Env) sorted(values []value.Value, reverse bool, key func(value.Value)
 
 func sortFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	paths := given(a, 2)
-	key := func(v value.Value) value.Value { return env.sortKey(v, argBool(a, 1)) }
+	key := func(v value.Value) value.Value { // in a list, whose equal elements need no order
+		return value.NewList(env.sortKey(v, argBool(a, 1)))
+	}
 	if paths != nil {
 		key = func(v value.Value) value.Value {
 			keys := value.NewList()
 			for path := range strings.SplitSeq(env.Str(paths), ",") {
+				env.Budget.AllocItems(8)
 				keys.Items = append(keys.Items, env.sortKey(env.attribute(v, value.String(path), nil), argBool(a, 1)))
 			}
 			return keys
@@ -70,7 +73,7 @@ func uniqueFilter(env *Env, v value.Value, a []value.Value) value.Value {
 			if !ok {
 				return nil, false
 			}
-			env.Budget.AllocItems(4)
+			env.Budget.AllocItems(12)
 			key := item
 			if path != nil {
 				key = env.attribute(item, path, nil)

@@ -42,13 +42,14 @@ func mapText(f func(string) string) func(*Env, value.Value, []value.Value) value
 	return func(env *Env, v value.Value, _ []value.Value) value.Value {
 		s := env.Str(v)
 		env.Budget.Alloc(len(s))
-		env.Budget.Spend(len(s) >> 2) // letter by letter
+		env.Budget.Spend(len(s) >> 1) // letter by letter
 		return sameText(v, f(s))
 	}
 }
 
 func trimFilter(env *Env, v value.Value, a []value.Value) value.Value {
 	s := env.Str(v)
+	env.Budget.Spend(len(s) >> 4)
 	return sameText(v, value.Trim(s, optionalText(a, 0), true, true))
 }
 
@@ -69,8 +70,10 @@ func stringFilter(env *Env, v value.Value, _ []value.Value) value.Value {
 
 func (env *Env) escaped(s string) value.Value {
 	env.Budget.CheckText(6 * len(s))
-	env.Budget.Alloc(len(s))
-	return value.Safe(value.Escape(s))
+	escaped := value.Escape(s)
+	env.Budget.Alloc(len(escaped))
+	env.Budget.Spend(len(escaped) >> 4)
+	return value.Safe(escaped)
 }
 
 func escapeFilter(env *Env, v value.Value, _ []value.Value) value.Value {
@@ -166,11 +169,17 @@ func truncateFilter(env *Env, v value.Value, a []value.Value) value.Value {
 }
 
 func wordCount(env *Env, v value.Value, _ []value.Value) value.Value {
-	words := strings.FieldsFunc(env.Str(v), func(r rune) bool {
-		return r != '_' && !unicode.IsLetter(r) && !unicode.IsNumber(r)
-	})
-	env.Budget.AllocItems(len(words))
-	return value.Int(len(words))
+	s := env.Str(v)
+	env.Budget.Spend(len(s) >> 3)
+	words, inWord := 0, false
+	for _, r := range s {
+		is := r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r)
+		if is && !inWord {
+			words++
+		}
+		inWord = is
+	}
+	return value.Int(words)
 }
 
 func formatFilter(env *Env, v value.Value, pos []value.Value, kw *value.Dict) value.Value {
@@ -217,7 +226,7 @@ func (env *Env) queryString(pairs []value.Value) value.Value {
 // quoteURL escapes what is neither a letter, a digit nor one of a few signs.
 func (env *Env) quoteURL(s, safe string) string {
 	env.Budget.CheckText(3 * len(s))
-	env.Budget.Spend(len(s) >> 2)
+	env.Budget.Spend(len(s) >> 1)
 	const digits = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(s) {

@@ -70,8 +70,7 @@ func makeDict(env *Env, pos []value.Value, kw *value.Dict) *value.Dict {
 				if len(kv) != 2 {
 					value.Fail("dictionary update sequence element has length %d; 2 is required", len(kv))
 				}
-				env.Budget.AllocItems(3)
-				env.SpendKey(kv[0])
+				env.SpendEntry(kv[0])
 				d.Put(kv[0], kv[1])
 			}
 		}

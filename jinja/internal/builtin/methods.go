@@ -84,6 +84,9 @@ func (env *Env) CallMethod(recv value.Value, name string, pos []value.Value, kw 
 // markupMethod calls a method of str on markup: what comes out is markup, and plain texts that go in
 // are escaped first.
 func (env *Env) markupMethod(s value.Safe, name string, pos []value.Value, kw *value.Dict) value.Value {
+	if name == "join" { // escapes its items itself
+		return value.Safe(textOf(env.Filter(env.Lib.textMethods[name], s, pos, kw)))
+	}
 	escaped := slices.Clone(pos)
 	for i, v := range pos {
 		if text, ok := v.(value.String); ok && (name == "replace" || name == "format") {
@@ -106,17 +109,17 @@ func (env *Env) markupMethod(s value.Safe, name string, pos []value.Value, kw *v
 }
 
 func dictMethods() []Filter {
-	view := func(kind value.ListKind, items func(*value.Dict) []value.Value) func(*Env, value.Value, []value.Value) value.Value {
+	view := func(kind value.ListKind, size int, items func(*value.Dict) []value.Value) func(*Env, value.Value, []value.Value) value.Value {
 		return func(env *Env, v value.Value, _ []value.Value) value.Value {
 			d := v.(*value.Dict)
-			env.Budget.AllocItems(d.Len())
+			env.Budget.AllocItems(size * d.Len())
 			return &value.List{Items: items(d), Kind: kind}
 		}
 	}
 	return []Filter{
-		{name: "items", fn: view(value.DictItems, (*value.Dict).Items)},
-		{name: "keys", fn: view(value.DictKeys, (*value.Dict).Keys)},
-		{name: "values", fn: view(value.DictVals, (*value.Dict).Values)},
+		{name: "items", fn: view(value.DictItems, itemSize, (*value.Dict).Items)},
+		{name: "keys", fn: view(value.DictKeys, 2, (*value.Dict).Keys)},
+		{name: "values", fn: view(value.DictVals, 1, (*value.Dict).Values)},
 		// get takes no keywords in Python: the empty names cannot be given as such.
 		{name: "get", params: []string{"", ""}, need: 1, fn: getMethod},
 		{name: "copy", fn: func(env *Env, v value.Value, _ []value.Value) value.Value {

@@ -48,7 +48,7 @@ func splitMethod(env *Env, v value.Value, a []value.Value) value.Value {
 		return env.texts(pytext.SplitSpace(&env.Budget, s, most))
 	}
 	sep := separator(a)
-	env.Budget.AllocItems(strings.Count(s, sep))
+	env.Budget.AllocItems(3 * strings.Count(s, sep))
 	if most >= 0 {
 		most++
 	}
@@ -65,7 +65,7 @@ func rsplitMethod(env *Env, v value.Value, a []value.Value) value.Value {
 		parts = pytext.RSplitSpace(&env.Budget, s, most)
 	} else {
 		sep := separator(a)
-		env.Budget.AllocItems(strings.Count(s, sep))
+		env.Budget.AllocItems(3 * strings.Count(s, sep))
 		for most != 0 {
 			i := strings.LastIndex(s, sep)
 			if i < 0 {

@@ -22,7 +22,7 @@ func textMethods() []Filter {
 		{name: "rstrip", params: []string{""}, fn: stripMethod(false, true)},
 		{name: "upper", fn: mapText(pytext.Upper)},
 		{name: "lower", fn: mapText(pytext.Lower)},
-		{name: "casefold", fn: mapText(func(s string) string { return pytext.Lower(strings.ReplaceAll(s, "ß", "ss")) })},
+		{name: "casefold", fn: mapText(pytext.Fold)},
 		{name: "title", fn: mapText(pytext.Title)},
 		{name: "capitalize", fn: mapText(pytext.Capitalize)},
 		{name: "swapcase", fn: mapText(pytext.SwapCase)},
@@ -42,7 +42,12 @@ func textMethods() []Filter {
 		{name: "index", params: []string{"", "", ""}, need: 1, fn: findMethod(strings.Index, true)},
 		{name: "rindex", params: []string{"", "", ""}, need: 1, fn: findMethod(strings.LastIndex, true)},
 		{name: "count", params: []string{"", "", ""}, need: 1, fn: func(env *Env, v value.Value, a []value.Value) value.Value {
-			return value.Int(strings.Count(env.within(textOf(v), a), argText(a, 0)))
+			part, inside := env.within(textOf(v), a)
+			n := strings.Count(part, argText(a, 0))
+			if !inside {
+				n = 0
+			}
+			return value.Int(n)
 		}},
 		{name: "join", params: []string{""}, need: 1, fn: joinMethod},
 		{name: "format", raw: func(env *Env, v value.Value, pos []value.Value, kw *value.Dict) value.Value {
@@ -57,22 +62,32 @@ func textMethods() []Filter {
 }
 
 func stripMethod(left, right bool) func(*Env, value.Value, []value.Value) value.Value {
-	return func(_ *Env, v value.Value, a []value.Value) value.Value {
+	return func(env *Env, v value.Value, a []value.Value) value.Value {
+		env.Budget.Spend(value.Size(v) >> 4)
 		return value.String(value.Trim(textOf(v), optionalText(a, 0), left, right))
 	}
 }
 
-// within is the part of s that the arguments start and end of a search leave.
-func (env *Env) within(s string, a []value.Value) string {
-	if given(a, 1) == nil && given(a, 2) == nil {
-		return s
+// within is the part of s that the arguments start and end of a search leave; inside is false where not
+// even an empty text is to be found there.
+func (env *Env) within(s string, a []value.Value) (part string, inside bool) {
+	start, end := given(a, 1), given(a, 2)
+	if start == nil && end == nil {
+		return s, true
 	}
-	return env.sliceText(s, [3]value.Value{arg(a, 1, nil), arg(a, 2, nil)})
+	n := utf8.RuneCountInString(s)
+	from, ok := sliceIndex(start)
+	if ok && from > n {
+		return "", false
+	}
+	to, _, _ := sliceBounds(n, [3]value.Value{end})
+	from, _, _ = sliceBounds(n, [3]value.Value{start})
+	return env.sliceText(s, [3]value.Value{start, end}), end == nil || from <= to
 }
 
 func affixMethod(name string, has func(s, affix string) bool) func(*Env, value.Value, []value.Value) value.Value {
 	return func(env *Env, v value.Value, a []value.Value) value.Value {
-		s := env.within(textOf(v), a)
+		s, inside := env.within(textOf(v), a)
 		affixes := a[:1]
 		if l, ok := a[0].(*value.List); ok && l.Kind == value.Tuple {
 			affixes = l.Items
@@ -82,7 +97,7 @@ func affixMethod(name string, has func(s, affix string) bool) func(*Env, value.V
 			if !ok {
 				value.Fail("%s first arg must be str or a tuple of str, not %s", name, affix.Type())
 			}
-			if has(s, text) {
+			if inside && has(s, text) {
 				return value.Bool(true)
 			}
 		}
@@ -93,8 +108,11 @@ func affixMethod(name string, has func(s, affix string) bool) func(*Env, value.V
 func findMethod(find func(s, sub string) int, must bool) func(*Env, value.Value, []value.Value) value.Value {
 	return func(env *Env, v value.Value, a []value.Value) value.Value {
 		s := textOf(v)
-		part := env.within(s, a)
-		i := find(part, argText(a, 0))
+		part, inside := env.within(s, a)
+		i := -1
+		if sub := argText(a, 0); inside {
+			i = find(part, sub)
+		}
 		if i < 0 {
 			if must {
 				value.Fail("substring not found")
@@ -109,6 +127,7 @@ func findMethod(find func(s, sub string) int, must bool) func(*Env, value.Value,
 func joinMethod(env *Env, v value.Value, a []value.Value) value.Value {
 	b := value.NewBuffer(&env.Budget)
 	it := value.Iterate(a[0])
+	_, safe := v.(value.Safe)
 	for n := 0; ; n++ {
 		item, ok := it.Next()
 		if !ok {
@@ -120,6 +139,9 @@ func joinMethod(env *Env, v value.Value, a []value.Value) value.Value {
 		}
 		if n > 0 {
 			b.WriteString(textOf(v))
+		}
+		if _, marked := item.(value.Safe); safe && !marked {
+			s = value.Escape(s)
 		}
 		b.WriteString(s)
 		env.Budget.Spend(1)
@@ -170,8 +192,9 @@ func expandTabs(env *Env, v value.Value, a []value.Value) value.Value {
 // classMethods are the methods that ask what characters a text is made of.
 func classMethods() []Filter {
 	class := func(name string, is func(rune) bool) Filter {
-		return Filter{name: name, fn: func(_ *Env, v value.Value, _ []value.Value) value.Value {
+		return Filter{name: name, fn: func(env *Env, v value.Value, _ []value.Value) value.Value {
 			s := textOf(v)
+			env.Budget.Spend(len(s) >> 4)
 			return value.Bool(s != "" && strings.IndexFunc(s, func(r rune) bool { return !is(r) }) < 0)
 		}}
 	}
@@ -182,10 +205,10 @@ func classMethods() []Filter {
 	}
 	return []Filter{
 		class("isalpha", unicode.IsLetter),
-		class("isdigit", unicode.IsDigit),
+		class("isdigit", pytext.IsDigit),
 		class("isdecimal", unicode.IsDigit),
-		class("isnumeric", unicode.IsNumber),
-		class("isalnum", func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }),
+		class("isnumeric", pytext.IsNumeric),
+		class("isalnum", func(r rune) bool { return unicode.IsLetter(r) || pytext.IsNumeric(r) }),
 		class("isspace", value.IsSpace),
 		whole("isascii", func(s string) bool {
 			return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
@@ -193,15 +216,9 @@ func classMethods() []Filter {
 		whole("isprintable", func(s string) bool {
 			return strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 		}),
-		whole("islower", func(s string) bool { return pytext.HasCase(s, unicode.IsLower, unicode.IsUpper) }),
-		whole("isupper", func(s string) bool { return pytext.HasCase(s, unicode.IsUpper, unicode.IsLower) }),
-		whole("istitle", func(s string) bool { return pytext.HasCase(s, unicode.IsLetter, noRune) && s == pytext.Title(s) }),
-		whole("isidentifier", func(s string) bool {
-			return s != "" && !unicode.IsDigit(rune(s[0])) && strings.IndexFunc(s, func(r rune) bool {
-				return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-			}) < 0
-		}),
+		whole("islower", func(s string) bool { return pytext.HasCase(s, pytext.IsLower, pytext.IsUpper) }),
+		whole("isupper", func(s string) bool { return pytext.HasCase(s, pytext.IsUpper, pytext.IsLower) }),
+		whole("istitle", pytext.IsTitle),
+		whole("isidentifier", pytext.IsIdentifier),
 	}
 }
-
-func noRune(rune) bool { return false }

@@ -2,7 +2,6 @@ package builtin
 
 import (
 	"slices"
-	"unicode"
 
 	"github.com/toolserve/toolserve/jinja/internal/pytext"
 	"github.com/toolserve/toolserve/jinja/internal/value"
@@ -38,8 +37,8 @@ func allTests() map[string]*Test {
 	add(0, remainder(2, 0), "even")
 	add(1, divisible, "divisibleby")
 	add(1, sameAs, "sameas")
-	add(0, cased(unicode.IsLower, unicode.IsUpper), "lower")
-	add(0, cased(unicode.IsUpper, unicode.IsLower), "upper")
+	add(0, cased(pytext.IsLower, pytext.IsUpper), "lower")
+	add(0, cased(pytext.IsUpper, pytext.IsLower), "upper")
 	add(1, func(env *Env, v value.Value, a []value.Value) bool {
 		return value.Contains(a[0], v, &env.Budget)
 	}, "in")

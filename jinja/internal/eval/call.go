@@ -27,8 +27,21 @@ func (m *macro) Repr() string {
 
 // Attr implements [builtin.Object].
 func (m *macro) Attr(name string) value.Value {
-	if name == "name" {
+	switch name {
+	case "name":
 		return value.String(m.def.Name)
+	case "arguments":
+		names := value.NewTuple()
+		for i := range m.def.Params {
+			names.Items = append(names.Items, value.String(m.def.Params[i].Name))
+		}
+		return names
+	case "catch_varargs":
+		return value.Bool(m.def.UsesVarargs)
+	case "catch_kwargs":
+		return value.Bool(m.def.UsesKw)
+	case "caller":
+		return value.Bool(m.def.UsesCaller)
 	}
 	return nil
 }
@@ -68,7 +81,7 @@ func (in *interp) spread(v value.Value, kw *value.Dict) {
 	if !ok {
 		value.Fail("argument after ** must be a mapping, not %s", v.Type())
 	}
-	in.Budget.AllocItems(3 * d.Len())
+	in.Budget.AllocItems(6 * d.Len())
 	for i := range d.Len() {
 		k, v := d.At(i)
 		name, ok := value.Text(k)
@@ -132,9 +145,9 @@ func (in *interp) runMacro(m *macro, pos []value.Value, kw *value.Dict) {
 		value.Fail("macro '%s' takes not more than %d argument(s)", m.def.Name, len(m.def.Params))
 	}
 	if m.def.UsesKw {
-		in.set(in.t.kwargsID, otherKw(m.def, len(pos), kw), sc)
+		in.set(in.t.kwargsID, otherKw(m.def, len(pos), kw, &in.Budget), sc)
 	} else if kw != nil && used < kw.Len() {
-		k, _ := otherKw(m.def, len(pos), kw).At(0)
+		k, _ := otherKw(m.def, len(pos), kw, &in.Budget).At(0)
 		value.Fail("macro '%s' takes no keyword argument '%s'", m.def.Name, k)
 	}
 	in.exec(m.def.Body, sc)
@@ -166,12 +179,13 @@ func hasParam(params []syntax.Param, name string) bool {
 }
 
 // otherKw returns the keywords that are no parameters of the macro behind the first given ones.
-func otherKw(def *syntax.Macro, given int, kw *value.Dict) *value.Dict {
+func otherKw(def *syntax.Macro, given int, kw *value.Dict, budget *value.Budget) *value.Dict {
 	other := value.NewDict(0)
 	open := def.Params[min(given, len(def.Params)):]
 	if kw == nil {
 		return other
 	}
+	budget.AllocItems(3 * kw.Len())
 	for i := range kw.Len() {
 		k, v := kw.At(i)
 		name, _ := value.Text(k)

@@ -77,11 +77,10 @@ func (in *interp) evalRare(x syntax.Expr, sc *scope) value.Value {
 		}
 		return l
 	case *syntax.Dict:
-		in.Budget.AllocItems(3 * len(n.Keys))
 		d := value.NewDict(len(n.Keys))
 		for i := range n.Keys {
 			k := in.eval(n.Keys[i], sc)
-			in.SpendKey(k)
+			in.SpendEntry(k)
 			d.Put(k, in.eval(n.Values[i], sc))
 		}
 		return d

@@ -1,6 +1,8 @@
 package eval
 
 import (
+	"fmt"
+
 	"github.com/toolserve/toolserve/jinja/internal/builtin"
 	"github.com/toolserve/toolserve/jinja/internal/syntax"
 	"github.com/toolserve/toolserve/jinja/internal/value"
@@ -23,8 +25,12 @@ type loop struct {
 // Type implements [value.Value].
 func (*loop) Type() string { return "LoopContext" }
 
+// Repr is how the loop prints.
+func (l *loop) Repr() string { return fmt.Sprintf("<LoopContext %d/%d>", l.index+1, l.Len()) }
+
 func (in *interp) forLoop(n *syntax.For, v value.Value, sc *scope, depth int) {
 	in.at = n.Offset()
+	in.Budget.Spend(value.Size(v) >> 5)
 	l := &loop{iter: value.Iterate(v), index: -1, depth: depth, length: -1, in: in}
 	if n.Filter != nil {
 		l.iter = in.loopFilter(n, l.iter, sc)

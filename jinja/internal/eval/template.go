@@ -2,6 +2,7 @@
 package eval
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/toolserve/toolserve/jinja/internal/builtin"
@@ -80,8 +81,8 @@ func (t *Template) Render(vars *value.Dict, opts Options) (text string, at Posit
 	defer func() {
 		if r := recover(); r != nil {
 			f, ok := r.(*value.Failure)
-			if !ok {
-				panic(r)
+			if !ok { // a template of a stranger must not end the program
+				f = &value.Failure{Kind: value.Internal, Message: fmt.Sprintf("internal error: %v", r)}
 			}
 			text, at, failure = "", Position(in.at), f
 		}

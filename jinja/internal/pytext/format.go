@@ -1,7 +1,7 @@
 package pytext
 
 import (
-	"math"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -62,6 +62,7 @@ func (f *Formatter) Percent(like value.Value, format string, args value.Value) s
 		}
 		b.WriteString(format[:i])
 		p := percent{s: format[i+1:], next: next, dict: dict}
+		f.budget.Spend(4)
 		p.parse()
 		format = p.s
 		if p.spec.verb == '%' {
@@ -173,7 +174,9 @@ func (f *Formatter) convert(like value.Value, spec *formatSpec, v value.Value) s
 	case 's', 'r', 'a':
 		s := ""
 		switch _, safe := v.(value.Safe); {
-		case spec.verb != 's':
+		case spec.verb == 'a':
+			s = f.ascii(v)
+		case spec.verb == 'r':
 			s = value.Repr(v, f.budget)
 		case like.Type() == "Markup" && !safe:
 			s = value.Escape(f.str(v))
@@ -209,6 +212,24 @@ func (f *Formatter) convert(like value.Value, spec *formatSpec, v value.Value) s
 	}
 	value.Fail("unsupported format character '%c'", spec.verb)
 	return ""
+}
+
+// ascii is Python's ascii(): repr with every other character escaped.
+func (f *Formatter) ascii(v value.Value) string {
+	b := value.NewBuffer(f.budget)
+	for _, r := range value.Repr(v, f.budget) {
+		switch {
+		case r < 0x80:
+			_ = b.WriteByte(byte(r))
+		case r < 0x100:
+			b.WriteString(fmt.Sprintf(`\x%02x`, r))
+		case r < 0x10000:
+			b.WriteString(fmt.Sprintf(`\u%04x`, r))
+		default:
+			b.WriteString(fmt.Sprintf(`\U%08x`, r))
+		}
+	}
+	return b.Cut(0)
 }
 
 func (f *Formatter) formatText(spec *formatSpec, s string) string {
@@ -272,7 +293,7 @@ func (f *Formatter) formatFloat(spec *formatSpec, x float64) string {
 	if !strings.Contains("inf-infnan", s) {
 		s = strconv.FormatFloat(x, verb, precision, 64)
 		if verb == 'g' {
-			s = general(x, precision)
+			s = general(x, precision, spec.alt)
 		}
 	}
 	if spec.verb >= 'A' && spec.verb <= 'Z' {
@@ -295,18 +316,19 @@ func (f *Formatter) formatFloat(spec *formatSpec, x float64) string {
 }
 
 // general is the format g: an exponent only where the precision ends before the point or far behind it.
-func general(f float64, precision int) string {
+// alt keeps the zeros at its end.
+func general(f float64, precision int, alt bool) string {
 	e := strconv.FormatFloat(f, 'e', precision-1, 64)
 	exponent, _ := strconv.Atoi(e[strings.IndexByte(e, 'e')+1:])
 	if exponent < -4 || exponent >= precision {
 		mantissa, exp, _ := strings.Cut(e, "e")
-		if strings.Contains(mantissa, ".") {
+		if strings.Contains(mantissa, ".") && !alt {
 			mantissa = strings.TrimRight(strings.TrimRight(mantissa, "0"), ".")
 		}
 		return mantissa + "e" + exp
 	}
 	s := strconv.FormatFloat(f, 'f', max(precision-1-exponent, 0), 64)
-	if strings.Contains(s, ".") {
+	if strings.Contains(s, ".") && !alt {
 		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
 	}
 	return s
@@ -321,65 +343,4 @@ func (f *Formatter) padNumber(spec *formatSpec, sign, digits string) string {
 		return Pad(f.budget, sign+digits, spec.width, spec.fill, '>')
 	}
 	return Pad(f.budget, sign+digits, spec.width, spec.fill, spec.align)
-}
-
-// starWidth is a width or character given as an argument.
-func starWidth(v value.Value) int {
-	n, ok := value.Int64(v)
-	if !ok {
-		value.Fail("* wants int")
-	}
-	return int(max(-1<<40, min(n, 1<<40)))
-}
-
-// firstRunes cuts s after n characters.
-func firstRunes(s string, n int) string {
-	for i := range s {
-		if n == 0 {
-			return s[:i]
-		}
-		n--
-	}
-	return s
-}
-
-// grouped puts a separator between thousands, or between fours of a base other than ten.
-func grouped(digits string, separator byte, base int) string {
-	if separator == 0 {
-		return digits
-	}
-	size := 3
-	if base != 10 {
-		size = 4
-	}
-	for i := len(digits) - size; i > 0; i -= size {
-		digits = digits[:i] + string(separator) + digits[i:]
-	}
-	return digits
-}
-
-// Pad fills s to width characters; align is '<', '>' or '^' as in a format specification, or 'c' for
-// str.center, which puts the odd character elsewhere.
-func Pad(b *value.Budget, s string, width int, fill string, align byte) string {
-	missing := width - len([]rune(s))
-	if missing <= 0 {
-		return s
-	}
-	if width > math.MaxInt32 {
-		b.CheckText(math.MaxInt)
-	}
-	left := 0
-	switch align {
-	case '>':
-		left = missing
-	case '^':
-		left = missing / 2
-	case 'c':
-		left = missing/2 + missing&width&1
-	}
-	buf := value.NewBuffer(b)
-	buf.Pad(fill, left)
-	buf.WriteString(s)
-	buf.Pad(fill, missing-left)
-	return buf.Cut(0)
 }

@@ -1,6 +1,7 @@
 package pytext
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -74,8 +75,10 @@ func (r *fields) field(field string, depth int) string {
 	case "":
 	case "s":
 		v = value.String(r.f.str(v))
-	case "r", "a":
+	case "r":
 		v = value.String(value.Repr(v, r.f.budget))
+	case "a":
+		v = value.String(r.f.ascii(v))
 	default:
 		value.Fail("Unknown conversion specifier '%s'", conversion)
 	}
@@ -160,8 +163,13 @@ func (f *Formatter) formatValue(v value.Value, text string) string {
 	case value.Float:
 		switch {
 		case spec.verb == 0 && spec.precision < 0:
-			return f.padNumber(&spec, signOf(&spec, float64(x) < 0), strings.TrimPrefix(value.FormatFloat(float64(x)), "-"))
+			return f.padNumber(&spec, signOf(&spec, math.Signbit(float64(x))), strings.TrimPrefix(value.FormatFloat(float64(x)), "-"))
 		case spec.verb == 0:
+			return f.formatShort(&spec, float64(x))
+		case strings.IndexByte("eEfFgG%n", spec.verb) < 0:
+			value.Fail("Unknown format code '%c' for object of type 'float'", spec.verb)
+		}
+		if spec.verb == 'n' {
 			spec.verb = 'g'
 		}
 		return f.formatFloat(&spec, float64(x))
@@ -169,10 +177,47 @@ func (f *Formatter) formatValue(v value.Value, text string) string {
 		if spec.verb != 0 && strings.IndexByte("eEfFgG%", spec.verb) >= 0 {
 			return f.formatFloat(&spec, value.ToFloat(v))
 		}
+		switch spec.verb {
+		case 's':
+			value.Fail("Unknown format code 's' for object of type 'int'")
+		case 'c':
+			return f.formatText(&spec, string(rune(starWidth(v))))
+		}
+		if spec.precision >= 0 {
+			value.Fail("Precision not allowed in integer format specifier")
+		}
 		return f.formatInt(&spec, v)
 	}
 	value.Fail("unsupported format string passed to %s.__format__", v.Type())
 	return ""
+}
+
+// formatShort is the format of a float with a precision and no verb: like g, but with one digit behind
+// the point at least, and an exponent where that digit would go beyond the precision.
+func (f *Formatter) formatShort(spec *formatSpec, x float64) string {
+	if math.IsInf(x, 0) || math.IsNaN(x) {
+		spec.verb = 'g'
+		return f.formatFloat(spec, x)
+	}
+	precision := min(max(spec.precision, 1), 1000)
+	e := strconv.FormatFloat(x, 'e', precision-1, 64)
+	exponent, _ := strconv.Atoi(e[strings.IndexByte(e, 'e')+1:])
+	s := general(x, precision, spec.alt)
+	if exponent == precision-1 && x != 0 {
+		mantissa, exp, _ := strings.Cut(e, "e")
+		if strings.Contains(mantissa, ".") {
+			mantissa = strings.TrimRight(strings.TrimRight(mantissa, "0"), ".")
+		}
+		s = mantissa + "e" + exp
+	} else if !strings.ContainsAny(s, ".e") {
+		s += ".0"
+	}
+	s = strings.TrimPrefix(s, "-")
+	whole, rest := s, ""
+	if i := strings.IndexAny(s, ".e"); i >= 0 {
+		whole, rest = s[:i], s[i:]
+	}
+	return f.padNumber(spec, signOf(spec, math.Signbit(x)), grouped(whole, spec.group, 10)+rest)
 }
 
 func signOf(spec *formatSpec, negative bool) string {
@@ -188,8 +233,10 @@ func signOf(spec *formatSpec, negative bool) string {
 func parseSpec(s string) formatSpec {
 	spec := formatSpec{fill: " ", precision: -1}
 	const aligns = "<>=^"
+	filled := false
 	if _, n := utf8.DecodeRuneInString(s); n < len(s) && strings.IndexByte(aligns, s[n]) >= 0 {
 		spec.fill, spec.align, s = s[:n], s[n], s[n+1:]
+		filled = true
 	} else if s != "" && strings.IndexByte(aligns, s[0]) >= 0 {
 		spec.align, s = s[0], s[1:]
 	}
@@ -202,8 +249,14 @@ func parseSpec(s string) formatSpec {
 	if strings.HasPrefix(s, "#") {
 		spec.alt, s = true, s[1:]
 	}
-	if strings.HasPrefix(s, "0") && spec.align == 0 {
-		spec.fill, spec.align, s = "0", '=', s[1:]
+	if strings.HasPrefix(s, "0") {
+		if spec.align == 0 {
+			spec.align = '='
+		}
+		if !filled {
+			spec.fill = "0"
+		}
+		s = s[1:]
 	}
 	spec.width, s = leadingInt(s)
 	if s != "" && (s[0] == ',' || s[0] == '_') {

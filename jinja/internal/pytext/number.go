@@ -10,8 +10,9 @@ import (
 )
 
 // ParseInt reads an integer as Python's int() does, or returns nil.
-func ParseInt(s string, base int) *big.Int {
-	s = value.Trim(s, nil, true, true)
+func ParseInt(b *value.Budget, s string, base int) *big.Int {
+	s = asciiDigits(value.Trim(s, nil, true, true))
+	b.Spend(min(len(s), 4300) * min(len(s), 4300) >> 13) // the time of turning digits into bits
 	if len(s) > 4300 || strings.Contains(s, "__") || strings.HasSuffix(s, "_") {
 		return nil
 	}
@@ -40,7 +41,7 @@ func ParseInt(s string, base int) *big.Int {
 
 // ParseFloat reads a number as Python's float() does.
 func ParseFloat(s string) (float64, bool) {
-	s = value.Trim(s, nil, true, true)
+	s = asciiDigits(value.Trim(s, nil, true, true))
 	if strings.ContainsAny(s, "xXpP") || strings.Contains(s, "__") || strings.HasPrefix(s, "_") || strings.HasSuffix(s, "_") {
 		return 0, false
 	}

@@ -16,7 +16,7 @@ func SplitSpace(b *value.Budget, s string, most int) []string {
 		if end < 0 || most >= 0 && len(out) >= most {
 			break
 		}
-		b.AllocItems(1)
+		b.AllocItems(3)
 		out = append(out, s[:end])
 		s = strings.TrimLeftFunc(s[end:], value.IsSpace)
 	}
@@ -36,7 +36,7 @@ func RSplitSpace(b *value.Budget, s string, most int) []string {
 			break
 		}
 		_, size := utf8.DecodeRuneInString(s[i:])
-		b.AllocItems(1)
+		b.AllocItems(3)
 		parts = append(parts, s[i+size:])
 		s = strings.TrimRightFunc(s[:i], value.IsSpace)
 	}
@@ -54,7 +54,7 @@ func SplitLines(b *value.Budget, s string, keepEnds bool) []string {
 		if i < 0 {
 			return append(out, s)
 		}
-		b.AllocItems(1)
+		b.AllocItems(3)
 		_, size := utf8.DecodeRuneInString(s[i:])
 		if strings.HasPrefix(s[i:], "\r\n") {
 			size = 2

@@ -246,3 +246,16 @@ type Target struct {
 	Items []Target
 	Tuple bool
 }
+
+// any reports whether a part of t that is no tuple is as wanted.
+func (t *Target) any(wanted func(*Target) bool) bool {
+	if !t.Tuple {
+		return wanted(t)
+	}
+	for i := range t.Items {
+		if t.Items[i].any(wanted) {
+			return true
+		}
+	}
+	return false
+}

@@ -305,9 +305,12 @@ func integer(t token) value.Value {
 	if n, err := strconv.ParseInt(text, base, 64); err == nil {
 		return value.Int(n)
 	}
-	n, ok := new(big.Int).SetString(text, base)
-	if !ok || len(text) > 4300 {
+	if len(text) > 4300 {
 		fail(t.at, "an integer that is too large")
+	}
+	n, ok := new(big.Int).SetString(text, base)
+	if !ok {
+		fail(t.at, "'%s' is no integer", text)
 	}
 	return value.Big{V: n}
 }

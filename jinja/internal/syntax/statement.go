@@ -69,6 +69,10 @@ func (p *parser) ifStmt(at int) Stmt {
 func (p *parser) forStmt(at int) Stmt {
 	n := &For{At: At(at)}
 	n.Target = p.target("in")
+	p.onlyNames(&n.Target)
+	if n.Target.any(func(t *Target) bool { return p.tree.Names[t.ID] == "loop" }) {
+		fail(at, "a loop cannot assign to 'loop'")
+	}
 	if !p.skipName("in") {
 		fail(p.cur().at, "expected 'in', got %s", p.cur())
 	}
@@ -122,6 +126,16 @@ func (p *parser) macroBody(m *Macro, end string, named bool) []Stmt {
 	p.loops = 0
 	body := p.hard(func() []Stmt { return p.body(end) })
 	p.loops = loops
+	for _, param := range m.Params {
+		switch {
+		case param.Name == "varargs":
+			m.UsesVarargs = false
+		case param.Name == "kwargs":
+			m.UsesKw = false
+		case param.Name == "caller" && m.UsesCaller && param.Default == nil:
+			fail(int(m.At), "the parameter 'caller' needs a default")
+		}
+	}
 	p.macros = p.macros[:len(p.macros)-1]
 	p.pos++
 	if named {
@@ -184,6 +198,7 @@ func (p *parser) withStmt(at int) Stmt {
 			p.expectOp(",")
 		}
 		n.Targets = append(n.Targets, p.targetPrimary())
+		p.onlyNames(&n.Targets[len(n.Targets)-1])
 		p.expectOp("=")
 		n.Values = append(n.Values, p.expr())
 	}
@@ -247,12 +262,20 @@ func (p *parser) target(end string) Target {
 	return t
 }
 
+// onlyNames fails where t assigns to an attribute: only a set tag may, and not in parentheses.
+func (p *parser) onlyNames(t *Target) {
+	if t.any(func(t *Target) bool { return t.Attr != "" }) {
+		fail(int(t.At), "only set assigns to an attribute")
+	}
+}
+
 func (p *parser) targetPrimary() Target {
 	p.enter()
 	defer p.leave()
 	at := p.cur().at
 	if p.skipOp("(") {
 		t := p.target("")
+		p.onlyNames(&t)
 		p.expectOp(")")
 		return t
 	}

@@ -13,6 +13,8 @@ const (
 	Raised
 	// Limit is a limit of the Budget.
 	Limit
+	// Internal is a fault of the engine itself.
+	Internal
 )
 
 // Failure is the panic value of this package and of the evaluator.

@@ -163,6 +163,7 @@ func (w *writer) text(s string) {
 
 // escape writes the first character of s as an escape and returns its length.
 func (w *writer) escape(s string) int {
+	w.b.budget.Spend(1)
 	if at := strings.IndexByte("\"\\\n\r\t\b\f", s[0]); at >= 0 {
 		_ = w.b.WriteByte('\\')
 		_ = w.b.WriteByte(`"\nrtbf`[at])

@@ -40,7 +40,15 @@ func Iterate(v Value) Iter {
 	case *List:
 		return SliceIter(x.Items)
 	case *Dict:
-		return SliceIter(x.Keys())
+		at := 0
+		return Iter{size: x.Len(), next: func() (Value, bool) {
+			if at == x.Len() {
+				return nil, false
+			}
+			at++
+			key, _ := x.At(at - 1)
+			return key, true
+		}}
 	case String:
 		return textIter(string(x))
 	case Safe:

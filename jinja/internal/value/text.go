@@ -122,6 +122,7 @@ func writeQuoted(b *Buffer, s string) {
 	if strings.IndexByte(s, '\'') >= 0 && strings.IndexByte(s, '"') < 0 {
 		quote = '"'
 	}
+	b.budget.Spend(len(s) >> 2)
 	_ = b.WriteByte(quote)
 	for i, r := range s {
 		switch {
@@ -219,11 +220,16 @@ func Trim(s string, chars *string, left, right bool) string {
 	case len(*chars) < 32:
 		cut = func(r rune) bool { return strings.ContainsRune(*chars, r) }
 	default:
-		set := make(map[rune]bool)
+		var ascii [utf8.RuneSelf]bool
+		others := make(map[rune]bool)
 		for _, r := range *chars {
-			set[r] = true
+			if r < utf8.RuneSelf {
+				ascii[r] = true
+			} else {
+				others[r] = true
+			}
 		}
-		cut = func(r rune) bool { return set[r] }
+		cut = func(r rune) bool { return r < utf8.RuneSelf && ascii[r] || r >= utf8.RuneSelf && others[r] }
 	}
 	if left {
 		s = strings.TrimLeftFunc(s, cut)
