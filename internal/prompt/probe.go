@@ -51,7 +51,17 @@ func probeCall(n int) []chat.Message {
 type prober struct {
 	t     *Template
 	tools []jinja.Value
+	// stopped counts the probes that ended at a limit.
+	stopped int
 }
+
+// A probe is small, and so is what it may take. A template that goes beyond that again and again is not
+// probed further: a hostile one must not take its time once a probe.
+const (
+	probeSteps  = 100_000
+	probeMemory = 4 << 20
+	maxStopped  = 4
+)
 
 // try renders messages as they are; the text is empty if the template refuses them.
 func (p *prober) try(messages []chat.Message, tools bool, set func(*conversation)) string {
@@ -64,7 +74,17 @@ func (p *prober) try(messages []chat.Message, tools bool, set func(*conversation
 	if set != nil {
 		set(c)
 	}
-	text, err := p.t.renderOnce(c)
+	if p.stopped >= maxStopped {
+		return ""
+	}
+	vars, _, err := c.variables()
+	if err != nil {
+		return ""
+	}
+	text, err := p.t.compiled.Render(vars, jinja.RenderOptions{Now: p.t.opts.Now, MaxSteps: probeSteps, MaxMemory: probeMemory})
+	if atLimit(err) {
+		p.stopped++
+	}
 	if err != nil {
 		return ""
 	}
@@ -91,7 +111,7 @@ func (t *Template) probe() {
 	if err != nil {
 		panic("prompt: the probe's own tool: " + err.Error())
 	}
-	p := &prober{t, tools}
+	p := &prober{t: t, tools: tools}
 	t.shape.reasoning = t.reasoningKey()
 	p.contentForm()
 	p.systemTurns()

@@ -143,8 +143,8 @@ func (t *Template) Render(req *chat.Request) (Prompt, error) {
 // first the optional keys of tools, then turns that alternate.
 func (t *Template) renderRepaired(c *conversation) (string, error) {
 	text, err := t.renderOnce(c)
-	if err == nil {
-		return text, nil
+	if err == nil || atLimit(err) { // no second try of what takes too much
+		return text, err
 	}
 	if c.fillTools() {
 		if text, again := t.renderOnce(c); again == nil {
@@ -157,6 +157,12 @@ func (t *Template) renderRepaired(c *conversation) (string, error) {
 		}
 	}
 	return "", err // the first error is about the request as it was sent
+}
+
+// atLimit reports whether a render was stopped at a limit.
+func atLimit(err error) bool {
+	var e *jinja.Error
+	return errors.As(err, &e) && e.Kind == jinja.Limit
 }
 
 func (t *Template) renderOnce(c *conversation) (string, error) {

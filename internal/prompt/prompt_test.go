@@ -346,3 +346,26 @@ func TestCaps(t *testing.T) {
 		}
 	}
 }
+
+// TestHostileTemplateIsNotProbedOn loads a template that never ends: a few probes find that out.
+func TestHostileTemplateIsNotProbedOn(t *testing.T) {
+	renders := 0
+	clock := func() time.Time { renders++; return frozen() }
+	endless := "{% set now = strftime_now('%Y') %}{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+	tmpl, err := prompt.New(endless, prompt.Options{Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if renders > 10 {
+		t.Errorf("%d probes of a template that never ends", renders)
+	}
+	renders = 0
+	req := &chat.Request{Messages: []chat.Message{{Role: chat.RoleUser, Content: chat.Text("hi")}}}
+	var refused *prompt.RequestError
+	if _, err := tmpl.Render(req); !errors.As(err, &refused) {
+		t.Errorf("the error is %v", err)
+	}
+	if renders > 1 {
+		t.Errorf("%d attempts at a render that takes too much", renders)
+	}
+}

@@ -90,8 +90,10 @@ func Collect(v Value, budget *Budget) []Value {
 	case *List:
 		return x.Items
 	case *Dict:
-		budget.AllocItems(x.Len())
+		budget.AllocItems(2 * x.Len())
 		return x.Keys()
+	case String, Safe:
+		budget.AllocItems(Len(v)) // each character is a string of its own
 	}
 	it := Iterate(v)
 	return it.Rest(budget)
