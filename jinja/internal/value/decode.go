@@ -16,7 +16,7 @@ func DecodeJSON(data []byte) (Value, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("JSON text is not valid UTF-8")
 	}
-	d := decoder{s: string(data)}
+	d := decoder{s: string(data), slab: min(max(len(data)/32, 4), maxSlab)}
 	d.space()
 	v, err := d.value(0)
 	if err != nil {
@@ -35,22 +35,24 @@ type decoder struct {
 	// final size.
 	entries []entry
 	items   []Value
-	// The slabs are memory for several objects and arrays at once: they live and die together.
+	// The slabs are memory for several objects and arrays at once: they live and die together. Each has
+	// so many elements, fewer for a short text.
+	slab      int
 	entrySlab []entry
 	itemSlab  []Value
 	dictSlab  []Dict
 }
 
-// slabSize is how many elements a slab has.
-const slabSize = 64
+// maxSlab is how many elements a slab has at most.
+const maxSlab = 64
 
-// take cuts n elements from a slab, and starts another where they do not fit.
-func take[T any](slab *[]T, n int) []T {
+// take cuts n elements from a slab, and starts another of the size where they do not fit.
+func take[T any](slab *[]T, n, size int) []T {
 	if n > len(*slab) {
-		if n > slabSize/4 {
+		if n > size/4 {
 			return make([]T, n)
 		}
-		*slab = make([]T, slabSize)
+		*slab = make([]T, size)
 	}
 	part := (*slab)[:n:n]
 	*slab = (*slab)[n:]
@@ -139,8 +141,8 @@ func (d *decoder) object(depth int) (Value, error) {
 }
 
 func (d *decoder) closeObject(start int) *Dict {
-	dict := &take(&d.dictSlab, 1)[0]
-	dict.entries = take(&d.entrySlab, len(d.entries)-start)[:0]
+	dict := &take(&d.dictSlab, 1, d.slab)[0]
+	dict.entries = take(&d.entrySlab, len(d.entries)-start, d.slab)[:0]
 	for _, e := range d.entries[start:] {
 		dict.Set(e.name, e.value)
 	}
@@ -163,7 +165,7 @@ func (d *decoder) array(depth int) (Value, error) {
 		d.items = append(d.items, v)
 		d.space()
 		if d.skip(']') {
-			list := &List{Items: take(&d.itemSlab, len(d.items)-start)}
+			list := &List{Items: take(&d.itemSlab, len(d.items)-start, d.slab)}
 			copy(list.Items, d.items[start:])
 			d.items = d.items[:start]
 			return list, nil
