@@ -1,7 +1,7 @@
 // Package bench measures OpenAI-compatible servers side by side.
 //
 // The servers take turns, measurement by measurement, and the one that begins changes from round to round, so
-// that a machine that slows down slows all of them. All get the same requests at temperature 0. Every request
+// that a machine that slows down slows all of them; between two turns all rest. All get the same requests at temperature 0. Every request
 // that is timed has text that no earlier one had, so that no prefix cache helps; the tokens are those that the
 // server counts, and the tokens that it says it had in its cache are left out of the prefill rate. Nothing is
 // dropped: each round's figure is in the report, with the median and the range, and a ratio is the median of
@@ -64,6 +64,9 @@ type Options struct {
 	Seed uint64
 	// RequestTimeout ends a request that takes longer, which counts as an error; 0 means 2 minutes.
 	RequestTimeout time.Duration
+	// Pause is left before each measurement; 0 means 500 ms. The threads of some servers keep their processors
+	// busy for a while after their last step, which the next server would pay for.
+	Pause time.Duration
 	// Progress, when not nil, is told what begins.
 	Progress func(step string)
 }
@@ -95,6 +98,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.RequestTimeout == 0 {
 		o.RequestTimeout = 2 * time.Minute
+	}
+	if o.Pause == 0 {
+		o.Pause = 500 * time.Millisecond
 	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -221,9 +227,9 @@ func (r *runner) measure(ctx context.Context) error {
 		r.opts.Progress(fmt.Sprintf("round %d of %d", round+1, r.opts.Rounds))
 		for level, concurrency := range r.opts.Concurrency {
 			if r.opts.Work == Text {
-				r.eachTarget(round, func(t *target) { r.prefill(ctx, t, level, concurrency, round) })
+				r.eachTarget(ctx, round, func(t *target) { r.prefill(ctx, t, level, concurrency, round) })
 			}
-			r.eachTarget(round, func(t *target) { r.decode(ctx, t, level, concurrency, round) })
+			r.eachTarget(ctx, round, func(t *target) { r.decode(ctx, t, level, concurrency, round) })
 			if ctx.Err() != nil {
 				return fmt.Errorf("round %d of %d: %w", round+1, r.opts.Rounds, context.Cause(ctx))
 			}
@@ -234,11 +240,16 @@ func (r *runner) measure(ctx context.Context) error {
 }
 
 // eachTarget does a measurement with each server in turn; every second round begins with the last.
-func (r *runner) eachTarget(round int, measure func(*target)) {
+func (r *runner) eachTarget(ctx context.Context, round int, measure func(*target)) {
 	for i := range r.targets {
 		if round%2 == 1 {
 			i = len(r.targets) - 1 - i
 		}
-		measure(r.targets[i])
+		select {
+		case <-time.After(r.opts.Pause):
+			measure(r.targets[i])
+		case <-ctx.Done():
+			return
+		}
 	}
 }

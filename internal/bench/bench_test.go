@@ -16,7 +16,7 @@ import (
 // run measures servers with small settings.
 func run(t *testing.T, opts Options) *Report {
 	t.Helper()
-	opts.PromptTokens, opts.MaxTokens = 10, 5
+	opts.PromptTokens, opts.MaxTokens, opts.Pause = 10, 5, time.Nanosecond
 	report, err := Run(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +260,7 @@ func TestRunEnds(t *testing.T) {
 	t.Run("with the rounds until then", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		report, err := Run(ctx, Options{
-			Servers: []Server{(&fake{name: "a"}).start(t)}, Rounds: 3,
+			Servers: []Server{(&fake{name: "a"}).start(t)}, Rounds: 3, Pause: time.Nanosecond,
 			Progress: func(step string) {
 				if strings.HasPrefix(step, "round 2") {
 					cancel()
