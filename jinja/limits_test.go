@@ -2,6 +2,7 @@ package jinja_test
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -100,5 +101,41 @@ func TestBombs(t *testing.T) {
 				t.Errorf("the heap grew by %d MB before %v", grown>>20, err)
 			}
 		})
+	}
+}
+
+// TestTextInPieces puts long texts together piece by piece, which takes their length and not its square.
+func TestTextInPieces(t *testing.T) {
+	const pieces = 20_000
+	source := "{% set ns = namespace(a='', b='') %}{% for i in range(20000) %}" +
+		"{% set ns.a = ns.a ~ i ~ ',' %}{% set ns.b = ns.b + '<' + (i | string) + '>' %}{% endfor %}{{ ns.a }}{{ ns.b }}"
+	tmpl, err := jinja.Compile("pieces", source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := tmpl.Render(nil, jinja.RenderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a, b strings.Builder
+	for i := range pieces {
+		fmt.Fprintf(&a, "%d,", i)
+		fmt.Fprintf(&b, "<%d>", i)
+	}
+	if got != a.String()+b.String() {
+		t.Error("the text is another")
+	}
+}
+
+// TestTextContinuedTwice continues one long text in two ways, and then each of them.
+func TestTextContinuedTwice(t *testing.T) {
+	source := "{% set s = 'x' * 300 %}{% set s = s ~ 'y' %}{% set a = s ~ 'a' %}{% set b = s ~ 'b' %}" +
+		"{% set aa = a ~ 'a' %}{% set ac = a ~ 'c' %}{{ [s, a, b, aa, ac] | map('replace', 'x', '') | join(' ') }}"
+	tmpl, err := jinja.Compile("twice", source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := tmpl.Render(nil, jinja.RenderOptions{}); err != nil || got != "y ya yb yaa yac" {
+		t.Errorf("%q, %v", got, err)
 	}
 }

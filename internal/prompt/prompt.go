@@ -180,7 +180,7 @@ func limits(now func() time.Time, size, messages int) jinja.RenderOptions {
 		Now:       now,
 		MaxOutput: jinja.DefaultMaxOutput + 4*size,
 		MaxMemory: jinja.DefaultMaxMemory + 16*size,
-		MaxSteps:  jinja.DefaultMaxSteps + 10_000*messages + size,
+		MaxSteps:  jinja.DefaultMaxSteps + 10_000*messages + 4*size,
 	}
 }
 

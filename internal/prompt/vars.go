@@ -69,7 +69,13 @@ func RenderVars(template string, varsJSON []byte, now time.Time) (string, error)
 			return "", err
 		}
 	}
-	return compiled.Render(vars, limits(clock(now), len(varsJSON), 0))
+	turns := 0
+	if messages, ok := vars.Lookup("messages"); ok {
+		if list, ok := messages.(*jinja.List); ok {
+			turns = len(list.Items)
+		}
+	}
+	return compiled.Render(vars, limits(clock(now), len(varsJSON), turns))
 }
 
 // RenderRequest renders a request as a server of this template would, with empty texts for the model's

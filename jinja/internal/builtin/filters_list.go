@@ -144,7 +144,7 @@ func reverseFilter(env *Env, v value.Value, _ []value.Value) value.Value {
 }
 
 func mapFilter(env *Env, v value.Value, pos []value.Value, kw *value.Dict) value.Value {
-	env.Budget.AllocItems(8) // for what the generator keeps
+	env.Budget.AllocItems(16) // for what the generator keeps
 	path, byPath := Keyword(kw, "attribute")
 	if !value.Truth(v) {
 		return generate(value.Iter{})
@@ -187,7 +187,7 @@ func mapFilter(env *Env, v value.Value, pos []value.Value, kw *value.Dict) value
 // rest.
 func selectFilter(byPath, keep bool) func(*Env, value.Value, []value.Value, *value.Dict) value.Value {
 	return func(env *Env, v value.Value, pos []value.Value, _ *value.Dict) value.Value {
-		env.Budget.AllocItems(8)
+		env.Budget.AllocItems(16)
 		if !value.Truth(v) {
 			return generate(value.Iter{})
 		}
@@ -247,7 +247,7 @@ func sumFilter(env *Env, v value.Value, a []value.Value) value.Value {
 }
 
 func batchFilter(env *Env, v value.Value, a []value.Value) value.Value {
-	env.Budget.AllocItems(8)
+	env.Budget.AllocItems(16)
 	size := argInt(a, 0, 1)
 	if size < 1 {
 		size = 1 << 40 // Python never finds a full batch

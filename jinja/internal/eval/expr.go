@@ -155,8 +155,9 @@ func (in *interp) concat(n *syntax.Concat, sc *scope) value.Value {
 	}
 	in.at = n.Offset()
 	in.Budget.CheckText(total)
-	in.Budget.Alloc(total)
-	return value.String(strings.Join(parts, ""))
+	rest := strings.Join(parts[1:], "")
+	in.Budget.Alloc(len(rest))
+	return value.String(in.Budget.Join(parts[0], rest))
 }
 
 func (in *interp) applyFilter(n *syntax.Filter, v value.Value, sc *scope) value.Value {

@@ -1,6 +1,9 @@
 package value
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // FailureKind says what sort of failure stopped a render.
 type FailureKind uint8
@@ -49,6 +52,9 @@ type Budget struct {
 	Memory int64
 	// MaxText is the longest single text in bytes.
 	MaxText int
+	// tails are long texts that were put together of late, latest at last: see Join.
+	tails [4]*strings.Builder
+	last  int
 }
 
 // Spend uses n steps.
@@ -65,11 +71,43 @@ func (b *Budget) Alloc(n int) {
 	if b.Memory < 0 {
 		FailLimit("the template uses too much memory")
 	}
-	b.Steps -= int64(n >> 7)
+	b.Steps -= int64(n >> 6)
 }
 
 // valueSize is the weight of one element of a list: an interface and a share of what it points to.
 const valueSize = 16
+
+// minTail is the length from which Join expects a text to grow on.
+const minTail = 256
+
+// Join returns a + b. Templates collect long texts piece by piece, so a text that Join made is continued
+// in its own memory, where that has room: many pieces then cost their length and not its square.
+func (b *Budget) Join(s, t string) string {
+	b.CheckText(len(s) + len(t))
+	if len(s) < minTail {
+		b.Alloc(len(s) + len(t))
+		return s + t
+	}
+	for _, tail := range b.tails {
+		// Equal texts in one place compare at once. What others hold of the memory stays as it is.
+		if tail != nil && tail.Len() == len(s) && tail.String() == s {
+			room := tail.Cap()
+			tail.WriteString(t)
+			if b.Alloc(len(t)); tail.Cap() != room {
+				b.Alloc(tail.Cap())
+			}
+			return tail.String()
+		}
+	}
+	tail := new(strings.Builder)
+	tail.Grow(len(s) + max(len(t), len(s)/4))
+	b.Alloc(tail.Cap())
+	tail.WriteString(s)
+	tail.WriteString(t)
+	b.last = (b.last + 1) % len(b.tails)
+	b.tails[b.last] = tail
+	return tail.String()
+}
 
 // AllocItems uses the memory of a list of n elements.
 func (b *Budget) AllocItems(n int) {
@@ -77,7 +115,7 @@ func (b *Budget) AllocItems(n int) {
 		FailLimit("the template uses too much memory")
 	}
 	b.Memory -= int64(n) * valueSize
-	b.Spend(n >> 2)
+	b.Spend(n >> 1)
 }
 
 // CheckText fails if a text of n bytes is too long to be made.

@@ -265,12 +265,11 @@ func concat(a, b Value, s, t string, budget *Budget) Value {
 	if sb && !sa {
 		s = Escape(s)
 	}
-	budget.CheckText(len(s) + len(t))
-	budget.Alloc(len(s) + len(t))
+	joined := budget.Join(s, t)
 	if sa || sb {
-		return Safe(s + t)
+		return Safe(joined)
 	}
-	return String(s + t)
+	return String(joined)
 }
 
 func repeat(v Value, n int64, budget *Budget) Value {

@@ -122,7 +122,7 @@ func writeQuoted(b *Buffer, s string) {
 	if strings.IndexByte(s, '\'') >= 0 && strings.IndexByte(s, '"') < 0 {
 		quote = '"'
 	}
-	b.budget.Spend(len(s) >> 2)
+	b.budget.Spend(len(s) >> 1)
 	_ = b.WriteByte(quote)
 	for i, r := range s {
 		switch {
@@ -183,7 +183,14 @@ func Escape(s string) string {
 	if !strings.ContainsAny(s, `&<>'"`) {
 		return s
 	}
+	special := 0
+	for i := range len(s) {
+		if strings.IndexByte("&<>'\"", s[i]) >= 0 {
+			special++
+		}
+	}
 	var b strings.Builder
+	b.Grow(len(s) + 4*special)
 	for i := range len(s) {
 		switch s[i] {
 		case '&':
