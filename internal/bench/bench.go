@@ -1,12 +1,13 @@
 // Package bench measures OpenAI-compatible servers side by side.
 //
 // The servers take turns, measurement by measurement, and the one that begins changes from round to round, so
-// that a machine that slows down slows all of them; between two turns all rest. All get the same requests at temperature 0. Every request
-// that is timed has text that no earlier one had, so that no prefix cache helps; the tokens are those that the
-// server counts, and the tokens that it says it had in its cache are left out of the prefill rate. Nothing is
-// dropped: each round's figure is in the report, with the median and the range, and a ratio is the median of
-// the ratios within the rounds. Nothing is timed before each server has answered every warm-up request, which
-// also compares the texts of requests that run alone with those of requests that run at once.
+// that a machine that slows down slows all of them; between two turns all rest. All get the same requests at
+// temperature 0. Every request that is timed has text that no earlier one had, so that no prefix cache helps;
+// the tokens are those that the server counts, and the tokens that it says it had in its cache are left out of
+// the prefill rate. Nothing is dropped: each round's figure is in the report, with the median and the range, and
+// a ratio is the median of the ratios within the rounds. Nothing is timed before each server has answered every
+// warm-up request, which also compares the texts of requests that run alone with those of requests that run at
+// once.
 package bench
 
 import (
