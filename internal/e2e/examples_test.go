@@ -108,6 +108,9 @@ func TestExampleConfigs(t *testing.T) {
 		t.Fatalf("no configurations: %v", err)
 	}
 	for _, file := range files {
+		if strings.HasSuffix(file, ".lock.json") { // a server that was started from the folder left it
+			continue
+		}
 		if out, status := run(t, "", "mcp", "check", file); status != 0 {
 			t.Errorf("%s: status %d\n%s", file, status, out)
 		}
