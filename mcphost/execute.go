@@ -88,7 +88,7 @@ func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Re
 		return Result{}, e
 	}
 	record.Arguments = arguments
-	decision := h.gate.Decide(policy.Call{
+	decision := h.gate().Decide(policy.Call{
 		Server: t.Server, Tool: t.Name, Arguments: arguments, Profile: t.Profile, Approved: call.Approved,
 	})
 	record.Decision, record.Code, record.Reason = string(decision.Action), string(decision.Code), decision.Reason
@@ -96,7 +96,10 @@ func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Re
 	if decision.Action != policy.Allow {
 		return Result{}, refused(t, decision)
 	}
-	s := h.byName[t.Server]
+	s := h.server(t.Server)
+	if s == nil {
+		return Result{}, removed(t.Server, t.Name)
+	}
 	for _, warning := range decision.Warnings {
 		s.logger.Warn("a tool call", "tool", t.Name, "warning", warning)
 	}
@@ -131,7 +134,7 @@ func (h *Host) Decide(call Call) (policy.Decision, error) {
 	if e != nil {
 		return policy.Decision{}, e
 	}
-	return h.gate.Preview(policy.Call{
+	return h.gate().Preview(policy.Call{
 		Server: t.Server, Tool: t.Name, Arguments: arguments, Profile: t.Profile, Approved: call.Approved,
 	}), nil
 }
@@ -142,24 +145,28 @@ func (h *Host) resolve(server, name string) (*catalog.Tool, *Error) {
 	if name == "" {
 		return nil, errorf(BadArguments, server, "", "the call names no tool")
 	}
-	if server != "" && h.byName[server] == nil {
+	if server != "" && h.server(server) == nil {
 		return nil, errorf(Unknown, server, name, "Server '%s' not found", server)
 	}
 	t, err := h.index.Load().Find(server, name)
-	if err == nil && t.Held {
-		return nil, h.byName[t.Server].heldTool(t)
-	}
 	if err == nil {
+		s := h.server(t.Server)
+		switch {
+		case s == nil:
+			return nil, removed(t.Server, t.Name)
+		case t.Held:
+			return nil, s.heldTool(t)
+		}
 		return t, nil
 	}
 	if err.Ambiguous {
 		return nil, errorf(BadArguments, server, name, "%s", err.Message)
 	}
 	prefix, own, split := strings.Cut(name, catalog.Separator)
-	if server == "" && split && h.byName[prefix] != nil {
+	if server == "" && split && h.server(prefix) != nil {
 		server, name = prefix, own
 	}
-	if s := h.byName[server]; s != nil {
+	if s := h.server(server); s != nil {
 		if _, down := s.current(); down != nil {
 			down.Tool = name
 			return nil, down
@@ -170,6 +177,11 @@ func (h *Host) resolve(server, name string) (*catalog.Tool, *Error) {
 		}
 	}
 	return nil, errorf(Unknown, server, name, "%s", err.Message)
+}
+
+// removed is the error of a call of a server that is no longer configured.
+func removed(server, tool string) *Error {
+	return errorf(Unknown, server, tool, "Server '%s' was removed from the configuration", server)
 }
 
 // arguments reads and checks the arguments of a call.
@@ -216,7 +228,7 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 		e.Tool = t.Name
 		return Result{}, e
 	}
-	for _, d := range []time.Duration{s.cfg.Timeout, s.host.cfg.DefaultTimeout, DefaultTimeout} {
+	for _, d := range []time.Duration{s.cfg().Timeout, s.host.cfg().DefaultTimeout, DefaultTimeout} {
 		if timeout <= 0 {
 			timeout = d
 		}

@@ -97,7 +97,7 @@ func (s *server) recordNew(outcomes []pins.Outcome) {
 	}
 	if tools > 0 || outcomes[0].Action == trust.Record {
 		s.host.record(audit.Record{
-			Kind: audit.KindTrust, Server: s.cfg.Name, Success: true, Code: "first_use",
+			Kind: audit.KindTrust, Server: s.name, Success: true, Code: "first_use",
 			Note: fmt.Sprintf("%d new tools are trusted from now on; the server is started with %s", tools, outcomes[0].Item.Digest),
 		})
 	}

@@ -7,7 +7,6 @@
 package mcphost
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,10 +24,8 @@ import (
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/internal/sandbox"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
-	"github.com/toolserve/toolserve/mcphost/internal/pins"
 	"github.com/toolserve/toolserve/policy"
 	"github.com/toolserve/toolserve/policy/screen"
-	"github.com/toolserve/toolserve/policy/trust"
 )
 
 // Options say how a host works. The zero value takes everything from the configuration.
@@ -71,19 +68,13 @@ func (o *Options) version() string {
 
 // Host runs the servers of one configuration. It is safe for concurrent use.
 type Host struct {
-	cfg          *Config
-	opts         Options
-	logger       *slog.Logger
-	launch       *policy.LaunchRules
-	gate         *policy.Gate
-	audit        *audit.Log
-	ownAudit     bool
-	redactor     *audit.Redactor
-	pins         *pins.Store
-	sandboxLevel string
-	servers      []*server
-	byName       map[string]*server
+	opts     Options
+	logger   *slog.Logger
+	audit    *audit.Log
+	ownAudit bool
+	redactor *audit.Redactor
 
+	setup   atomic.Pointer[setup]
 	index   atomic.Pointer[catalog.Index]
 	indexMu sync.Mutex // orders the building of indexes
 
@@ -97,55 +88,29 @@ type Host struct {
 // New returns a host that has started nothing yet. It fails when a rule of the configuration cannot
 // be used, or the audit log cannot be opened.
 func New(cfg *Config, opts Options) (*Host, error) {
-	h := &Host{cfg: cfg, opts: opts, logger: opts.Logger, launch: opts.Launch, gate: opts.Gate, audit: opts.Audit,
-		sandboxLevel: cfg.Security.Sandbox, byName: make(map[string]*server, len(cfg.Servers))}
+	h := &Host{opts: opts, logger: opts.Logger, audit: opts.Audit}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
-	if h.launch == nil {
-		rules := cfg.LaunchRules()
-		h.launch = &rules
-	}
-	if h.gate == nil {
-		gate, err := policy.NewGate(cfg.ToolRules())
-		if err != nil {
-			return nil, fmt.Errorf("the rules for tools: %w", err)
-		}
-		h.gate = gate
-	}
 	auditOptions := cfg.AuditOptions()
 	h.redactor = auditOptions.Redactor
-	if h.audit == nil {
-		auditOptions.Logger = h.logger
-		log, err := audit.Open(auditOptions)
-		if err != nil {
-			return nil, fmt.Errorf("open the audit log: %w", err)
-		}
-		h.audit, h.ownAudit = log, true
-	}
-	if err := h.openPins(); err != nil {
+	h.index.Store(catalog.NewIndex(nil))
+	in, err := newSetup(cfg, &opts)
+	if err != nil {
 		return nil, err
 	}
+	if h.audit == nil {
+		auditOptions.Logger = h.logger
+		if h.audit, err = audit.Open(auditOptions); err != nil {
+			return nil, fmt.Errorf("open the audit log: %w", err)
+		}
+		h.ownAudit = true
+	}
+	h.setup.Store(in)
 	for _, s := range cfg.Servers {
-		server := newServer(h, s)
-		h.servers = append(h.servers, server)
-		h.byName[s.Name] = server
+		in.add(newServer(h, s))
 	}
-	h.index.Store(catalog.NewIndex(nil))
 	return h, nil
-}
-
-// openPins opens the lock file, where anything is compared with it.
-func (h *Host) openPins() (err error) {
-	path := h.cfg.LockFile()
-	off := func(s ServerConfig) bool { return cmp.Or(s.Trust, h.cfg.Security.Trust) == trust.Off }
-	if !slices.ContainsFunc(h.cfg.Servers, func(s ServerConfig) bool { return !off(s) }) {
-		path = ""
-	}
-	if h.pins, err = pins.Open(path); err != nil && h.ownAudit {
-		return errors.Join(err, h.audit.Close())
-	}
-	return err
 }
 
 func (h *Host) now() time.Time {
@@ -170,7 +135,7 @@ func (h *Host) Start(ctx context.Context) error {
 		return errors.New("the MCP host was started before")
 	}
 	ctx, h.cancel = context.WithCancel(ctx)
-	for _, s := range h.servers {
+	for _, s := range h.all() {
 		if s.state == StateConnecting {
 			h.running.Go(func() { s.run(ctx) })
 		}
@@ -180,7 +145,7 @@ func (h *Host) Start(ctx context.Context) error {
 
 // WaitReady waits until every server was tried once, whatever came of it, or until ctx ends.
 func (h *Host) WaitReady(ctx context.Context) error {
-	for _, s := range h.servers {
+	for _, s := range h.all() {
 		select {
 		case <-s.settled:
 		case <-ctx.Done():
@@ -214,8 +179,8 @@ func (h *Host) Audit() *audit.Log { return h.audit }
 
 // MaxToolCalls returns the bound of the configuration on the rounds of a loop that calls tools.
 func (h *Host) MaxToolCalls() int {
-	if h.cfg.MaxToolCalls > 0 {
-		return h.cfg.MaxToolCalls
+	if h.cfg().MaxToolCalls > 0 {
+		return h.cfg().MaxToolCalls
 	}
 	return DefaultMaxToolCalls
 }
@@ -231,24 +196,24 @@ func (h *Host) reindex() {
 	h.indexMu.Lock()
 	defer h.indexMu.Unlock()
 	var tools []*catalog.Tool
-	for _, s := range h.servers {
+	for _, s := range h.all() {
 		s.mu.Lock()
 		c := s.catalog
 		s.mu.Unlock()
 		for _, t := range c.Tools {
-			if s.cfg.Offers(t.Name) {
+			if s.cfg().Offers(t.Name) {
 				tools = append(tools, t)
 			}
 		}
 	}
 	h.index.Store(catalog.NewIndex(tools))
 	var notes map[string][]string
-	if h.cfg.Security.Screen != screen.Off {
+	if h.cfg().Security.Screen != screen.Off {
 		notes = catalog.Shadows(tools)
 	}
-	for _, s := range h.servers {
+	for _, s := range h.all() {
 		s.mu.Lock()
-		s.shadows = notes[s.cfg.Name]
+		s.shadows = notes[s.name]
 		s.mu.Unlock()
 	}
 }
@@ -284,8 +249,9 @@ type ServerStatus struct {
 
 // Status returns the state of every server in the order of the configuration.
 func (h *Host) Status() []ServerStatus {
-	out := make([]ServerStatus, len(h.servers))
-	for i, s := range h.servers {
+	servers := h.all()
+	out := make([]ServerStatus, len(servers))
+	for i, s := range servers {
 		out[i] = s.status()
 	}
 	return out
@@ -304,15 +270,15 @@ func (s *server) snapshot() ServerStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := ServerStatus{
-		Name: s.cfg.Name, State: s.state, Transport: s.cfg.Transport, Error: s.reason, Since: s.since,
+		Name: s.name, State: s.state, Transport: s.cfg().Transport, Error: s.reason, Since: s.since,
 		Restarts: s.restarts, Stderr: slices.Clone(s.stderr), Sandbox: s.sandbox,
 		Notes: slices.Concat(s.catalog.Notes, s.findings, s.shadows), Pending: slices.Concat(s.launch, s.pending),
 	}
 	st.Notes = st.Notes[:min(len(st.Notes), maxStatusNotes)]
-	if err := s.host.pins.Detached(); err != nil {
+	if err := s.host.pins().Detached(); err != nil {
 		st.Notes = append(st.Notes, "approvals are kept until the end of this process only: "+err.Error())
 	}
-	if path := s.host.cfg.LockFile(); path != "" && slices.ContainsFunc(s.sandbox.Write, func(dir string) bool { return within(dir, path) }) {
+	if path := s.host.cfg().LockFile(); path != "" && slices.ContainsFunc(s.sandbox.Write, func(dir string) bool { return within(dir, path) }) {
 		st.Notes = append(st.Notes, "its process may write the lock file, and so approve itself: keep the configuration out of what servers may write")
 	}
 	if s.state == StateRetrying {
@@ -322,7 +288,7 @@ func (s *server) snapshot() ServerStatus {
 		return st
 	}
 	for _, t := range s.catalog.Tools {
-		if s.cfg.Offers(t.Name) && !t.Held {
+		if s.cfg().Offers(t.Name) && !t.Held {
 			st.Tools++
 		}
 	}
@@ -351,10 +317,10 @@ func within(dir, path string) bool {
 // Tools returns the tools of the connected servers, in the order of the configuration and of each
 // server's list.
 func (h *Host) Tools() []Tool {
-	up := make(map[string]bool, len(h.servers))
-	for _, s := range h.servers {
+	up := make(map[string]bool)
+	for _, s := range h.all() {
 		s.mu.Lock()
-		up[s.cfg.Name] = s.link != nil
+		up[s.name] = s.link != nil
 		s.mu.Unlock()
 	}
 	ix := h.index.Load()
@@ -390,7 +356,7 @@ type Tool struct {
 }
 
 func (h *Host) public(t *catalog.Tool) Tool {
-	judged := h.gate.Preview(policy.Call{Server: t.Server, Tool: t.Name, Profile: t.Profile})
+	judged := h.gate().Preview(policy.Call{Server: t.Server, Tool: t.Name, Profile: t.Profile})
 	risky := judged.Code == policy.CodeHighRisk || judged.Code == policy.CodeApproval || len(judged.Warnings) > 0
 	return Tool{
 		HighRisk: risky,

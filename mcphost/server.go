@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -41,7 +42,8 @@ const (
 
 // server supervises one entry of the configuration.
 type server struct {
-	cfg    ServerConfig
+	name   string
+	config atomic.Pointer[ServerConfig] // see cfg
 	host   *Host
 	client *mcp.Client
 	logger *slog.Logger
@@ -84,7 +86,7 @@ type server struct {
 
 func newServer(h *Host, cfg ServerConfig) *server {
 	s := &server{
-		cfg: cfg, host: h,
+		name: cfg.Name, host: h,
 		logger:   h.logger.With("server", cfg.Name),
 		changed:  make(chan struct{}, 1),
 		broken:   make(chan struct{}, 1),
@@ -99,8 +101,9 @@ func newServer(h *Host, cfg ServerConfig) *server {
 		catalog:  &catalog.Catalog{},
 		sandbox:  SandboxSummary{Level: "none"},
 	}
+	s.config.Store(&cfg)
 	if cfg.Transport == TransportStdio {
-		s.sandbox = SandboxSummary{Level: sandbox.LevelProcessGroup, Setting: cfg.SandboxSetting(h.sandboxLevel)}
+		s.sandbox = SandboxSummary{Level: sandbox.LevelProcessGroup, Setting: cfg.SandboxSetting(h.cfg().Security.Sandbox)}
 	}
 	switch {
 	case cfg.Disabled:
@@ -122,6 +125,9 @@ func newServer(h *Host, cfg ServerConfig) *server {
 	return s
 }
 
+// cfg is the entry in force. It is not to be changed.
+func (s *server) cfg() *ServerConfig { return s.config.Load() }
+
 // notify puts a token into a channel of one, where there is none yet.
 func notify(c chan struct{}) {
 	select {
@@ -133,8 +139,8 @@ func notify(c chan struct{}) {
 func (s *server) settle() { s.settleOnce.Do(func() { close(s.settled) }) }
 
 func (s *server) connectTimeout() time.Duration {
-	if s.cfg.ConnectTimeout > 0 {
-		return s.cfg.ConnectTimeout
+	if s.cfg().ConnectTimeout > 0 {
+		return s.cfg().ConnectTimeout
 	}
 	return DefaultConnectTimeout
 }
@@ -189,7 +195,7 @@ func (o *Options) backoff(n int) time.Duration {
 func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 	var custom mcp.Transport
 	if s.host.opts.Transport != nil {
-		custom = s.host.opts.Transport(s.cfg)
+		custom = s.host.opts.Transport(*s.cfg())
 	}
 	if custom == nil {
 		if err := s.allowed(); err != nil {
@@ -204,7 +210,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 		return 0, err
 	}
 	listCtx, cancel := context.WithTimeout(l.ctx, s.connectTimeout())
-	c, err := catalog.Read(listCtx, s.cfg.Name, l.session)
+	c, err := catalog.Read(listCtx, s.name, l.session)
 	cancel()
 	if err != nil {
 		err = fmt.Errorf("cannot list its tools: %w", s.explainEnd(l, err))
@@ -227,13 +233,13 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 
 // allowed asks the launch rules. It runs before every start, since files and rules may have changed.
 func (s *server) allowed() error {
-	verdict := s.host.launch.CheckServer(s.cfg.Spec())
+	verdict := s.host.launch().CheckServer(s.cfg().Spec())
 	for _, warning := range verdict.Warnings {
 		s.logger.Warn("launch rules", "warning", warning)
 	}
 	if !verdict.Allowed {
 		s.host.record(audit.Record{
-			Kind: audit.KindServer, Server: s.cfg.Name, Decision: "deny",
+			Kind: audit.KindServer, Server: s.name, Decision: "deny",
 			Code: string(verdict.Code), Reason: verdict.Reason, Error: verdict.Reason,
 		})
 		return permanentError{errors.New(verdict.Reason)}
@@ -268,7 +274,7 @@ func (s *server) watch(ctx context.Context, l *link) error {
 func (s *server) refresh(l *link) {
 	ctx, cancel := context.WithTimeout(l.ctx, s.connectTimeout())
 	defer cancel()
-	c, err := catalog.Read(ctx, s.cfg.Name, l.session)
+	c, err := catalog.Read(ctx, s.name, l.session)
 	if err != nil {
 		s.logger.Warn("cannot list the tools again", "error", err)
 		return
@@ -330,7 +336,7 @@ func (s *server) connected(l *link) {
 	s.mu.Unlock()
 	s.settle()
 	s.logger.Info("MCP server connected", "tools", len(c.Tools))
-	s.host.record(audit.Record{Kind: audit.KindServer, Server: s.cfg.Name, Success: true, Note: "connected"})
+	s.host.record(audit.Record{Kind: audit.KindServer, Server: s.name, Success: true, Note: "connected"})
 	for _, note := range c.Notes {
 		s.logger.Warn("tools of an MCP server", "note", note)
 	}
@@ -350,7 +356,7 @@ func (s *server) retry(err error, delay time.Duration) {
 	s.retryAt = s.host.now().Add(delay)
 	s.mu.Unlock()
 	s.logger.Warn("MCP server is tried again", "error", reason, "in", delay.Round(time.Millisecond))
-	s.host.record(audit.Record{Kind: audit.KindServer, Server: s.cfg.Name, Error: reason, Note: "disconnected"})
+	s.host.record(audit.Record{Kind: audit.KindServer, Server: s.name, Error: reason, Note: "disconnected"})
 }
 
 // current returns the connection, or why there is none.
@@ -360,7 +366,7 @@ func (s *server) current() (*link, *Error) {
 	if s.link != nil {
 		return s.link, nil
 	}
-	e := errorf(NotConnected, s.cfg.Name, "", "Server '%s' is not connected (%s)", s.cfg.Name, s.state)
+	e := errorf(NotConnected, s.name, "", "Server '%s' is not connected (%s)", s.name, s.state)
 	if s.state == StateHeld {
 		e.Kind = NeedsApproval
 	}

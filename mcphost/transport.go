@@ -50,7 +50,7 @@ func (s *server) connect(ctx context.Context, custom mcp.Transport) (*link, erro
 	switch {
 	case custom != nil:
 		err = s.handshake(l, wire.Tap{Transport: custom})
-	case s.cfg.Transport == TransportStdio:
+	case s.cfg().Transport == TransportStdio:
 		err = s.connectStdio(l)
 	default:
 		err = s.connectRemote(l)
@@ -86,18 +86,19 @@ func (s *server) handshake(l *link, transport mcp.Transport) error {
 }
 
 func (s *server) connectStdio(l *link) error {
+	cfg := s.cfg()
 	spec := sandbox.Spec{
-		Path: s.cfg.Command, Args: s.cfg.Args, Dir: s.cfg.Dir,
-		Env: sandbox.MinimalEnv(os.Environ(), s.cfg.Env),
+		Path: cfg.Command, Args: cfg.Args, Dir: cfg.Dir,
+		Env: sandbox.MinimalEnv(os.Environ(), cfg.Env),
 	}
 	var summary SandboxSummary
-	spec.Confine, summary = confinement(&s.cfg, s.host.sandboxLevel, spec.Env)
+	spec.Confine, summary = confinement(cfg, s.host.cfg().Security.Sandbox, spec.Env)
 	logger := s.logger
 	process, err := sandbox.Start(spec, sandbox.Options{OnStderr: func(line string) {
 		logger.Debug("stderr of an MCP server", "line", s.host.redactor.Hide(line))
 	}})
 	if err != nil {
-		return startError(s.cfg.Command, err)
+		return startError(cfg.Command, err)
 	}
 	summary.inForce(process.Report())
 	s.confined(summary)
@@ -178,16 +179,17 @@ func waitFor(done <-chan struct{}, d time.Duration) bool {
 
 // connectRemote dials a server over HTTP. Without a type it tries Streamable HTTP and then SSE.
 func (s *server) connectRemote(l *link) error {
-	rules := s.host.launch
-	if s.cfg.SkipSecurityValidation {
+	cfg := s.cfg()
+	rules := s.host.launch()
+	if cfg.SkipSecurityValidation {
 		rules = nil
 	}
-	client := wire.NewHTTPClient(s.cfg.URL, s.cfg.Headers, rules)
+	client := wire.NewHTTPClient(cfg.URL, cfg.Headers, rules)
 	streamable := &mcp.StreamableClientTransport{
-		Endpoint: s.cfg.URL, HTTPClient: client, MaxRetries: 2, MaxEventSize: wire.MaxLine,
+		Endpoint: cfg.URL, HTTPClient: client, MaxRetries: 2, MaxEventSize: wire.MaxLine,
 	}
-	sse := &mcp.SSEClientTransport{Endpoint: s.cfg.URL, HTTPClient: client, MaxEventSize: wire.MaxLine}
-	switch s.cfg.Transport {
+	sse := &mcp.SSEClientTransport{Endpoint: cfg.URL, HTTPClient: client, MaxEventSize: wire.MaxLine}
+	switch cfg.Transport {
 	case TransportHTTP:
 		return s.handshake(l, streamable)
 	case TransportSSE:

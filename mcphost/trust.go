@@ -64,21 +64,21 @@ func trustRules(cfg *Config, s ServerConfig) trust.Rules {
 	}
 }
 
-func (s *server) trustRules() trust.Rules { return trustRules(s.host.cfg, s.cfg) }
+func (s *server) trustRules() trust.Rules { return trustRules(s.host.cfg(), *s.cfg()) }
 
 // launchTrusted compares how the server is started or reached with what was approved. What is new is
 // recorded when the server has come up: an entry that never worked may be mended freely.
 func (s *server) launchTrusted() error {
 	s.reviewing.Lock()
 	defer s.reviewing.Unlock()
-	item := s.host.cfg.LaunchItem(s.cfg, s.host.redactor)
-	outcome, err := s.host.pins.Peek(s.cfg.Name, s.trustRules(), item)
+	item := s.host.cfg().LaunchItem(*s.cfg(), s.host.redactor)
+	outcome, err := s.host.pins().Peek(s.name, s.trustRules(), item)
 	if err != nil {
 		return err
 	}
 	outcomes := []pins.Outcome{outcome}
 	if outcome.Action != trust.Record {
-		outcomes, err = s.host.pins.Review(s.cfg.Name, s.trustRules(), []trust.Item{item}, false, s.host.now())
+		outcomes, err = s.host.pins().Review(s.name, s.trustRules(), []trust.Item{item}, false, s.host.now())
 	}
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func (s *server) launchTrusted() error {
 	s.recordPending(waiting)
 	if len(waiting) > 0 && waiting[0].Held {
 		return heldError{fmt.Sprintf("MCP server '%s': %s (%s). Look at it and approve it: %s",
-			s.cfg.Name, waiting[0].Reason, trust.Paths(waiting[0].Diff, 5), waiting[0].Mend)}
+			s.name, waiting[0].Reason, trust.Paths(waiting[0].Diff, 5), waiting[0].Mend)}
 	}
 	return nil
 }
@@ -104,12 +104,12 @@ func (s *server) review(listed *catalog.Catalog, instructions string) error {
 }
 
 func (s *server) reviewLocked(listed *catalog.Catalog, instructions string) error {
-	mode := s.host.cfg.Security.Screen
-	items := []trust.Item{s.host.cfg.LaunchItem(s.cfg, s.host.redactor)}
+	mode := s.host.cfg().Security.Screen
+	items := []trust.Item{s.host.cfg().LaunchItem(*s.cfg(), s.host.redactor)}
 	var findings []string
 	room := maxSearched
 	for _, t := range listed.Tools {
-		if !s.cfg.Offers(t.Name) {
+		if !s.cfg().Offers(t.Name) {
 			continue
 		}
 		item := t.Item
@@ -127,7 +127,7 @@ func (s *server) reviewLocked(listed *catalog.Catalog, instructions string) erro
 		findings = append(findings, item.Findings...)
 		items = append(items, item)
 	}
-	outcomes, err := s.host.pins.Review(s.cfg.Name, s.trustRules(), items, true, s.host.now())
+	outcomes, err := s.host.pins().Review(s.name, s.trustRules(), items, true, s.host.now())
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (s *server) waiting(outcomes []pins.Outcome) []Pending {
 		if o.Action != trust.Report && o.Action != trust.Suspend {
 			continue
 		}
-		p := newPending(s.cfg.Name, o)
+		p := newPending(s.name, o)
 		for _, c := range p.Diff {
 			shown += c.Size()
 		}
@@ -222,7 +222,7 @@ func (s *server) take(listed *catalog.Catalog, instructions string, waiting []Pe
 			s.logger.Warn("screening of an MCP server", "finding", f)
 		}
 		s.host.record(audit.Record{
-			Kind: audit.KindTrust, Server: s.cfg.Name, Success: true, Code: "screening", Note: "findings in the texts of the server",
+			Kind: audit.KindTrust, Server: s.name, Success: true, Code: "screening", Note: "findings in the texts of the server",
 			Warnings: findings,
 		})
 	}
@@ -232,7 +232,7 @@ func (s *server) take(listed *catalog.Catalog, instructions string, waiting []Pe
 // that is held is started. The error is an [*Error] of kind Unknown where nothing waits, of NeedsApproval
 // where something else waits than what was seen.
 func (h *Host) Approve(a Approval) (Pending, error) {
-	s := h.byName[a.Server]
+	s := h.server(a.Server)
 	if s == nil {
 		return Pending{}, errorf(Unknown, a.Server, a.Tool, "Server '%s' not found", a.Server)
 	}
@@ -246,7 +246,7 @@ func (h *Host) Approve(a Approval) (Pending, error) {
 	if by == "" {
 		by = "approved"
 	}
-	if err := h.pins.Approve(s.cfg.Name, p.item, by, h.now()); err != nil {
+	if err := h.pins().Approve(s.name, p.item, by, h.now()); err != nil {
 		return Pending{}, fmt.Errorf("the approval could not be kept: %w", err)
 	}
 	h.record(audit.Record{
@@ -278,14 +278,14 @@ func (s *server) find(a Approval) (Pending, *Error) {
 			return p, nil
 		}
 	}
-	what := fmt.Sprintf("server '%s'", s.cfg.Name)
+	what := fmt.Sprintf("server '%s'", s.name)
 	if a.Tool != "" {
-		what = fmt.Sprintf("tool '%s' of the server '%s'", a.Tool, s.cfg.Name)
+		what = fmt.Sprintf("tool '%s' of the server '%s'", a.Tool, s.name)
 	}
 	if len(named) == 0 {
-		return Pending{}, errorf(Unknown, s.cfg.Name, a.Tool, "nothing of the %s waits for approval", what)
+		return Pending{}, errorf(Unknown, s.name, a.Tool, "nothing of the %s waits for approval", what)
 	}
-	e := errorf(NeedsApproval, s.cfg.Name, a.Tool, "what waits of the %s is not what this digest names; look at it again: GET /v1/mcp/status", what)
+	e := errorf(NeedsApproval, s.name, a.Tool, "what waits of the %s is not what this digest names; look at it again: GET /v1/mcp/status", what)
 	e.Param = "digest"
 	return Pending{}, e
 }

@@ -421,7 +421,7 @@ func TestDamagedLockFile(t *testing.T) {
 	s.set(tool("a", "two"))
 	s.set(tool("b", "two"))
 	eventually(t, "a second look fails", func() bool {
-		_, err := h.pins.Waiting("s")
+		_, err := h.pins().Waiting("s")
 		return err != nil
 	})
 	if got := listed(h); got != "s__a" {
@@ -441,7 +441,7 @@ func TestApproveOffline(t *testing.T) {
 	eventually(t, "the changed tool is held", func() bool { return listed(h) == "" })
 	shown := status(t, h, "s").Pending[0]
 	h.Close()
-	cfg := &Config{Servers: h.cfg.Servers, Security: Security{LockFile: path}}
+	cfg := &Config{Servers: h.cfg().Servers, Security: Security{LockFile: path}}
 	file, err := OpenApprovals(cfg)
 	if err != nil {
 		t.Fatal(err)
