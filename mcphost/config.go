@@ -1,6 +1,9 @@
 package mcphost
 
-import "github.com/toolserve/toolserve/mcphost/mcpjson"
+import (
+	"github.com/toolserve/toolserve/mcphost/internal/confine"
+	"github.com/toolserve/toolserve/mcphost/mcpjson"
+)
 
 // The configuration is read by the package mcpjson; its types have their names here too.
 type (
@@ -20,6 +23,8 @@ type (
 	ParseOptions = mcpjson.ParseOptions
 	// Warning is something in a configuration that works but is probably not meant.
 	Warning = mcpjson.Warning
+	// SandboxSummary is how a server's process is confined, or would be.
+	SandboxSummary = confine.Summary
 )
 
 // The transports.

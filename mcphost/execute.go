@@ -155,7 +155,7 @@ func (h *Host) resolve(server, name string) (*catalog.Tool, *Error) {
 		case s == nil:
 			return nil, removed(t.Server, t.Name)
 		case t.Held:
-			return nil, s.heldTool(t)
+			return nil, errorf(NeedsApproval, t.Server, t.Name, "%s", s.reviewer.HeldTool(t.Name))
 		}
 		return t, nil
 	}

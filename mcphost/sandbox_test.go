@@ -6,9 +6,10 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/toolserve/toolserve/mcphost/internal/confine"
 )
 
 func TestSandboxIsRead(t *testing.T) {
@@ -63,47 +64,11 @@ func TestSandboxIsRead(t *testing.T) {
 	}
 }
 
-func TestSandboxInCheck(t *testing.T) {
-	dir := t.TempDir()
-	cfg, warnings, err := ParseConfig([]byte(`{"security":{"sandbox":"best-effort"},"servers":{
-		"fs":{"command":"npx","args":["-y","@modelcontextprotocol/server-filesystem@2026.8.31","`+dir+`"]},
-		"off":{"command":"npx","args":["-y","a@1.0.0"],"sandbox":"off"},
-		"domains":{"command":"npx","args":["-y","a@1.0.0"],"sandbox":{"level":"require","network":{"allowedDomains":["a.b"]}}},
-		"remote":{"url":"https://example.com/mcp"}}}`), ParseOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := Check(cfg, CheckOptions{Warnings: warnings})
-	if err != nil {
-		t.Fatal(err)
-	}
-	by := map[string]ServerReport{}
-	for _, s := range report.Servers {
-		by[s.Name] = s
-	}
-	if s := by["fs"]; !s.Allowed || s.Sandbox.Setting != "best-effort" || !slices.Equal(s.Sandbox.Write, []string{dir}) || s.Sandbox.Net != "all" {
-		t.Errorf("fs: %+v", s)
-	}
-	if s := by["off"]; !s.Allowed || s.Sandbox.Level != "process-group" || s.Sandbox.Setting != "off" {
-		t.Errorf("off: %+v", s)
-	}
-	if s := by["domains"]; s.Allowed || !strings.Contains(s.Reason, "allowedDomains a.b") || len(s.Warnings) == 0 {
-		t.Errorf("domains: %+v", s)
-	}
-	if s := by["remote"]; !s.Allowed || s.Sandbox.Level != "none" {
-		t.Errorf("remote: %+v", s)
-	}
-	text, err := json.Marshal(by["off"].Sandbox)
-	if err != nil || string(text) != `{"level":"process-group","setting":"off"}` {
-		t.Errorf("as JSON: %s, %v", text, err)
-	}
-}
-
 // needSandbox skips where the kernel confines nothing.
 func needSandbox(t *testing.T) {
 	t.Helper()
 	s := ServerConfig{Transport: TransportStdio, Command: "npx"}
-	if summary, _ := sandboxed(&s, SandboxBestEffort); runtime.GOOS != "linux" || summary.Level != "enforced" {
+	if summary, _ := confine.Preview(&s, SandboxBestEffort); runtime.GOOS != "linux" || summary.Level != "enforced" {
 		t.Skipf("the sandbox is not enforced here: %v", summary.Missing)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/internal/sandbox"
+	"github.com/toolserve/toolserve/mcphost/internal/approvals"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 )
 
@@ -56,8 +57,8 @@ type server struct {
 	slots chan struct{}
 	// approved holds a token when a held server was approved. Approve sends, run receives.
 	approved chan struct{}
-	// reviewing orders the comparisons with what was approved. It is taken before mu.
-	reviewing sync.Mutex
+	// reviewer compares it with what was approved. It calls take, and is not called with mu held.
+	reviewer *approvals.Reviewer
 	// settled is closed after the first attempt to connect, whatever came of it.
 	settled    chan struct{}
 	settleOnce sync.Once
@@ -72,16 +73,7 @@ type server struct {
 	catalog  *catalog.Catalog // the last one, also while not connected
 	stderr   []string         // of the last process that ended
 	sandbox  SandboxSummary   // of the last process that was started
-
-	listed       *catalog.Catalog // as the server sent it; catalog is what came of it
-	instructions string
-	launch       []Pending // what waits of the launch: one or none
-	pending      []Pending // what waits of the tools and instructions
-	findings     []string
-	shadows      []string        // what its tools have to do with those of other servers
-	reported     map[string]bool // digests of what was said to wait
-
-	looked map[string][]string // findings by digest; guarded by reviewing
+	shadows  []string         // what its tools have to do with those of other servers
 }
 
 func newServer(h *Host, cfg ServerConfig) *server {
@@ -92,9 +84,6 @@ func newServer(h *Host, cfg ServerConfig) *server {
 		broken:   make(chan struct{}, 1),
 		slots:    make(chan struct{}, parallelCalls),
 		approved: make(chan struct{}, 1),
-		reported: map[string]bool{},
-		looked:   map[string][]string{},
-		listed:   &catalog.Catalog{},
 		settled:  make(chan struct{}),
 		state:    StateConnecting,
 		since:    h.now(),
@@ -102,6 +91,7 @@ func newServer(h *Host, cfg ServerConfig) *server {
 		sandbox:  SandboxSummary{Level: "none"},
 	}
 	s.config.Store(&cfg)
+	s.reviewer = newReviewer(s)
 	if cfg.Transport == TransportStdio {
 		s.sandbox = SandboxSummary{Level: sandbox.LevelProcessGroup, Setting: cfg.SandboxSetting(h.cfg().Security.Sandbox)}
 	}
@@ -202,7 +192,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 			return 0, err
 		}
 	}
-	if err := s.launchTrusted(); err != nil {
+	if err := s.reviewer.Launch(s.trusted()); err != nil {
 		return 0, err
 	}
 	l, err := s.connect(ctx, custom)
@@ -217,7 +207,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 		s.teardown(l, err)
 		return 0, err
 	}
-	if err := s.review(c, l.instructions()); err != nil {
+	if err := s.reviewer.Review(s.trusted(), c, l.instructions()); err != nil {
 		s.teardown(l, err)
 		return 0, err
 	}
@@ -282,7 +272,7 @@ func (s *server) refresh(l *link) {
 	if c.Indirect {
 		return // the library's cache is older than what is there already
 	}
-	if err := s.review(c, l.instructions()); err != nil {
+	if err := s.reviewer.Review(s.trusted(), c, l.instructions()); err != nil {
 		s.logger.Warn("the changed tools are not taken up", "error", err)
 		return
 	}

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/toolserve/toolserve/internal/sandbox"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/confine"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 )
 
@@ -92,7 +94,7 @@ func (s *server) connectStdio(l *link) error {
 		Env: sandbox.MinimalEnv(os.Environ(), cfg.Env),
 	}
 	var summary SandboxSummary
-	spec.Confine, summary = confinement(cfg, s.host.cfg().Security.Sandbox, spec.Env)
+	spec.Confine, summary = confine.Of(cfg, s.host.cfg().Security.Sandbox, spec.Env)
 	logger := s.logger
 	process, err := sandbox.Start(spec, sandbox.Options{OnStderr: func(line string) {
 		logger.Debug("stderr of an MCP server", "line", s.host.redactor.Hide(line))
@@ -100,7 +102,7 @@ func (s *server) connectStdio(l *link) error {
 	if err != nil {
 		return startError(cfg.Command, err)
 	}
-	summary.inForce(process.Report())
+	summary.InForce(process.Report())
 	s.confined(summary)
 	l.process, l.noise = process, &wire.NoiseLog{Logger: logger}
 	// A server that neither answers nor ends would keep the library waiting for its output to close.
@@ -116,6 +118,26 @@ func (s *server) connectStdio(l *link) error {
 		err = context.Cause(l.ctx)
 	}
 	return s.explainStart(l, err)
+}
+
+// confined notes how the server's process is confined, and says so once for each outcome.
+func (s *server) confined(summary SandboxSummary) {
+	s.mu.Lock()
+	known := s.sandbox.Level == summary.Level && slices.Equal(s.sandbox.Missing, summary.Missing)
+	s.sandbox = summary
+	s.mu.Unlock()
+	hidden := summary.Hide(s.host.redactor.Hide)
+	s.logger.Debug("sandbox of an MCP server", "level", summary.Level, "net", summary.Net, "read", hidden.Read, "write", hidden.Write)
+	if known {
+		return
+	}
+	s.logger.Info("sandbox of an MCP server", "level", summary.Level, "setting", summary.Setting, "net", summary.Net)
+	for _, missing := range hidden.Missing {
+		s.logger.Warn("sandbox of an MCP server: not enforced", "what", missing)
+	}
+	for _, note := range hidden.Notes {
+		s.logger.Info("sandbox of an MCP server", "note", note)
+	}
 }
 
 // startError says why a program could not be started and what to do about it.

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/toolserve/toolserve/mcphost"
+	"github.com/toolserve/toolserve/mcphost/mcpcheck"
 	"github.com/toolserve/toolserve/policy"
 )
 
@@ -28,13 +29,13 @@ func (c *MCPCheckCmd) Run(streams IO) error {
 		return err
 	}
 	cfg.Security.Launch.Machine, cfg.Security.Tools.ResolvePath = policy.LocalMachine(), policy.ResolveSymlinks
-	opts := mcphost.CheckOptions{Warnings: warnings}
+	opts := mcpcheck.Options{Warnings: warnings}
 	if c.Call != "" {
 		if opts.Call, err = readCall(c.Call); err != nil {
 			return &ExitError{Code: usageStatus, Err: fmt.Errorf("--call: %w", err)}
 		}
 	}
-	report, err := mcphost.Check(cfg, opts)
+	report, err := mcpcheck.Check(cfg, opts)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func readCall(text string) (*mcphost.Call, error) {
 	return &mcphost.Call{Server: call.Server, Tool: call.Tool, Arguments: call.Arguments}, nil
 }
 
-func printReport(out io.Writer, report mcphost.Report) error {
+func printReport(out io.Writer, report mcpcheck.Report) error {
 	for _, w := range report.Warnings {
 		fmt.Fprintf(out, "warning: %s\n", w)
 	}

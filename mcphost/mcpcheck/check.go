@@ -1,23 +1,26 @@
-package mcphost
+// Package mcpcheck judges a configuration without starting anything.
+package mcpcheck
 
 import (
 	"fmt"
 	"strings"
 
+	"github.com/toolserve/toolserve/mcphost"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/confine"
 	"github.com/toolserve/toolserve/policy"
 	"github.com/toolserve/toolserve/policy/trust"
 )
 
-// CheckOptions say what [Check] judges by. The zero value judges by the configuration's own rules.
-type CheckOptions struct {
-	// Launch and Gate are as in [Options].
+// Options say what [Check] judges by. The zero value judges by the configuration's own rules.
+type Options struct {
+	// Launch and Gate are as in [mcphost.Options].
 	Launch *policy.LaunchRules
 	Gate   *policy.Gate
 	// Warnings are those of reading the configuration; each is reported with its server.
-	Warnings []Warning
+	Warnings []mcphost.Warning
 	// Call, when set, is a call to judge as well.
-	Call *Call
+	Call *mcphost.Call
 }
 
 // Report is what [Check] found. It encodes to JSON as `toolserve mcp check --json` prints it.
@@ -34,16 +37,16 @@ type ServerReport struct {
 	Name    string `json:"name"`
 	Allowed bool   `json:"allowed"`
 	// Reason says why the server is refused, and what to do; empty when allowed.
-	Reason   string         `json:"reason"`
-	Warnings []string       `json:"warnings"`
-	Disabled bool           `json:"disabled,omitempty"`
-	Sandbox  SandboxSummary `json:"sandbox"`
+	Reason   string                 `json:"reason"`
+	Warnings []string               `json:"warnings"`
+	Disabled bool                   `json:"disabled,omitempty"`
+	Sandbox  mcphost.SandboxSummary `json:"sandbox"`
 	// Trust says how the entry compares with the lock file: "new", "approved", "changed" or "off"; "" where
 	// the configuration has none.
 	Trust string `json:"trust,omitempty"`
 	// Changed is what changed since the entry was approved, or nil. Such a server is held when it is to be
 	// started.
-	Changed *Pending `json:"changed,omitempty"`
+	Changed *mcphost.Pending `json:"changed,omitempty"`
 }
 
 // CallReport is the judgement of a call.
@@ -65,7 +68,7 @@ func (r Report) OK() bool {
 
 // Check judges every server of a configuration, and a call, without starting or dialling anything. It
 // fails when the rules themselves cannot be used.
-func Check(cfg *Config, opts CheckOptions) (Report, error) {
+func Check(cfg *mcphost.Config, opts Options) (Report, error) {
 	launch := opts.Launch
 	if launch == nil {
 		rules := cfg.LaunchRules()
@@ -98,11 +101,11 @@ func Check(cfg *Config, opts CheckOptions) (Report, error) {
 }
 
 // compare says of each server how it compares with the lock file. It writes nothing.
-func (r *Report) compare(cfg *Config) error {
+func (r *Report) compare(cfg *mcphost.Config) error {
 	if cfg.LockFile() == "" {
 		return nil
 	}
-	approvals, err := OpenApprovals(cfg)
+	approvals, err := mcphost.OpenApprovals(cfg)
 	if err != nil {
 		return err
 	}
@@ -122,11 +125,11 @@ func (r *Report) compare(cfg *Config) error {
 	return nil
 }
 
-func checkServer(s ServerConfig, launch *policy.LaunchRules, level string, warnings []Warning) ServerReport {
-	r := ServerReport{Name: s.Name, Disabled: s.Disabled, Warnings: []string{}, Sandbox: SandboxSummary{Level: "none"}}
+func checkServer(s mcphost.ServerConfig, launch *policy.LaunchRules, level string, warnings []mcphost.Warning) ServerReport {
+	r := ServerReport{Name: s.Name, Disabled: s.Disabled, Warnings: []string{}, Sandbox: mcphost.SandboxSummary{Level: "none"}}
 	for _, w := range warnings {
 		if w.Server == s.Name {
-			r.Warnings = append(r.Warnings, Warning{Line: w.Line, Column: w.Column, Message: w.Message}.String())
+			r.Warnings = append(r.Warnings, mcphost.Warning{Line: w.Line, Column: w.Column, Message: w.Message}.String())
 		}
 	}
 	if s.Problem != nil {
@@ -137,14 +140,14 @@ func checkServer(s ServerConfig, launch *policy.LaunchRules, level string, warni
 	r.Allowed, r.Reason = verdict.Allowed, verdict.Reason
 	r.Warnings = append(r.Warnings, verdict.Warnings...)
 	var err error
-	if r.Sandbox, err = sandboxed(&s, level); err != nil && r.Allowed {
+	if r.Sandbox, err = confine.Preview(&s, level); err != nil && r.Allowed {
 		r.Allowed, r.Reason = false, fmt.Sprintf("MCP server '%s': %v", s.Name, err)
 	}
 	return r
 }
 
 // checkCall judges a call by names alone: without its server running, a tool's schema is not known.
-func checkCall(cfg *Config, gate *policy.Gate, call Call) CallReport {
+func checkCall(cfg *mcphost.Config, gate *policy.Gate, call mcphost.Call) CallReport {
 	server, tool := call.Server, call.Tool
 	for _, s := range cfg.Servers {
 		own, prefixed := strings.CutPrefix(tool, s.Name+catalog.Separator)

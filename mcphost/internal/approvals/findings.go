@@ -1,4 +1,4 @@
-package mcphost
+package approvals
 
 import (
 	"fmt"
@@ -12,15 +12,15 @@ import (
 
 // screened is what screening says about a tool. Of a definition that was looked at before, it is what was
 // found then. room is how many bytes may still be searched.
-func (s *server) screened(mode screen.Mode, t *catalog.Tool, room *int) []string {
+func (r *Reviewer) screened(mode screen.Mode, t *catalog.Tool, room *int) []string {
 	if mode == screen.Off {
 		return nil
 	}
-	if found, known := s.looked[t.Item.Digest]; known {
+	if found, known := r.looked[t.Item.Digest]; known {
 		return found
 	}
-	if len(s.looked) > maxReported {
-		clear(s.looked)
+	if len(r.looked) > maxReported {
+		clear(r.looked)
 	}
 	look := screen.Screener{Limit: min(*room, screen.DefaultLimit)}
 	if *room <= 0 {
@@ -33,8 +33,8 @@ func (s *server) screened(mode screen.Mode, t *catalog.Tool, room *int) []string
 	look.JSON("outputSchema", t.Output)
 	look.JSON("annotations", t.Annotations)
 	*room -= look.Searched()
-	s.looked[t.Item.Digest] = texts(look.Findings())
-	return s.looked[t.Item.Digest]
+	r.looked[t.Item.Digest] = texts(look.Findings())
+	return r.looked[t.Item.Digest]
 }
 
 func texts(findings []screen.Finding) []string {
@@ -54,15 +54,15 @@ func prefixed(prefix string, texts []string) []string {
 }
 
 // recordPending says once of each thing that it waits.
-func (s *server) recordPending(waiting []Pending) {
-	for _, p := range waiting {
-		s.mu.Lock()
-		known := s.reported[p.Digest]
-		s.reported[p.Digest] = true
-		if len(s.reported) > maxReported {
-			clear(s.reported)
+func (r *Reviewer) recordPending(found []Pending) {
+	for _, p := range found {
+		r.mu.Lock()
+		known := r.reported[p.Digest]
+		r.reported[p.Digest] = true
+		if len(r.reported) > maxReported {
+			clear(r.reported)
 		}
-		s.mu.Unlock()
+		r.mu.Unlock()
 		if known {
 			continue
 		}
@@ -70,9 +70,9 @@ func (s *server) recordPending(waiting []Pending) {
 		if p.Held {
 			decision = "ask"
 		}
-		s.logger.Warn("an MCP server is not as it was approved", "kind", p.Kind, "tool", p.Tool, "held", p.Held,
+		r.opts.Logger.Warn("an MCP server is not as it was approved", "kind", p.Kind, "tool", p.Tool, "held", p.Held,
 			"reason", p.Reason, "changed", trust.Paths(p.Diff, 5))
-		s.host.record(audit.Record{
+		r.opts.Record(audit.Record{
 			Kind: audit.KindTrust, Server: p.Server, Tool: p.Tool, Decision: decision, Code: "changed_" + string(p.Kind),
 			Reason: p.Reason, Error: p.Reason, Warnings: p.Findings,
 			Note: fmt.Sprintf("%s instead of %s; differs in: %s", p.Digest, orNone(p.Approved), trust.Paths(p.Diff, 10)),
@@ -88,7 +88,7 @@ func orNone(digest string) string {
 }
 
 // recordNew says what was trusted because it was new.
-func (s *server) recordNew(outcomes []pins.Outcome) {
+func (r *Reviewer) recordNew(outcomes []pins.Outcome) {
 	tools := 0
 	for _, o := range outcomes {
 		if o.Action == trust.Record && o.Item.Kind == trust.KindTool {
@@ -96,8 +96,8 @@ func (s *server) recordNew(outcomes []pins.Outcome) {
 		}
 	}
 	if tools > 0 || outcomes[0].Action == trust.Record {
-		s.host.record(audit.Record{
-			Kind: audit.KindTrust, Server: s.name, Success: true, Code: "first_use",
+		r.opts.Record(audit.Record{
+			Kind: audit.KindTrust, Server: r.server, Success: true, Code: "first_use",
 			Note: fmt.Sprintf("%d new tools are trusted from now on; the server is started with %s", tools, outcomes[0].Item.Digest),
 		})
 	}

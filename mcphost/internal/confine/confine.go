@@ -1,0 +1,81 @@
+// Package confine says how a server's process is confined: what its entry asks for, and what the system does
+// of it.
+package confine
+
+import (
+	"os"
+	"slices"
+
+	"github.com/toolserve/toolserve/internal/sandbox"
+	"github.com/toolserve/toolserve/internal/sandbox/profile"
+	"github.com/toolserve/toolserve/mcphost/mcpjson"
+)
+
+// Summary is how a server's process is confined, or would be.
+type Summary struct {
+	// Level is what is in force: "enforced", "partial", "process-group" for a process that is not
+	// confined, and "none" for a remote server.
+	Level string `json:"level"`
+	// Setting is what the configuration asks for.
+	Setting string `json:"setting,omitempty"`
+	// Landlock is the version of the kernel's interface in use. Seccomp says that system calls are filtered.
+	Landlock int  `json:"landlock,omitempty"`
+	Seccomp  bool `json:"seccomp,omitempty"`
+	// Net is "all", "none", or the ports and sockets that are allowed.
+	Net string `json:"net,omitempty"`
+	// Read and Write are the granted paths, without those of the system and the runtime.
+	Read  []string `json:"read,omitempty"`
+	Write []string `json:"write,omitempty"`
+	// Missing is what was asked for and is not enforced.
+	Missing []string `json:"missing,omitempty"`
+	// Notes are hints about what was not granted.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Of is what a server's process is held to, or nil, and what there is to say about it.
+func Of(s *mcpjson.ServerConfig, general string, environ []string) (*sandbox.Confinement, Summary) {
+	summary := Summary{Level: sandbox.LevelProcessGroup, Setting: s.SandboxSetting(general)}
+	if summary.Setting == mcpjson.SandboxOff {
+		return nil, summary
+	}
+	settings := profile.Settings{
+		Require: summary.Setting == mcpjson.SandboxRequire, Read: s.Sandbox.Read, Write: s.Sandbox.Write,
+		DenyRead: s.Sandbox.DenyRead, DenyWrite: s.Sandbox.DenyWrite, Unenforceable: s.Sandbox.Domains,
+	}
+	if n := s.Sandbox.Net; n != nil {
+		settings.Network = &sandbox.Network{All: n.All, Ports: n.Ports, DNS: n.DNS, Unix: n.Unix}
+	}
+	p := profile.New(profile.Server{Command: s.Command, Args: s.Args, Dir: s.Dir, Env: s.Env, Environ: environ}, settings)
+	summary.Net, summary.Read, summary.Write, summary.Notes = p.Network.String(), p.ExtraRead, p.ExtraWrite, p.Notes
+	return &p.Confinement, summary
+}
+
+// Preview is the summary of a server's sandbox as it would be, and why it could not be had.
+func Preview(s *mcpjson.ServerConfig, general string) (Summary, error) {
+	if s.Transport != mcpjson.TransportStdio {
+		return Summary{Level: "none"}, nil
+	}
+	c, summary := Of(s, general, sandbox.MinimalEnv(os.Environ(), s.Env))
+	report, err := sandbox.Preview(c)
+	summary.InForce(report)
+	return summary, err
+}
+
+// InForce notes what the system does of what was asked for.
+func (s *Summary) InForce(r sandbox.Report) {
+	if r.Level != "" {
+		s.Level = r.Level
+	}
+	s.Landlock, s.Seccomp, s.Missing = r.Landlock, r.Seccomp, r.Missing
+}
+
+// Hide returns the summary with secrets taken out of its texts.
+func (s Summary) Hide(hide func(string) string) Summary {
+	for _, list := range []*[]string{&s.Read, &s.Write, &s.Missing, &s.Notes} {
+		*list = slices.Clone(*list)
+		for i, text := range *list {
+			(*list)[i] = hide(text)
+		}
+	}
+	return s
+}
