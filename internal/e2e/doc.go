@@ -6,4 +6,6 @@
 //   - TOOLSERVE_TEST_NPX=1 and TOOLSERVE_TEST_UVX=1: npx and uvx may fetch MCP servers
 //   - TOOLSERVE_TEST_PYTHON: a Python with the packages httpx and openai (default: python3)
 //   - TOOLSERVE_TEST_NODE_MODULES: a folder node_modules that holds openai
+//   - TOOLSERVE_TEST_CONFORMANCE and TOOLSERVE_TEST_CONFORMANCE_NEXT: folders node_modules that hold node 22 and
+//     the MCP conformance suite 0.1.16 and 0.2.0-alpha.12
 package e2e

@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(mcpServerVariable) != "" {
 		os.Exit(runMCPServer())
 	}
+	if os.Getenv(conformanceVariable) != "" {
+		os.Exit(runConformanceClient())
+	}
 	var err error
 	if binary, err = os.MkdirTemp("", "toolserve-e2e-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -1,0 +1,152 @@
+// Package conformance is a client for the MCP conformance suite (@modelcontextprotocol/conformance): for
+// each scenario it builds a host from a configuration with the one server that the suite names, and does
+// through the host's own paths what the scenario wants to see.
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/toolserve/toolserve/mcphost"
+)
+
+// server is the name of the suite's server in the configuration.
+const server = "t"
+
+// Options are what the suite says to its client.
+type Options struct {
+	// Scenario is the variable MCP_CONFORMANCE_SCENARIO, Context the JSON of MCP_CONFORMANCE_CONTEXT or "".
+	Scenario, Context string
+	// URL is the address of the suite's server.
+	URL string
+	// Log receives what happens.
+	Log io.Writer
+}
+
+// client is one run of a scenario.
+type client struct {
+	Options
+	ctx     context.Context
+	host    *mcphost.Host
+	context scenarioContext
+}
+
+// scenarioContext is what the suite tells beside the address.
+type scenarioContext struct {
+	ToolCalls []struct {
+		Name      string          `json:"name"`
+		Arguments json.RawMessage `json:"arguments"`
+	} `json:"toolCalls"`
+}
+
+// Run plays a scenario to its end. An error is a step that did not come out; where the scenario wants a
+// refusal, that is as it should be.
+func Run(ctx context.Context, opts Options) error {
+	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	defer cancel()
+	c := &client{Options: opts, ctx: ctx}
+	if opts.Context != "" {
+		if err := json.Unmarshal([]byte(opts.Context), &c.context); err != nil {
+			return fmt.Errorf("MCP_CONFORMANCE_CONTEXT: %w", err)
+		}
+	}
+	text, err := json.Marshal(map[string]any{"mcpServers": map[string]any{server: map[string]any{"url": opts.URL}}})
+	if err != nil {
+		return err
+	}
+	cfg, warnings, err := mcphost.ParseConfig(text, mcphost.ParseOptions{})
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		return errors.New(w.String())
+	}
+	logger := slog.New(slog.NewTextHandler(opts.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if c.host, err = mcphost.New(cfg, mcphost.Options{Logger: logger}); err != nil {
+		return err
+	}
+	defer c.host.Close()
+	if err := c.host.Start(ctx); err != nil {
+		return err
+	}
+	if err := c.host.WaitReady(ctx); err != nil {
+		return err
+	}
+	if status := c.host.Status()[0]; status.State != mcphost.StateConnected {
+		return fmt.Errorf("the server is %s: %s", status.State, status.Error)
+	}
+	return c.play()
+}
+
+// play does what the scenario wants of a connected client.
+func (c *client) play() error {
+	switch {
+	case c.Scenario == "tools_call":
+		return c.call("add_numbers", `{"a": 5, "b": 3}`)
+	case c.Scenario == "elicitation-sep1034-client-defaults":
+		return c.call("test_client_elicitation_defaults", "{}")
+	case c.Scenario == "sse-retry":
+		return c.call("test_reconnection", "{}")
+	case c.Scenario == "json-schema-2020-12-preservation":
+		return c.echoSchema()
+	case c.Scenario == "sep-2322-client-request-state":
+		return c.callEach("{}", "test_mrtr_echo_state", "test_mrtr_no_state", "test_mrtr_unrelated", "test_mrtr_no_result_type")
+	case c.Scenario == "http-custom-headers":
+		var failed error
+		for _, call := range c.context.ToolCalls {
+			failed = errors.Join(failed, c.call(call.Name, string(call.Arguments)))
+		}
+		return failed
+	case c.Scenario == "http-invalid-tool-headers":
+		return c.callEach(`{"region": "us-west1"}`, c.names()...)
+	case c.Scenario == "http-standard-headers":
+		return c.callEach("{}", c.names()...)
+	case strings.HasPrefix(c.Scenario, "auth/"):
+		return c.call("test-tool", "{}")
+	}
+	return nil // connecting and listing the tools is all
+}
+
+func (c *client) names() []string {
+	var names []string
+	for _, t := range c.host.Tools() {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// callEach calls every tool, also after one has failed.
+func (c *client) callEach(arguments string, tools ...string) error {
+	var failed error
+	for _, tool := range tools {
+		failed = errors.Join(failed, c.call(tool, arguments))
+	}
+	return failed
+}
+
+func (c *client) call(tool, arguments string) error {
+	result, err := c.host.Execute(c.ctx, mcphost.Call{Server: server, Tool: tool, Arguments: json.RawMessage(arguments), Origin: "execute"})
+	if err == nil && result.IsError {
+		err = errors.New(result.ErrorMessage)
+	}
+	if err != nil {
+		return fmt.Errorf("call %s: %w", tool, err)
+	}
+	return nil
+}
+
+// echoSchema sends the schema of a tool back as the host offers it to models.
+func (c *client) echoSchema() error {
+	for _, t := range c.host.Tools() {
+		if t.Name == "json_schema_2020_12_tool" {
+			return c.call("json_schema_echo", `{"schema": `+string(t.Parameters)+`}`)
+		}
+	}
+	return errors.New("there is no tool json_schema_2020_12_tool")
+}
