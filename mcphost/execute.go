@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/mcphost/content"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 	"github.com/toolserve/toolserve/policy"
@@ -112,7 +114,28 @@ func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Re
 	}
 	result.Server, result.Tool, result.FullName = t.Server, t.Name, t.Full
 	result.Warnings, result.Duration = decision.Warnings, duration
+	if misfit := checkOutput(t, &result); misfit != "" {
+		s.logger.Warn("the result of a tool is not as its schema says", "tool", t.Name, "misfit", misfit)
+		result.Warnings = append(slices.Clip(result.Warnings), misfit)
+		record.Warnings = result.Warnings
+	}
 	return result, nil
+}
+
+// checkOutput holds a structured result against the tool's output schema and returns what is wrong with
+// it, or "". The result is good all the same: a model can make sense of what a program could not.
+func checkOutput(t *catalog.Tool, r *Result) string {
+	switch {
+	case t.OutputCheck == nil || r.IsError || r.Truncated && r.Structured == nil:
+		return ""
+	case r.Structured == nil:
+		return "the result has no structuredContent, which the tool's output schema promises"
+	}
+	misfit := t.OutputCheck.Validate(r.Structured)
+	if misfit == nil {
+		return ""
+	}
+	return "structuredContent does not fit the tool's output schema: " + misfit.Message
 }
 
 // Resolve returns the tool that a call would run, by the same names that Execute takes.
@@ -252,12 +275,16 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 	if err != nil && (raw == nil || callCtx.Err() != nil) {
 		return Result{}, s.callError(callCtx, l, t, timeout, err)
 	}
-	limit := s.host.opts.MaxResult
-	if limit <= 0 {
-		limit = defaultMaxResult
-	}
 	// The library may not know a kind of content that the server sent; its bytes are good all the same.
-	result, err := readResult(raw, decoded, limit)
+	if raw == nil {
+		if raw, err = json.Marshal(decoded); err != nil {
+			return Result{}, s.callError(callCtx, l, t, timeout, err)
+		}
+	}
+	if content.Type(raw) == content.InputRequired {
+		return Result{}, errorf(ServerFailed, t.Server, t.Name, "the tool '%s' asks for more input while it runs, which is not supported here", t.Full)
+	}
+	result, err := content.Read(raw, s.host.opts.MaxResult)
 	if err != nil {
 		return Result{}, errorf(ServerFailed, t.Server, t.Name, "server '%s' answered '%s' with no result: %v", t.Server, t.Name, err)
 	}

@@ -131,6 +131,9 @@ func (s *scripted) list(id, params json.RawMessage) {
 		s.send(`{"jsonrpc":"2.0","id":%s,"result":{"tools":[%s]}}`, id, strings.Join(tools, ","))
 	default:
 		names := []string{"echo", "die", "hang", "large", "huge", "fail", "grow", "env", "image", "oops"}
+		if s.mode == "structured" {
+			names = append(names, "forecast")
+		}
 		if _, err := os.Stat(s.state); err == nil && s.mode == "growing" {
 			names = append(names, "grown")
 		}
@@ -139,7 +142,11 @@ func (s *scripted) list(id, params json.RawMessage) {
 			if name == "echo" {
 				schema = echoSchema
 			}
-			names[i] = fmt.Sprintf(`{"name":%q,"description":"does %s","inputSchema":%s}`, name, name, schema)
+			output := ""
+			if name == "forecast" {
+				output = `,"outputSchema":{"type":"object","required":["temperature"],"properties":{"temperature":{"type":"number"}}}`
+			}
+			names[i] = fmt.Sprintf(`{"name":%q,"description":"does %s","inputSchema":%s%s}`, name, name, schema, output)
 		}
 		s.send(`{"jsonrpc":"2.0","id":%s,"result":{"tools":[%s]}}`, id, strings.Join(names, ","))
 	}
@@ -182,6 +189,8 @@ func (s *scripted) call(id json.RawMessage, name string, arguments json.RawMessa
 		text("%s", strings.Join(os.Environ(), "\n"))
 	case "image":
 		s.send(`{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"a picture"},{"type":"image","data":"iVBORw==","mimeType":"image/png"},{"type":"hologram","beams":3}],"structuredContent":{"z":1,"a":12345678901234567890}}}`, id)
+	case "forecast": // what the arguments say is the structured result
+		s.send(`{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"rather warm"}],"structuredContent":%s}}`, id, arguments)
 	case "oops":
 		s.send(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32603,"message":"internal trouble"}}`, id)
 	}

@@ -43,8 +43,11 @@ type Tool struct {
 	Annotations json.RawMessage
 	Profile     *policy.ToolProfile
 	// Check is nil when the schema cannot be used; Problem then says why.
-	Check   *ArgumentCheck
+	Check   *SchemaCheck
 	Problem string
+	// OutputCheck holds structured results against Output; nil without one, or where it cannot be used,
+	// which Problem says.
+	OutputCheck *SchemaCheck
 	// Item is the definition whole, before anything of it was cut, as trust is put in it.
 	Item trust.Item
 	// Held says that the definition is not approved: the tool keeps its name, and is not offered.
@@ -222,9 +225,7 @@ func newTool(server string, raw json.RawMessage) (*Tool, error) {
 	if err := t.readSchema(); err != nil {
 		t.Problem = fmt.Sprintf("its input schema cannot be used: %v", err)
 	}
-	if len(t.Output) > maxSchema {
-		t.Output = nil
-	}
+	t.readOutputSchema()
 	t.Profile = policy.NewToolProfile(t.Parameters, destructive(t.Annotations))
 	t.Item = trust.NewItem(trust.KindTool, t.Name, object(definition))
 	return t, nil
@@ -264,8 +265,34 @@ func (t *Tool) readSchema() error {
 		return err
 	}
 	var err error
-	t.Check, err = NewArgumentCheck(t.Parameters)
+	t.Check, err = NewSchemaCheck(t.Parameters)
 	return err
+}
+
+// readOutputSchema compiles the schema of the structured result.
+func (t *Tool) readOutputSchema() {
+	if string(t.Output) == "null" {
+		t.Output = nil
+	}
+	if t.Output == nil {
+		return
+	}
+	var err error
+	if len(t.Output) > maxSchema {
+		err = fmt.Errorf("it is larger than %d KiB", maxSchema>>10)
+	} else if err = rawjson.Check(t.Output, maxSchemaDepth); err == nil {
+		t.OutputCheck, err = NewSchemaCheck(t.Output)
+	}
+	if err == nil {
+		return
+	}
+	if len(t.Output) > maxSchema || errors.Is(err, rawjson.ErrDepth) {
+		t.Output = nil
+	}
+	if t.Problem != "" {
+		t.Problem += "; "
+	}
+	t.Problem += fmt.Sprintf("its output schema cannot be used: %v", err)
 }
 
 // destructive reports whether a tool says of itself that it may destroy something.

@@ -73,7 +73,7 @@ func TestIndex(t *testing.T) {
 }
 
 func TestArguments(t *testing.T) {
-	check, err := NewArgumentCheck(json.RawMessage(`{"type":"object","properties":{"n":{"type":"integer","minimum":1},"p":{"type":"string","pattern":"^(?!x)a"},"items":{"type":"array","prefixItems":[{"const":1}]}},"required":["n"]}`))
+	check, err := NewSchemaCheck(json.RawMessage(`{"type":"object","properties":{"n":{"type":"integer","minimum":1},"p":{"type":"string","pattern":"^(?!x)a"},"items":{"type":"array","prefixItems":[{"const":1}]}},"required":["n"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,14 +130,14 @@ func TestSchemasThatCannotBeUsed(t *testing.T) {
 // TestSelfReference checks that a schema of trees works, and that one whose work doubles with each
 // level of the arguments comes back.
 func TestSelfReference(t *testing.T) {
-	tree, err := NewArgumentCheck(json.RawMessage(`{"$ref":"#/$defs/node","$defs":{"node":{"type":"object","properties":{"left":{"$ref":"#/$defs/node"},"right":{"$ref":"#/$defs/node"},"v":{"type":"number"}}}}}`))
+	tree, err := NewSchemaCheck(json.RawMessage(`{"$ref":"#/$defs/node","$defs":{"node":{"type":"object","properties":{"left":{"$ref":"#/$defs/node"},"right":{"$ref":"#/$defs/node"},"v":{"type":"number"}}}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if misfit := tree.Validate(json.RawMessage(`{"left":{"right":{"v":"x"}}}`)); misfit == nil || misfit.Path != "left.right.v" {
 		t.Errorf("misfit is %+v", misfit)
 	}
-	double, err := NewArgumentCheck(json.RawMessage(`{"properties":{"a":{"allOf":[{"$ref":"#"},{"$ref":"#"}]}}}`))
+	double, err := NewSchemaCheck(json.RawMessage(`{"properties":{"a":{"allOf":[{"$ref":"#"},{"$ref":"#"}]}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

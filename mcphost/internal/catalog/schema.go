@@ -50,15 +50,16 @@ func ReadArguments(raw json.RawMessage) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// ArgumentCheck holds arguments against a tool's schema. It may be used by several calls at once.
-type ArgumentCheck struct {
+// SchemaCheck holds arguments or structured results against a tool's schema. It may be used by several
+// calls at once.
+type SchemaCheck struct {
 	schema *jsonschema.Schema
 	// loops is how often the schema refers back to itself.
 	loops int
 }
 
-// NewArgumentCheck compiles a schema: draft 2020-12 unless it names another, nothing fetched.
-func NewArgumentCheck(schema json.RawMessage) (*ArgumentCheck, error) {
+// NewSchemaCheck compiles a schema: draft 2020-12 unless it names another, nothing fetched.
+func NewSchemaCheck(schema json.RawMessage) (*SchemaCheck, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {
 		return nil, err
@@ -78,7 +79,7 @@ func NewArgumentCheck(schema json.RawMessage) (*ArgumentCheck, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s", strings.ReplaceAll(err.Error(), url, ""))
 	}
-	return &ArgumentCheck{schema: compiled, loops: work.loops}, nil
+	return &SchemaCheck{schema: compiled, loops: work.loops}, nil
 }
 
 // noLoader refuses to fetch what a schema refers to: a server must not make us open anything.
@@ -104,12 +105,12 @@ func (anyText) MatchString(string) bool { return true }
 func (p anyText) String() string        { return string(p) }
 
 // Validate returns what does not fit, or nil. Where a schema refers to itself in several places, the
-// work can double with each level of the arguments: those too deep for it are left to the server.
-func (c *ArgumentCheck) Validate(arguments json.RawMessage) *Misfit {
-	if c.loops > 1 && math.Pow(float64(c.loops), float64(rawjson.Depth(arguments))) > maxSchemaWork {
+// work can double with each level of the value: those too deep for it pass.
+func (c *SchemaCheck) Validate(raw json.RawMessage) *Misfit {
+	if c.loops > 1 && math.Pow(float64(c.loops), float64(rawjson.Depth(raw))) > maxSchemaWork {
 		return nil
 	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(arguments))
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
 	if err != nil {
 		return &Misfit{Message: err.Error()}
 	}
@@ -124,7 +125,7 @@ func (c *ArgumentCheck) Validate(arguments json.RawMessage) *Misfit {
 	return newMisfit(invalid)
 }
 
-// Misfit is a place in the arguments and what is wrong there.
+// Misfit is a place in a value and what is wrong there.
 type Misfit struct{ Path, Message string }
 
 // newMisfit picks the innermost complaints, three at most.

@@ -1,4 +1,6 @@
-package mcphost
+// Package content is what a tool answered: it reads a result of MCP within bounds, keeping the bytes of
+// each item as the server sent them, and hands it on as JSON, as text, or as the parts of a message.
+package content
 
 import (
 	"encoding/json"
@@ -6,21 +8,20 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
-	"github.com/modelcontextprotocol/go-sdk/mcp"
-
-	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 )
 
-const defaultMaxResult = 4 << 20
+// DefaultLimit is the most bytes of content that one result has, where nothing else is said.
+const DefaultLimit = 4 << 20
 
 // Result is what a tool answered. A tool's own failure is a Result with IsError, not an error.
 type Result struct {
 	// Server and Tool are the names as they were dispatched, FullName the one in the list of tools.
 	Server, Tool, FullName string
 	// Content holds the items in order.
-	Content []Content
+	Content []Item
 	// Structured is the structured result as the server sent it, or nil.
 	Structured json.RawMessage
 	// IsError says that the tool failed. ErrorMessage is then what it said.
@@ -28,14 +29,15 @@ type Result struct {
 	ErrorMessage string
 	// Truncated says that something was left out for its size; the content says so where it was.
 	Truncated bool
-	// Warnings are what the policy remarked about the call.
+	// Warnings are what the policy remarked about the call, and where the structured result is not as
+	// the tool's output schema says.
 	Warnings []string
 	// Duration is how long the server took.
 	Duration time.Duration
 }
 
-// Content is one item of a result.
-type Content struct {
+// Item is one item of a result.
+type Item struct {
 	// Type is MCP's: text, image, audio, resource, resource_link, or one that came later.
 	Type string
 	// Text is the text of a text item.
@@ -80,7 +82,7 @@ func (r Result) Text() string {
 	parts := make([]string, len(r.Content))
 	for i, c := range r.Content {
 		if parts[i] = c.Text; c.Type != "text" {
-			parts[i] = fmt.Sprintf("[%s, %d bytes]", c.Type, len(c.Raw))
+			parts[i] = describe(c)
 		}
 	}
 	return strings.Join(parts, "\n")
@@ -96,46 +98,59 @@ func encodeText(s string) json.RawMessage {
 	return json.RawMessage(strings.TrimSuffix(out.String(), "\n"))
 }
 
-// readResult takes a result from the bytes that the server sent, or, where the transport shows none,
-// from what the protocol library made of them. Content beyond limit bytes is left out.
-func readResult(raw json.RawMessage, decoded *mcp.CallToolResult, limit int) (Result, error) {
-	if raw == nil {
-		var err error
-		if raw, err = json.Marshal(decoded); err != nil {
-			return Result{}, err
+// The types of a result, as its resultType says.
+const (
+	// Complete is the type of a result that says none.
+	Complete = "complete"
+	// InputRequired is the type of a result that asks for something before the tool goes on.
+	InputRequired = "input_required"
+)
+
+// Type returns the type of a result.
+func Type(raw json.RawMessage) string {
+	kind := Complete
+	rawjson.Fields(raw, func(key string, value json.RawMessage) bool {
+		if key == "resultType" {
+			kind, _ = rawjson.Text(value)
 		}
+		return true
+	})
+	return kind
+}
+
+// Read takes a result from the bytes that the server sent, which the Result keeps. Content beyond limit
+// bytes is left out, with a mark in its place; limit 0 or less is DefaultLimit.
+func Read(raw json.RawMessage, limit int) (Result, error) {
+	if limit <= 0 {
+		limit = DefaultLimit
 	}
 	r := Result{}
-	rest := limit
-	asks := false
+	var items json.RawMessage
 	isObject := rawjson.Fields(raw, func(key string, value json.RawMessage) bool {
 		switch key {
 		case "content":
-			rawjson.Items(value, func(item json.RawMessage) bool {
-				r.add(readContent(item), &rest)
-				return true
-			})
+			items = value
 		case "structuredContent":
-			if string(value) != "null" {
+			if r.Structured = nil; string(value) != "null" {
 				r.Structured = value
 			}
 		case "isError":
 			r.IsError = string(value) == "true"
-		case "resultType":
-			asks = string(value) == `"input_required"`
 		}
 		return true
 	})
-	switch {
-	case !isObject:
+	if !isObject {
 		return Result{}, errors.New("the result is not an object")
-	case asks:
-		return Result{}, errors.New("the tool asks for more input while it runs, which is not supported here")
 	}
+	rest := limit
+	rawjson.Items(items, func(item json.RawMessage) bool {
+		r.add(readItem(item), &rest)
+		return true
+	})
 	if len(r.Structured) > limit {
 		r.Structured = nil
 		r.Truncated = true
-		r.Content = append(r.Content, textContent(fmt.Sprintf("[structured result left out by toolserve: larger than %d bytes]", limit)))
+		r.Content = append(r.Content, text(fmt.Sprintf("[structured result left out by toolserve: larger than %d bytes]", limit)))
 	}
 	if r.IsError {
 		if r.ErrorMessage = r.Text(); r.ErrorMessage == "" {
@@ -145,10 +160,10 @@ func readResult(raw json.RawMessage, decoded *mcp.CallToolResult, limit int) (Re
 	return r, nil
 }
 
-func textContent(s string) Content { return Content{Type: "text", Text: s} }
+func text(s string) Item { return Item{Type: "text", Text: s} }
 
-func readContent(item json.RawMessage) Content {
-	c := Content{Raw: item}
+func readItem(item json.RawMessage) Item {
+	c := Item{Raw: item}
 	rawjson.Fields(item, func(key string, value json.RawMessage) bool {
 		switch key {
 		case "type":
@@ -163,7 +178,7 @@ func readContent(item json.RawMessage) Content {
 
 // add appends an item as far as there is room. What is left out is said in its place, once for all
 // items after the first.
-func (r *Result) add(c Content, rest *int) {
+func (r *Result) add(c Item, rest *int) {
 	size := len(c.Raw)
 	switch {
 	case *rest < 0:
@@ -175,10 +190,21 @@ func (r *Result) add(c Content, rest *int) {
 	}
 	r.Truncated = true
 	if c.Type == "text" {
-		kept := catalog.Cut(c.Text, *rest)
-		r.Content = append(r.Content, textContent(fmt.Sprintf("%s\n[cut by toolserve: %d of %d bytes shown]", kept, len(kept), len(c.Text))))
+		kept := cut(c.Text, *rest)
+		r.Content = append(r.Content, text(fmt.Sprintf("%s\n[cut by toolserve: %d of %d bytes shown]", kept, len(kept), len(c.Text))))
 	} else {
-		r.Content = append(r.Content, textContent(fmt.Sprintf("[%s of %d bytes left out by toolserve: the result is too large]", c.Type, size)))
+		r.Content = append(r.Content, text(fmt.Sprintf("[%s of %d bytes left out by toolserve: the result is too large]", cut(c.Type, maxWord), size)))
 	}
 	*rest = -1
+}
+
+// cut shortens s to at most n bytes without splitting a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }
