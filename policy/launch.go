@@ -198,7 +198,7 @@ func (c *launchCheck) listed(name string) bool {
 		if entry == name {
 			return true
 		}
-		if ok, err := path.Match(entry, name); ok && err == nil && programName.MatchString(name) {
+		if ok, err := path.Match(entry, name); ok && err == nil && len(name) >= len(entry) && programName.MatchString(name) {
 			return true
 		}
 	}
@@ -243,6 +243,9 @@ func (c *launchCheck) arguments(envArgs []int) {
 				c.envValue(strings.TrimLeft(name, "-"), value)
 			}
 			continue
+		}
+		if metadataURL(arg) {
+			c.refuse(CodeArgument, "Argument %d '%s' leads to the credentials of this machine.", i, shown)
 		}
 		if shape.Climbs(arg) {
 			c.refuse(CodeArgument, "Argument %d contains path traversal: '%s'.", i, shown)

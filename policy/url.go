@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/toolserve/toolserve/policy/internal/argv"
@@ -36,10 +37,20 @@ func (r *LaunchRules) CheckURL(raw string) error {
 		return errors.New("URL carries credentials in front of the host. Put them into a header")
 	case u.Hostname() == "":
 		return fmt.Errorf("URL names no host: %s", shown)
+	case !isPort(u.Port()):
+		return fmt.Errorf("URL names no port that there is: %s", shown)
 	case shape.Climbs(u.EscapedPath()):
 		return fmt.Errorf("URL contains path traversal: %s", shown)
 	}
 	return r.checkHost(u)
+}
+
+func isPort(text string) bool {
+	if text == "" {
+		return true
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 func (r *LaunchRules) checkHost(u *url.URL) error {

@@ -143,7 +143,7 @@ func (c *checker) mountList(args []string, o option) {
 var driveRoot = regexp.MustCompile(`^/?[a-z]:?/?$`)
 
 // userHome is a whole home directory, or the folder of all of them.
-var userHome = regexp.MustCompile(`^(/home|/users|/c/users|[a-z]:/users|/mnt/[a-z]/users|/mnt/[a-z]|/mnt|/media|/volumes|/opt|/srv)(/[^/]+)?$`)
+var userHome = regexp.MustCompile(`^(/home|/users|/c/users|[a-z]:/users|/mnt/[a-z]/users|/mnt/[a-z]|/cygdrive/[a-z]|/cygdrive|/host_mnt/[a-z]|/host_mnt|/mnt|/media|/volumes|/opt|/srv)(/[^/]+)?$`)
 
 // mount judges the host's side of a mount. A named volume is no part of the host; of the host, only
 // folders that hold a project and nothing more are left.

@@ -16,13 +16,13 @@ const (
 var npxGrammar = &grammar{
 	bools: set(`-y --yes -q --quiet -s --silent --no-install --no --prefer-offline --prefer-online --offline
 		--no-audit --no-fund --no-update-notifier --ignore-scripts --no-progress --no-color --verbose -d
-		--no-optional --legacy-peer-deps --strict-ssl`),
+		--no-optional --legacy-peer-deps`),
 	values: set(`--loglevel --package -p`),
 	refused: reasons(
 		shellRun+": -c --call --shell --script-shell --shell-auto-fallback",
 		preload+": --node-arg --node-options -n --npm",
 		registry+": --registry --userconfig --globalconfig --prefix -C --cache --workspace -w --include-workspace-root "+
-			"--proxy --https-proxy --cafile --ca --git --location -g --global --before --tag --init-module --"),
+			"--strict-ssl --proxy --https-proxy --cafile --ca --git --location -g --global --before --tag --init-module --"),
 }
 
 // npx reads its own options up to the first word that is none; that word is the package, and what
@@ -82,7 +82,7 @@ npm yarn pnpm bun deno cross-env cross-env-shell concurrently dotenv dotenv-cli 
 zx shx shelljs pm2 forever execa-cli onchange chokidar-cli entr lerna nx turbo @modelcontextprotocol/inspector
 npm-check-updates create-react-app yo degit node-gyp electron coffee coffeescript
 mcpo honcho supervisor nox tox invoke fabric pytest ipython jupyter ipykernel ptpython bpython debugpy xonsh
-ansible poetry pdm hatch pip virtualenv`)
+ansible ansible-core poetry pdm hatch pip virtualenv jupyterlab jupyter-lab jupyter-core notebook`)
 
 // bridges join a remote server to standard input, or run a command behind a port: only the first is
 // a server that the command line shows.
@@ -113,7 +113,11 @@ func (c *checker) npm(args []string, i int) {
 			break
 		}
 		if strings.HasPrefix(args[i], "-") {
-			i = c.option(npxGrammar, args, i, c.npmOption(args))
+			next := c.option(npxGrammar, args, i, c.npmOption(args))
+			if next == i+1 && next < len(args) && (args[next] == "true" || args[next] == "false" || args[next] == "null") {
+				c.refuse(Argument, "Argument %d '%s' would be taken for the value of '%s'. Leave it out.", next, args[next], Quote(args[i]))
+			}
+			i = next
 			continue
 		}
 		words = append(words, i)
@@ -196,7 +200,7 @@ func (c *checker) script(args []string, i int) {
 	case strings.Contains(lower, "://") || strings.HasPrefix(lower, "data:") || strings.HasPrefix(lower, "file:") || strings.HasPrefix(lower, `\\`) ||
 		strings.HasPrefix(lower, "//"):
 		c.enables(args, i, "a program from another machine")
-	case c.command == "node" && file == "inspect":
+	case c.command == "node" && (file == "inspect" || file == "debug"):
 		c.enables(args, i, inspect)
 	default:
 		c.Scripts = append(c.Scripts, file)

@@ -67,7 +67,11 @@ var known = set(`
 chrome-devtools-mcp firecrawl-mcp tavily-mcp exa-mcp-server figma-developer-mcp mcp-remote mongodb-mcp-server
 mcp-server-time mcp-server-git mcp-server-fetch mcp-server-sqlite mcp-server-sentry mcp-server-filesystem mcp-server-postgres
 mcp-server-github mcp-server-slack mcp-server-memory mcp-server-puppeteer mcp-server-brave-search mcp-server-google-maps
-mcp-server-qdrant mcp-server-redis mcp-server-motherduck mcp-server-kubernetes mcp-atlassian mcp-alchemy mcp fastmcp markitdown-mcp
+mcp-server-qdrant task-master-ai n8n-mcp mcp-obsidian mcp-clickhouse arxiv-mcp-server duckduckgo-mcp-server basic-memory
+serena-agent postgres-mcp blender-mcp desktop-commander @wonderwhy-er/desktop-commander @browserbasehq/mcp-server-browserbase
+@apify/actors-mcp-server @elastic/mcp-server-elasticsearch @circleci/mcp-server-circleci @mongodb-js/mongodb-mcp-server
+@hubspot/mcp-server @benborla29/mcp-server-mysql airtable-mcp-server kubernetes-mcp-server @21st-dev/magic @smithery/cli
+elevenlabs-mcp minimax-mcp mcp-proxy mcp-server-redis mcp-server-motherduck mcp-server-kubernetes mcp-atlassian mcp-alchemy mcp fastmcp markitdown-mcp
 numpy pandas polars scipy matplotlib requests httpx aiohttp pydantic sqlalchemy psycopg psycopg2 psycopg2-binary pymysql
 asyncpg redis pymongo beautifulsoup4 lxml pyyaml python-dotenv openpyxl pillow duckdb tabulate rich click typer`)
 

@@ -106,7 +106,8 @@ var uvRefused = reasons(
 
 var uvxGrammar = &grammar{
 	bools:   set(uvBools),
-	values:  set(`--from --with -w --with-editable --python -p --python-preference --color --link-mode --prerelease --resolution --exclude-newer --directory`),
+	values: set(`--from --with -w --with-editable --python -p --python-preference --color --link-mode --prerelease --resolution
+		--exclude-newer --directory --refresh-package --reinstall-package --upgrade-package -P`),
 	refused: uvRefused,
 }
 
@@ -136,8 +137,10 @@ func (c *checker) pythonTool(args []string, i int, from string) {
 	case c.Refused():
 	case i >= len(args):
 		c.nothing()
-	case from == "" && runtimeOf(args[i]) == "python":
-		c.run(args[i], args, i+1)
+	case from == "" && isPython(args[i]):
+		c.run("python", args, i+1)
+	case from != "" && isPython(from) && !isPython(args[i]):
+		c.refuse(Argument, "Argument %d '%s' is to be run by a bare Python. Name the package that it belongs to.", i, Quote(args[i]))
 	default:
 		name := from
 		if from == "" {
@@ -154,6 +157,12 @@ func (c *checker) pythonTool(args []string, i int, from string) {
 	}
 }
 
+// isPython reports whether uv takes a name, with a version or without, for an interpreter.
+func isPython(name string) bool {
+	name, _, _ = strings.Cut(strings.ToLower(name), "@")
+	return runtimeOf(name) == "python" || name == "cpython" || name == "graalpy" || name == "graalpython" || name == "pyodide"
+}
+
 // tool judges what a package and the program out of it will do with the arguments behind args[i].
 func (c *checker) tool(args []string, i int, pkg, program string) {
 	switch {
@@ -166,13 +175,27 @@ func (c *checker) tool(args []string, i int, pkg, program string) {
 	}
 }
 
+// names reports whether the first word behind the options, which begin behind args[i], is the program of
+// the package name itself: "uv run --with x x" is "uvx x".
+func names(args []string, i int, name string) bool {
+	for i++; i < len(args); i++ {
+		switch arg := args[i]; {
+		case uvGrammar.values[arg] || uvxGrammar.values[arg]:
+			i++
+		case !strings.HasPrefix(arg, "-"):
+			return strings.EqualFold(arg, name)
+		}
+	}
+	return false
+}
+
 var pythonVersion = regexp.MustCompile(`^(cpython|pypy|python|graalpy)?[-@]?([<>=!~]=?)?[0-9]+(\.[0-9]+)*(\.\*)?[a-z]*(,[<>=!~]=?[0-9.]+)*$|^(cpython|pypy)$`)
 
 func (c *checker) uvOption(args []string, o option) {
 	switch o.name {
 	case "--with", "-w":
 		for spec := range strings.SplitSeq(o.value, ",") {
-			if ref, ok := c.pypiSpec(args, o.index, strings.TrimSpace(spec)); ok && !c.trusted(ref.Name) {
+			if ref, ok := c.pypiSpec(args, o.index, strings.TrimSpace(spec)); ok && !c.trusted(ref.Name) && !names(args, o.index, ref.Name) {
 				c.refuse(Package, "Argument %d '%s' adds the package '%s' to another one's environment for '%s', which is not allowed. "+
 					"Make it a dependency of the server, or add it to allowed_packages.", o.index, Quote(args[o.index]), Quote(ref.Name), c.command)
 			}
@@ -214,7 +237,8 @@ func (c *checker) dir(args []string, o option) {
 var uvGrammar = &grammar{
 	bools: set(uvBools + ` --module -m --script -s`),
 	values: set(`--directory --project --with -w --with-editable --python -p --python-preference --color --extra --group
-		--only-group --no-group --package --link-mode --prerelease --resolution --exclude-newer`),
+		--only-group --no-group --package --link-mode --prerelease --resolution --exclude-newer
+		--refresh-package --reinstall-package --upgrade-package -P`),
 	refused: uvRefused,
 }
 

@@ -36,7 +36,7 @@ func InArgument(s string) string {
 			return p
 		}
 	}
-	if ConnectionString(s) {
+	if ConnectionString(s) || userAgent.MatchString(s) || urlList(s) {
 		return ""
 	}
 	for _, p := range [...]string{"&&", "||", ";", "|"} {
@@ -54,6 +54,21 @@ var (
 	chainPattern        = regexp.MustCompile(`(?i)(;|&&?|\|\|?)\s*(/\S*/)?(sudo|rm|sh|bash|zsh|dash|ksh|curl|wget|nc|ncat|netcat|cat|chmod|chown|touch|python[0-9.]*|perl|ruby|php|node|eval|exec|kill|mv|cp|dd|id|whoami|uname|env|printenv|base64|nohup|powershell|pwsh|cmd|ping|ssh|scp|mkfifo|telnet|osascript|open|reboot|shutdown|ls|tee|xargs|find)(\.exe)?(\s|$|[;&|<>])`)
 	substitutionPattern = regexp.MustCompile("\\$\\([^)]*\\)|`[^`]+`")
 )
+
+// userAgent is the name of a program as browsers write it: words with versions, and remarks in parentheses,
+// whose parts a ';' keeps apart.
+var userAgent = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*/[0-9A-Za-z.]+( [A-Za-z][A-Za-z0-9_-]*(/[0-9A-Za-z.]+)?| \([A-Za-z0-9 ;:,./_+-]*\))+$`)
+
+// urlList reports whether s is several addresses with ';' between them.
+func urlList(s string) bool {
+	parts := strings.Split(s, ";")
+	for _, part := range parts {
+		if !isURL(part) {
+			return false
+		}
+	}
+	return len(parts) > 1
+}
 
 func redirection(s string) string {
 	if m := redirectPattern.FindString(s); m != "" {
