@@ -105,7 +105,7 @@ var uvRefused = reasons(
 )
 
 var uvxGrammar = &grammar{
-	bools:   set(uvBools),
+	bools: set(uvBools),
 	values: set(`--from --with -w --with-editable --python -p --python-preference --color --link-mode --prerelease --resolution
 		--exclude-newer --directory --refresh-package --reinstall-package --upgrade-package -P`),
 	refused: uvRefused,
