@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/base64"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -40,22 +41,32 @@ type RedactorOptions struct {
 // Redactor replaces secrets by "[REDACTED]" and shortens long values. It finds them by the name of
 // the field, by the shape of the value and by their literal text. It is safe for concurrent use.
 type Redactor struct {
-	keys     map[string]bool
+	keys     atomic.Pointer[map[string]bool] // never changed, but replaced
 	off      bool
 	literals atomic.Pointer[literals] // nil while there is none
 
-	mu      sync.Mutex // guards secrets
+	mu      sync.Mutex // guards secrets, and the replacing of keys
 	secrets []string
 }
 
 // NewRedactor returns a redactor.
 func NewRedactor(opts RedactorOptions) *Redactor {
-	r := &Redactor{keys: make(map[string]bool), off: opts.NoRedaction}
-	for _, k := range opts.Keys {
-		r.keys[strings.ToLower(k)] = true
-	}
+	r := &Redactor{off: opts.NoRedaction}
+	r.keys.Store(&map[string]bool{})
+	r.AddKeys(opts.Keys...)
 	r.AddSecrets(opts.Secrets...)
 	return r
+}
+
+// AddKeys adds words that mark a field as secret, as Keys of [RedactorOptions] does.
+func (r *Redactor) AddKeys(words ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	keys := maps.Clone(*r.keys.Load())
+	for _, word := range words {
+		keys[strings.ToLower(word)] = true
+	}
+	r.keys.Store(&keys)
 }
 
 // AddSecrets adds literal values to hide, as they are and as they look in a URL and in base64.
@@ -122,5 +133,9 @@ func (r *Redactor) Hide(s string) string {
 
 // secretKey says whether a field of this name is secret.
 func (r *Redactor) secretKey(name string) bool {
-	return !r.off && (SecretName(name) || len(r.keys) > 0 && hasWord(name, r.keys))
+	if r.off {
+		return false
+	}
+	keys := *r.keys.Load()
+	return SecretName(name) || len(keys) > 0 && hasWord(name, keys)
 }

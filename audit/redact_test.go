@@ -140,3 +140,15 @@ func FuzzRedactJSON(f *testing.F) {
 		}
 	})
 }
+
+func TestAddKeys(t *testing.T) {
+	red := NewRedactor(RedactorOptions{})
+	const text = `{"plate":"B-MW 1"}`
+	if got := string(red.JSON([]byte(text))); got != text {
+		t.Fatal(got)
+	}
+	red.AddKeys("Plate")
+	if got := string(red.JSON([]byte(text))); got != `{"plate":"[REDACTED]"}` {
+		t.Error(got)
+	}
+}

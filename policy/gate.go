@@ -121,7 +121,7 @@ type Decision struct {
 type Gate struct {
 	rules    ToolRules
 	patterns []*regexp.Regexp
-	limiter  limiter
+	limiter  *limiter
 }
 
 // NewGate checks the rules and returns their gate. It fails on a pattern that does not compile, an
@@ -146,7 +146,7 @@ func NewGate(rules ToolRules) (*Gate, error) {
 	if rules.MaxArgumentDepth <= 0 {
 		rules.MaxArgumentDepth = 64
 	}
-	g := &Gate{rules: rules}
+	g := &Gate{rules: rules, limiter: &limiter{}}
 	for _, p := range rules.BlockedArgPatterns {
 		re, err := regexp.Compile(p)
 		if err != nil {
@@ -166,6 +166,17 @@ func NewGate(rules ToolRules) (*Gate, error) {
 		g.rules.Servers[name] = s
 	}
 	return g, nil
+}
+
+// With returns a gate of other rules that goes on counting where this one is: a change of the rules gives
+// nobody a fresh minute.
+func (g *Gate) With(rules ToolRules) (*Gate, error) {
+	next, err := NewGate(rules)
+	if err != nil {
+		return nil, err
+	}
+	next.limiter = g.limiter
+	return next, nil
 }
 
 func (g *Gate) cleanRoots(roots []string) ([]string, error) {

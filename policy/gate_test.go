@@ -395,3 +395,41 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	}
 }
+
+// TestChangedRules checks that other rules apply at once and that what was used of a limit stays used.
+func TestChangedRules(t *testing.T) {
+	now := time.Unix(1000, 0)
+	rules := ToolRules{CallsPerMinute: 4, Now: func() time.Time { return now }}
+	g := mustGate(t, rules)
+	passed := func(n int) (ok int) {
+		for range n {
+			now = now.Add(time.Second)
+			if g.Decide(Call{Server: "s", Tool: "t"}).Action == Allow {
+				ok++
+			}
+		}
+		return ok
+	}
+	if got := passed(6); got != 4 {
+		t.Fatalf("%d calls passed", got)
+	}
+	for _, step := range []struct{ limit, want int }{{4, 0}, {6, 2}, {3, 0}, {8, 5}, {2, 0}} {
+		rules.CallsPerMinute = step.limit
+		next, err := g.With(rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g = next
+		if got := passed(8); got != step.want {
+			t.Errorf("under a limit of %d: %d calls passed, want %d", step.limit, got, step.want)
+		}
+	}
+	rules.BlockedTools = []string{"t"}
+	if next, err := g.With(rules); err != nil || next.Preview(Call{Server: "s", Tool: "t"}).Action != Deny {
+		t.Errorf("the new rule does not apply: %v", err)
+	}
+	rules.HighRisk = "x"
+	if _, err := g.With(rules); err == nil {
+		t.Error("bad rules are taken")
+	}
+}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,6 +22,7 @@ type limiter struct {
 // window holds the times of the last calls, the oldest at next once it is full. Under a limit of
 // more than maxWindow it holds the time of every step-th call.
 type window struct {
+	size    int // that times is kept for
 	times   []int64
 	next    int
 	last    int64
@@ -50,7 +52,11 @@ func (l *limiter) take(now time.Time, quotas ...quota) (full quota, wait time.Du
 			continue
 		}
 		w := l.windows[q.key]
-		if size, _ := q.shape(); w == nil || len(w.times) < size {
+		if w == nil {
+			continue
+		}
+		size, _ := q.shape()
+		if w.resize(size); len(w.times) < size {
 			continue
 		}
 		if age := at - w.times[w.next]; age >= 0 && age < int64(ratePeriod) {
@@ -74,6 +80,7 @@ func (l *limiter) count(q quota, at int64) {
 	}
 	w.last = at
 	size, step := q.shape()
+	w.resize(size)
 	if w.skipped++; w.skipped < step {
 		return
 	}
@@ -84,6 +91,17 @@ func (l *limiter) count(q quota, at int64) {
 	}
 	w.times[w.next] = at
 	w.next = (w.next + 1) % len(w.times)
+}
+
+// resize keeps the newest times of a window for a limit that was changed.
+func (w *window) resize(size int) {
+	if w.size == size {
+		return
+	}
+	if w.next > 0 {
+		w.times = slices.Concat(w.times[w.next:], w.times[:w.next])
+	}
+	w.times, w.next, w.size = w.times[max(len(w.times)-size, 0):], 0, size
 }
 
 // makeRoom forgets windows in which nothing counts any more and, while that is not enough, those
