@@ -49,7 +49,7 @@ func (h *Host) Execute(ctx context.Context, call Call) (Result, error) {
 		Origin: call.Origin, Actor: call.Actor, Request: call.Request,
 	}
 	h.mu.Lock()
-	off := h.closed || h.cancel == nil
+	off := h.closed || h.ctx == nil
 	if !off {
 		h.calls.Add(1)
 	}
@@ -319,7 +319,10 @@ func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeou
 		if network := (*net.OpError)(nil); errors.As(err, &network) {
 			notify(s.broken)
 		}
-		reason := s.explainEnd(l, err)
+		reason := err
+		if !errors.As(err, new(changedError)) {
+			reason = s.explainEnd(l, err)
+		}
 		e = errorf(ServerFailed, t.Server, t.Name, "server '%s' failed during the call of '%s': %v", t.Server, t.Name, reason)
 	}
 	e.Message = s.host.redactor.Hide(e.Message)

@@ -72,12 +72,16 @@ type Host struct {
 	ownAudit bool
 	redactor *audit.Redactor
 
-	setup   atomic.Pointer[setup]
+	setup     atomic.Pointer[setup]
+	config    atomic.Pointer[ConfigStatus]
+	reloading sync.Mutex // orders the changes of setup
+
 	index   atomic.Pointer[catalog.Index]
 	indexMu sync.Mutex // orders the building of indexes
 
 	mu      sync.Mutex
-	cancel  context.CancelFunc // not nil once started
+	ctx     context.Context // of the servers; nil until started
+	cancel  context.CancelFunc
 	closed  bool
 	running sync.WaitGroup
 	calls   sync.WaitGroup
@@ -93,7 +97,7 @@ func New(cfg *Config, opts Options) (*Host, error) {
 	auditOptions := cfg.AuditOptions()
 	h.redactor = auditOptions.Redactor
 	h.index.Store(catalog.NewIndex(nil))
-	in, err := newSetup(cfg, &opts)
+	in, err := newSetup(cfg, &opts, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +109,9 @@ func New(cfg *Config, opts Options) (*Host, error) {
 		h.ownAudit = true
 	}
 	h.setup.Store(in)
+	h.config.Store(&ConfigStatus{Path: cfg.Path, LoadedAt: h.now()})
 	for _, s := range cfg.Servers {
-		in.add(newServer(h, s))
+		in.add(newServer(h, in, s))
 	}
 	return h, nil
 }
@@ -132,13 +137,27 @@ func (h *Host) Start(ctx context.Context) error {
 	if h.cancel != nil {
 		return errors.New("the MCP host was started before")
 	}
-	ctx, h.cancel = context.WithCancel(ctx)
+	h.ctx, h.cancel = context.WithCancel(ctx)
 	for _, s := range h.all() {
-		if s.state == StateConnecting {
-			h.running.Go(func() { s.run(ctx) })
-		}
+		h.launchServer(s, nil)
 	}
 	return nil
+}
+
+// launchServer begins to run a server, where there is something to run, once another one has ended. h.mu is
+// held.
+func (h *Host) launchServer(s, after *server) {
+	ctx, cancel := context.WithCancelCause(h.ctx)
+	s.cancel = cancel
+	h.running.Go(func() {
+		defer close(s.ended)
+		if after != nil {
+			<-after.ended
+		}
+		if s.runs {
+			s.run(ctx)
+		}
+	})
 }
 
 // WaitReady waits until every server was tried once, whatever came of it, or until ctx ends.

@@ -62,6 +62,11 @@ type server struct {
 	// settled is closed after the first attempt to connect, whatever came of it.
 	settled    chan struct{}
 	settleOnce sync.Once
+	// runs is false where there is nothing to start. ended is closed when the server runs no more, cancel
+	// ends it; cancel is nil until it was launched and guarded by the host's mu.
+	runs   bool
+	ended  chan struct{}
+	cancel context.CancelCauseFunc
 
 	mu       sync.Mutex
 	state    State
@@ -76,7 +81,7 @@ type server struct {
 	shadows  []string         // what its tools have to do with those of other servers
 }
 
-func newServer(h *Host, cfg ServerConfig) *server {
+func newServer(h *Host, in *setup, cfg ServerConfig) *server {
 	s := &server{
 		name: cfg.Name, host: h,
 		logger:   h.logger.With("server", cfg.Name),
@@ -85,6 +90,7 @@ func newServer(h *Host, cfg ServerConfig) *server {
 		slots:    make(chan struct{}, parallelCalls),
 		approved: make(chan struct{}, 1),
 		settled:  make(chan struct{}),
+		ended:    make(chan struct{}),
 		state:    StateConnecting,
 		since:    h.now(),
 		catalog:  &catalog.Catalog{},
@@ -93,7 +99,7 @@ func newServer(h *Host, cfg ServerConfig) *server {
 	s.config.Store(&cfg)
 	s.reviewer = newReviewer(s)
 	if cfg.Transport == TransportStdio {
-		s.sandbox = SandboxSummary{Level: sandbox.LevelProcessGroup, Setting: cfg.SandboxSetting(h.cfg().Security.Sandbox)}
+		s.sandbox = SandboxSummary{Level: sandbox.LevelProcessGroup, Setting: cfg.SandboxSetting(in.cfg.Security.Sandbox)}
 	}
 	switch {
 	case cfg.Disabled:
@@ -101,7 +107,7 @@ func newServer(h *Host, cfg ServerConfig) *server {
 	case cfg.Problem != nil:
 		s.state, s.reason = StateFailed, cfg.Problem.Error()
 	}
-	if s.state != StateConnecting {
+	if s.runs = s.state == StateConnecting; !s.runs {
 		s.settle()
 	}
 	options := &mcp.ClientOptions{
@@ -246,7 +252,7 @@ func (s *server) watch(ctx context.Context, l *link) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-exited:
 			return s.explainEnd(l, errors.New("the connection was closed"))
 		case <-l.gone:

@@ -22,31 +22,41 @@ type setup struct {
 }
 
 // newSetup returns the rules of a configuration, without its servers. It fails when one of them cannot be
-// used.
-func newSetup(cfg *Config, opts *Options) (*setup, error) {
+// used. What was used of limits and approved in memory is taken over from the setup before, unless that is
+// nil.
+func newSetup(cfg *Config, opts *Options, before *setup) (*setup, error) {
 	in := &setup{cfg: cfg, launch: opts.Launch, gate: opts.Gate, byName: make(map[string]*server, len(cfg.Servers))}
 	if in.launch == nil {
 		rules := cfg.LaunchRules()
 		in.launch = &rules
 	}
-	var err error
 	if in.gate == nil {
-		if in.gate, err = policy.NewGate(cfg.ToolRules()); err != nil {
+		gate := policy.NewGate
+		if before != nil {
+			gate = before.gate.With
+		}
+		var err error
+		if in.gate, err = gate(cfg.ToolRules()); err != nil {
 			return nil, fmt.Errorf("the rules for tools: %w", err)
 		}
 	}
-	in.pins, err = openPins(cfg)
+	path := lockFile(cfg)
+	if before != nil && path == lockFile(before.cfg) {
+		in.pins = before.pins
+		return in, nil
+	}
+	var err error
+	in.pins, err = pins.Open(path)
 	return in, err
 }
 
-// openPins opens the lock file, where anything is compared with it.
-func openPins(cfg *Config) (*pins.Store, error) {
-	path := cfg.LockFile()
-	off := func(s ServerConfig) bool { return cmp.Or(s.Trust, cfg.Security.Trust) == trust.Off }
-	if !slices.ContainsFunc(cfg.Servers, func(s ServerConfig) bool { return !off(s) }) {
-		path = ""
+// lockFile returns the path of the lock file, or "" where nothing is compared with it.
+func lockFile(cfg *Config) string {
+	on := func(s ServerConfig) bool { return cmp.Or(s.Trust, cfg.Security.Trust) != trust.Off }
+	if !slices.ContainsFunc(cfg.Servers, on) {
+		return ""
 	}
-	return pins.Open(path)
+	return cfg.LockFile()
 }
 
 func (in *setup) add(s *server) {

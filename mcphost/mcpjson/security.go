@@ -232,12 +232,12 @@ func (c *Config) AuditOptions() audit.Options {
 	return audit.Options{
 		Path:      c.Security.AuditFile,
 		SyncEvery: c.Security.AuditSync, MaxBytes: c.Security.AuditMaxBytes, MaxFiles: c.Security.AuditMaxFiles,
-		Redactor: audit.NewRedactor(audit.RedactorOptions{Secrets: c.secrets(), Keys: c.Security.RedactKeys}),
+		Redactor: audit.NewRedactor(audit.RedactorOptions{Secrets: c.Secrets(), Keys: c.Security.RedactKeys}),
 	}
 }
 
-// secrets returns the values of the servers' environment and headers that are secrets by their name.
-func (c *Config) secrets() []string {
+// Secrets returns the values of the servers' environment and headers that are secrets by their name.
+func (c *Config) Secrets() []string {
 	var values []string
 	for _, s := range c.Servers {
 		for name, value := range s.Env {

@@ -54,7 +54,7 @@ type Reviewer struct {
 // NewReviewer returns the reviewer of a server.
 func NewReviewer(server string, opts Options) *Reviewer {
 	return &Reviewer{
-		server: server, opts: opts, listed: &catalog.Catalog{}, looked: map[string][]string{}, reported: map[string]bool{},
+		server: server, opts: opts, looked: map[string][]string{}, reported: map[string]bool{},
 	}
 }
 
@@ -111,10 +111,13 @@ func (r *Reviewer) Review(in Setup, listed *catalog.Catalog, instructions string
 	return r.review(in, listed, instructions)
 }
 
-// Again reviews the last list once more, by other rules.
+// Again reviews the last list once more, by other rules. Where there was none it does nothing.
 func (r *Reviewer) Again(in Setup) error {
 	r.reviewing.Lock()
 	defer r.reviewing.Unlock()
+	if r.listed == nil {
+		return nil
+	}
 	return r.review(in, r.listed, r.instructions)
 }
 
