@@ -17,9 +17,10 @@ import (
 // Kind says what a record is about.
 type Kind string
 
-// The kinds of records. KindCall, KindServer and KindTrust come from callers; the log writes the others.
+// The kinds of records. KindCall, KindRead, KindServer and KindTrust come from callers; the log writes the others.
 const (
 	KindCall    Kind = "call"    // a tool call: refused, failed or done
+	KindRead    Kind = "read"    // a resource, a prompt or a completion: refused, failed or done
 	KindServer  Kind = "server"  // a server: allowed, refused, started, failed
 	KindTrust   Kind = "trust"   // what a server is or offers: trusted as new, changed, approved
 	KindClear   Kind = "clear"   // the ring was emptied
@@ -144,7 +145,7 @@ type Filter struct {
 const defaultLimit = 100
 
 func (f *Filter) picks(r *Record) bool {
-	if f.ErrorsOnly && (r.Success || r.Kind != KindCall && r.Kind != KindServer && r.Kind != KindTrust) {
+	if f.ErrorsOnly && (r.Success || r.Kind != KindCall && r.Kind != KindRead && r.Kind != KindServer && r.Kind != KindTrust) {
 		return false
 	}
 	return strings.Contains(r.Tool, f.Tool) && strings.Contains(r.Server, f.Server)

@@ -229,20 +229,7 @@ func (h *Host) arguments(t *catalog.Tool, raw json.RawMessage) (json.RawMessage,
 }
 
 // refused is the error of a call that the policy did not let pass.
-func refused(t *catalog.Tool, d policy.Decision) *Error {
-	kind := PolicyDenied
-	switch {
-	case d.Action == policy.Ask:
-		kind = NeedsApproval
-	case d.Code == policy.CodeRate:
-		kind = RateLimited
-	case d.Code == policy.CodeBadArguments:
-		kind = BadArguments
-	}
-	e := errorf(kind, t.Server, t.Name, "%s", d.Reason)
-	e.RetryAfter = d.RetryAfter
-	return e
-}
+func refused(t *catalog.Tool, d policy.Decision) *Error { return refusal(t.Server, t.Name, d) }
 
 // call runs a tool on the server, within its timeout.
 func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMessage, timeout time.Duration) (Result, *Error) {
@@ -251,11 +238,7 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 		e.Tool = t.Name
 		return Result{}, e
 	}
-	for _, d := range []time.Duration{s.cfg().Timeout, s.host.cfg().DefaultTimeout, DefaultTimeout} {
-		if timeout <= 0 {
-			timeout = d
-		}
-	}
+	timeout = s.callTimeout(timeout)
 	callCtx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
 	defer cancel()
 	callCtx, fail := context.WithCancelCause(callCtx)

@@ -17,6 +17,7 @@ import (
 	"github.com/toolserve/toolserve/internal/sandbox"
 	"github.com/toolserve/toolserve/mcphost/internal/approvals"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/library"
 )
 
 // State is what a server is doing.
@@ -79,6 +80,7 @@ type server struct {
 	stderr   []string         // of the last process that ended
 	sandbox  SandboxSummary   // of the last process that was started
 	shadows  []string         // what its tools have to do with those of other servers
+	shelf    *library.Shelf   // what it offers besides tools
 }
 
 func newServer(h *Host, in *setup, cfg ServerConfig) *server {
@@ -95,6 +97,7 @@ func newServer(h *Host, in *setup, cfg ServerConfig) *server {
 		since:    h.now(),
 		catalog:  &catalog.Catalog{},
 		sandbox:  SandboxSummary{Level: "none"},
+		shelf:    library.NewShelf(cfg.Name),
 	}
 	s.config.Store(&cfg)
 	s.reviewer = newReviewer(s)
@@ -111,13 +114,14 @@ func newServer(h *Host, in *setup, cfg ServerConfig) *server {
 		s.settle()
 	}
 	options := &mcp.ClientOptions{
-		Capabilities:           &mcp.ClientCapabilities{},
-		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { notify(s.changed) },
+		Capabilities:               &mcp.ClientCapabilities{},
+		ToolListChangedHandler:     func(context.Context, *mcp.ToolListChangedRequest) { notify(s.changed) },
 	}
 	if cfg.Transport != TransportStdio {
 		options.KeepAlive, options.KeepAliveFailureThreshold = 30*time.Second, 3
 	}
-	s.client = mcp.NewClient(&mcp.Implementation{Name: "toolserve", Version: h.opts.version()}, options)
+	s.client = mcp.NewClient(&mcp.Implementation{Name: "toolserve", Version: h.opts.version()}, s.followLists(options))
+	s.client.AddSendingMiddleware(library.KeepOut)
 	return s
 }
 
@@ -223,6 +227,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 	s.mu.Lock()
 	s.link = nil
 	s.mu.Unlock()
+	s.shelf.Detach()
 	s.teardown(l, err)
 	return s.host.now().Sub(since), err
 }
@@ -259,6 +264,8 @@ func (s *server) watch(ctx context.Context, l *link) error {
 			return s.explainEnd(l, errors.New("the connection was closed"))
 		case <-s.broken:
 			return s.explainEnd(l, errors.New("the connection failed"))
+		case <-s.shelf.Woken():
+			s.shelf.Refresh()
 		case <-s.changed:
 			s.refresh(l)
 			waitFor(l.ctx.Done(), refreshPause)
@@ -325,6 +332,7 @@ func (s *server) connected(l *link) {
 	case <-s.broken: // said of the connection before
 	default:
 	}
+	s.shelve(l)
 	s.mu.Lock()
 	s.link = l
 	c := s.catalog

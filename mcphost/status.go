@@ -18,6 +18,9 @@ type ServerStatus struct {
 	Transport Transport
 	// Tools is how many tools it offers; 0 unless it is connected.
 	Tools int
+	// Resources, ResourceTemplates and Prompts are how many of these it offers, as far as they were read;
+	// 0 unless it is connected.
+	Resources, ResourceTemplates, Prompts int
 	// Error is the reason for a state other than connected, or "".
 	Error string
 	// Notes are complaints about its list of tools, and what screening found in its texts.
@@ -87,6 +90,7 @@ func (s *server) snapshot(findings []string) ServerStatus {
 			st.Tools++
 		}
 	}
+	s.countShelf(&st)
 	if s.link.process != nil {
 		st.PID, st.Stderr = s.link.process.PID(), s.link.process.Stderr()
 	}

@@ -70,6 +70,8 @@ type ToolRules struct {
 	CallsPerMinute int
 	// ServerCallsPerMinute and TotalCallsPerMinute limit one server and all together; 0 is no limit.
 	ServerCallsPerMinute, TotalCallsPerMinute int
+	// Reads are the rules for resources and prompts.
+	Reads ReadRules
 	// Servers are the rules of single servers, by name, on top of the others.
 	Servers map[string]ServerRules
 	// MaxArgumentBytes and MaxArgumentDepth bound the arguments: 0 means 1 MiB and 64.
@@ -90,6 +92,8 @@ type ServerRules struct {
 	Roots []string
 	// CallsPerMinute limits the server: 0 means ToolRules.ServerCallsPerMinute.
 	CallsPerMinute int
+	// Reads are the rules for the server's resources and prompts.
+	Reads ReadRules
 }
 
 // Call is one tool call about to be made.
@@ -350,10 +354,7 @@ func matches(pattern, name string, fold bool) bool {
 // count counts an allowed call, or turns it into a refusal.
 func (g *Gate) count(c *Call, d *Decision) {
 	full := c.Server + "__" + c.Tool
-	perServer := g.rules.ServerCallsPerMinute
-	if n := g.rules.Servers[c.Server].CallsPerMinute; n != 0 {
-		perServer = n
-	}
+	perServer := g.serverLimit(c.Server)
 	used, wait, ok := g.limiter.take(g.rules.Now(),
 		quota{"tool " + full, g.rules.CallsPerMinute}, quota{"server " + c.Server, perServer}, quota{"total", g.rules.TotalCallsPerMinute})
 	if ok {

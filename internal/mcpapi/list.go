@@ -19,6 +19,9 @@ type serverItem struct {
 	Error          *string                `json:"error"`
 	Restarts       int                    `json:"restarts"`
 	Sandbox        mcphost.SandboxSummary `json:"sandbox"`
+	ResourcesCount int                    `json:"resources_count"`
+	TemplatesCount int                    `json:"resource_templates_count"`
+	PromptsCount   int                    `json:"prompts_count"`
 	Since          time.Time              `json:"since"`
 	RetryAt        *time.Time             `json:"retry_at,omitempty"`
 	PID            int                    `json:"pid,omitempty"`
@@ -67,6 +70,7 @@ func (h *Handler) Status(w http.ResponseWriter, _ *http.Request) {
 func newServerItem(s mcphost.ServerStatus) serverItem {
 	item := serverItem{
 		Name: s.Name, State: s.State, Transport: s.Transport, ToolsCount: s.Tools, Restarts: s.Restarts,
+		ResourcesCount: s.Resources, TemplatesCount: s.ResourceTemplates, PromptsCount: s.Prompts,
 		Sandbox: s.Sandbox, Since: s.Since, PID: s.PID, Protocol: s.Protocol, Implementation: s.Implementation,
 		Notes: s.Notes, Stderr: s.Stderr, Pending: s.Pending,
 	}

@@ -144,7 +144,7 @@ func Read(raw json.RawMessage, limit int) (Result, error) {
 	}
 	rest := limit
 	rawjson.Items(items, func(item json.RawMessage) bool {
-		r.add(readItem(item), &rest)
+		r.add(ReadItem(item), &rest)
 		return true
 	})
 	if len(r.Structured) > limit {
@@ -162,7 +162,8 @@ func Read(raw json.RawMessage, limit int) (Result, error) {
 
 func text(s string) Item { return Item{Type: "text", Text: s} }
 
-func readItem(item json.RawMessage) Item {
+// ReadItem reads one item, such as the content of a prompt's message.
+func ReadItem(item json.RawMessage) Item {
 	c := Item{Raw: item}
 	rawjson.Fields(item, func(key string, value json.RawMessage) bool {
 		switch key {

@@ -23,16 +23,16 @@ func TestFullName(t *testing.T) {
 	legal := regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 	seen := map[string]bool{}
 	for _, test := range tests {
-		got := fullName(test.server, test.tool, 0)
-		if !legal.MatchString(got) || seen[got] || got != fullName(test.server, test.tool, 0) {
-			t.Errorf("fullName(%q, %q) = %q", test.server, test.tool, got)
+		got := FullName(test.server, test.tool, 0)
+		if !legal.MatchString(got) || seen[got] || got != FullName(test.server, test.tool, 0) {
+			t.Errorf("FullName(%q, %q) = %q", test.server, test.tool, got)
 		}
 		if plain := test.server + Separator + test.tool; test.want == plain && got != plain || test.want == "" && got == plain {
-			t.Errorf("fullName(%q, %q) = %q", test.server, test.tool, got)
+			t.Errorf("FullName(%q, %q) = %q", test.server, test.tool, got)
 		}
 		seen[got] = true
 	}
-	if a, b := fullName("a", "_b", 0), fullName("a_", "b", 0); a == b {
+	if a, b := FullName("a", "_b", 0), FullName("a_", "b", 0); a == b {
 		t.Errorf("two tools are both named %q", a)
 	}
 }
@@ -43,7 +43,7 @@ func TestIndex(t *testing.T) {
 		{Server: "a", Name: "b__x"}, {Server: "b", Name: "my/tool"}, {Server: "a", Name: "x"},
 	}
 	// A tool that took the name which another one's hash gives does not hide it.
-	clash := &Tool{Server: "b", Name: strings.TrimPrefix(fullName("b", "my/tool", 0), "b__")}
+	clash := &Tool{Server: "b", Name: strings.TrimPrefix(FullName("b", "my/tool", 0), "b__")}
 	tools = append([]*Tool{clash}, tools...)
 	ix := NewIndex(tools)
 	if len(ix.Tools) != 6 {

@@ -18,11 +18,12 @@ const (
 	maxSuggestions = 1000
 )
 
-// fullName returns the name under which a tool is listed: server__tool where that is a name OpenAI
+// FullName returns the name under which a tool is listed: server__tool where that is a name OpenAI
 // takes (^[a-zA-Z0-9_-]{1,64}$) and can be split again in one way. Otherwise characters that are not
 // allowed become "_", the name is cut, and "_" with the first hexLen digits of a hash of both names
-// is put behind it. The name depends on nothing but the two names, so it is the same in every run.
-func fullName(server, tool string, hexLen int) string {
+// is put behind it; hexLen 0 hashes only where it must. The name depends on nothing but the two names, so
+// it is the same in every run.
+func FullName(server, tool string, hexLen int) string {
 	full := server + Separator + tool
 	if hexLen == 0 {
 		clear := !strings.Contains(server, Separator) && !strings.HasSuffix(server, "_")
@@ -78,7 +79,7 @@ func NewIndex(tools []*Tool) *Index {
 		}
 		named := *t
 		for hexLen := 0; ; hexLen += 8 {
-			named.Full = fullName(t.Server, t.Name, hexLen)
+			named.Full = FullName(t.Server, t.Name, hexLen)
 			if ix.byFull[named.Full] == nil {
 				break
 			}

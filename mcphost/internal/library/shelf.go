@@ -1,0 +1,139 @@
+package library
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/toolserve/toolserve/policy/screen"
+)
+
+// Link is a connection to a server and how its lists are to be read.
+type Link struct {
+	// Ctx ends with the connection.
+	Ctx     context.Context
+	Session Session
+	// Capabilities are the server's; nil offers nothing.
+	Capabilities *mcp.ServerCapabilities
+	// Timeout bounds the reading of one list.
+	Timeout time.Duration
+	// Screen says what is done about findings.
+	Screen screen.Mode
+	// Spawn runs a function on a goroutine of its own. The function ends soon after Ctx does.
+	Spawn func(func())
+	// OnRead is told of each reading, one at a time for each list. It must not ask the shelf.
+	OnRead func(Report)
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Report says what came of reading a list.
+type Report struct {
+	// What is "resources", "resource templates" or "prompts", and Count how many there are now.
+	What  string
+	Count int
+	// Notes say what was left out, Findings what screening says, Err why the reading failed.
+	Notes, Findings []string
+	Err             error
+	// Changed says that the list is not what it was.
+	Changed bool
+}
+
+// Shelf holds the lists of one server. It is safe for concurrent use.
+type Shelf struct {
+	resources list[*Resource]
+	templates list[*Template]
+	prompts   list[*Prompt]
+	// wake holds a token when a list changed. The protocol library sends, whoever watches the connection
+	// receives; it is never closed.
+	wake chan struct{}
+}
+
+// NewShelf returns the empty shelf of a server.
+func NewShelf(server string) *Shelf {
+	s := &Shelf{wake: make(chan struct{}, 1)}
+	s.resources.server, s.templates.server, s.prompts.server = server, server, server
+	s.resources.kind = kind[*Resource]{what: "resources", member: "resources", parse: parseResource,
+		fetch: func(ctx context.Context, session Session, cursor string) (json.RawMessage, error) {
+			return Ask(ctx, func(ctx context.Context) (*mcp.ListResourcesResult, error) {
+				return session.ListResources(ctx, &mcp.ListResourcesParams{Cursor: cursor})
+			})
+		}}
+	s.templates.kind = kind[*Template]{what: "resource templates", member: "resourceTemplates", parse: parseTemplate,
+		fetch: func(ctx context.Context, session Session, cursor string) (json.RawMessage, error) {
+			return Ask(ctx, func(ctx context.Context) (*mcp.ListResourceTemplatesResult, error) {
+				return session.ListResourceTemplates(ctx, &mcp.ListResourceTemplatesParams{Cursor: cursor})
+			})
+		}}
+	s.prompts.kind = kind[*Prompt]{what: "prompts", member: "prompts", parse: parsePrompt,
+		fetch: func(ctx context.Context, session Session, cursor string) (json.RawMessage, error) {
+			return Ask(ctx, func(ctx context.Context) (*mcp.ListPromptsResult, error) {
+				return session.ListPrompts(ctx, &mcp.ListPromptsParams{Cursor: cursor})
+			})
+		}}
+	return s
+}
+
+// Attach takes a new connection and begins to read in the background what the server offers.
+func (s *Shelf) Attach(link Link) {
+	caps := link.Capabilities
+	if caps == nil {
+		caps = &mcp.ServerCapabilities{}
+	}
+	s.resources.attach(&link, caps.Resources != nil, caps.Resources != nil && caps.Resources.ListChanged)
+	s.templates.attach(&link, caps.Resources != nil, caps.Resources != nil && caps.Resources.ListChanged)
+	s.prompts.attach(&link, caps.Prompts != nil, caps.Prompts != nil && caps.Prompts.ListChanged)
+}
+
+// Detach forgets the connection. The lists stay as they were last read.
+func (s *Shelf) Detach() {
+	s.resources.detach()
+	s.templates.detach()
+	s.prompts.detach()
+}
+
+// ResourcesChanged takes the server's word that its resources or templates changed.
+func (s *Shelf) ResourcesChanged() {
+	s.resources.changed()
+	s.templates.changed()
+	s.notify()
+}
+
+// PromptsChanged takes the server's word that its prompts changed.
+func (s *Shelf) PromptsChanged() {
+	s.prompts.changed()
+	s.notify()
+}
+
+func (s *Shelf) notify() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Woken returns the channel that holds a token when a list changed; call Refresh then.
+func (s *Shelf) Woken() <-chan struct{} { return s.wake }
+
+// Refresh begins to read the lists that changed, and returns at once.
+func (s *Shelf) Refresh() {
+	s.resources.refresh()
+	s.templates.refresh()
+	s.prompts.refresh()
+}
+
+// Resources returns the server's resources, read anew where they are not fresh, until ctx ends.
+func (s *Shelf) Resources(ctx context.Context) Listing[*Resource] { return s.resources.get(ctx) }
+
+// Templates returns the server's resource templates, as Resources does.
+func (s *Shelf) Templates(ctx context.Context) Listing[*Template] { return s.templates.get(ctx) }
+
+// Prompts returns the server's prompts, as Resources does.
+func (s *Shelf) Prompts(ctx context.Context) Listing[*Prompt] { return s.prompts.get(ctx) }
+
+// Known returns the lists as they were last read, without waiting.
+func (s *Shelf) Known() (Listing[*Resource], Listing[*Template], Listing[*Prompt]) {
+	return s.resources.known(), s.templates.known(), s.prompts.known()
+}

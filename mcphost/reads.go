@@ -1,0 +1,260 @@
+package mcphost
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/mcphost/content"
+	"github.com/toolserve/toolserve/mcphost/internal/library"
+	"github.com/toolserve/toolserve/policy"
+	"github.com/toolserve/toolserve/policy/screen"
+)
+
+// Caller says for whom something is read.
+type Caller struct {
+	// Timeout bounds the request; 0 is what the configuration says.
+	Timeout time.Duration
+	// Origin says which path the request took ("resources", "prompts", "chat"), Actor whose key it was and
+	// Request which request it belongs to. They go into the audit log.
+	Origin, Actor, Request string
+}
+
+// ResourceRead asks for the contents of a resource.
+type ResourceRead struct {
+	Caller
+	// Server may be "" where the lists of only one server hold the URI.
+	Server, URI string
+}
+
+// ResourceResult is what a resource holds.
+type ResourceResult struct {
+	Server, URI string
+	Contents    []ResourceContent
+	// Truncated says that something was left out for its size; the contents say so where it was.
+	Truncated bool
+	// TTL is how long the server says that the contents are good, or 0, and Scope for whom: "public",
+	// "private" or "".
+	TTL   time.Duration
+	Scope string
+	// Warnings are what screening says of the texts.
+	Warnings []string
+	// Duration is how long the server took.
+	Duration time.Duration
+}
+
+// ReadResource reads a resource: it finds the server, asks the policy, reads, and records what happened.
+// An error is an [*Error]. When ctx ends, the server is told to stop.
+func (h *Host) ReadResource(ctx context.Context, req ResourceRead) (ResourceResult, error) {
+	out := ResourceResult{URI: req.URI}
+	in := inquiry{host: h, caller: req.Caller, what: "the resource " + screen.Quote(req.URI), kind: Unknown}
+	in.record = audit.Record{Server: req.Server, Tool: "resources/read", Arguments: encode(map[string]string{"uri": req.URI})}
+	err := in.run(func() *Error {
+		s, e := h.findResource(ctx, req.Server, req.URI)
+		if e != nil {
+			return e
+		}
+		out.Server = s.name
+		raw, e := in.ask(ctx, s, policy.Read{Server: s.name, Kind: policy.ReadResource, Name: req.URI},
+			func(caps *mcp.ServerCapabilities) bool { return caps.Resources != nil },
+			func(ctx context.Context, session *mcp.ClientSession) (json.RawMessage, error) {
+				return library.Ask(ctx, func(ctx context.Context) (*mcp.ReadResourceResult, error) {
+					return session.ReadResource(ctx, &mcp.ReadResourceParams{URI: req.URI})
+				})
+			})
+		out.Duration = in.took
+		if e != nil {
+			return e
+		}
+		answer, err := library.ParseRead(raw, h.opts.MaxResult, h.cfg().Security.Screen)
+		if err != nil {
+			return in.failed(s, err)
+		}
+		out.Contents, out.Truncated, out.TTL, out.Scope = answer.Contents, answer.Truncated, answer.TTL, answer.Scope
+		out.Warnings = answer.Findings
+		in.record.Result, in.record.Warnings = fmt.Sprintf("%d contents, %d bytes", len(out.Contents), len(raw)), out.Warnings
+		return nil
+	})
+	return out, err
+}
+
+// PromptGet asks for a prompt's messages.
+type PromptGet struct {
+	Caller
+	// Server may be "" where Name says enough. Name is the prompt's own name or its full name.
+	Server, Name string
+	Arguments    map[string]string
+}
+
+// PromptResult is what a prompt gave.
+type PromptResult struct {
+	Server, Name, FullName, Description string
+	Messages                            []PromptMessage
+	// Truncated says that messages were left out for their size; the last one says so.
+	Truncated bool
+	// Warnings are what screening says of the texts, and arguments that the prompt does not know.
+	Warnings []string
+	// Duration is how long the server took.
+	Duration time.Duration
+}
+
+// PromptMessage is one message of a prompt.
+type PromptMessage struct {
+	// Role is "user" or "assistant".
+	Role string
+	// Content is one item, as in a tool's result.
+	Content Content
+}
+
+// GetPrompt gets the messages of a prompt: it finds the prompt, checks the arguments, asks the policy and
+// then the server, and records what happened. An error is an [*Error]; its Param names the first argument
+// that is missing.
+func (h *Host) GetPrompt(ctx context.Context, req PromptGet) (PromptResult, error) {
+	var out PromptResult
+	in := inquiry{host: h, caller: req.Caller, what: "the prompt " + screen.Quote(req.Name), kind: BadArguments}
+	in.record = audit.Record{Server: req.Server, Tool: "prompts/get", Arguments: promptArguments(req.Name, req.Arguments)}
+	err := in.run(func() *Error {
+		p, e := h.findPrompt(ctx, req.Server, req.Name)
+		if e != nil {
+			return e
+		}
+		s := h.server(p.Server)
+		in.record.Server, in.record.Arguments = p.Server, promptArguments(p.Name, req.Arguments)
+		out.Server, out.Name, out.FullName = p.Server, p.Name, p.FullName
+		if out.Warnings, e = checkArguments(p, req.Arguments); e != nil {
+			return e
+		}
+		raw, e := in.ask(ctx, s, policy.Read{Server: s.name, Kind: policy.ReadPrompt, Name: p.Name, Arguments: encode(req.Arguments)},
+			func(caps *mcp.ServerCapabilities) bool { return caps.Prompts != nil },
+			func(ctx context.Context, session *mcp.ClientSession) (json.RawMessage, error) {
+				return library.Ask(ctx, func(ctx context.Context) (*mcp.GetPromptResult, error) {
+					return session.GetPrompt(ctx, &mcp.GetPromptParams{Name: p.Name, Arguments: req.Arguments})
+				})
+			})
+		out.Duration = in.took
+		if e != nil {
+			return e
+		}
+		answer, err := library.ParsePrompt(raw, h.opts.MaxResult, h.cfg().Security.Screen)
+		if err != nil {
+			return in.failed(s, err)
+		}
+		out.Description, out.Truncated = answer.Description, answer.Truncated
+		out.Warnings = append(out.Warnings, answer.Findings...)
+		for _, m := range answer.Messages {
+			out.Messages = append(out.Messages, PromptMessage{Role: m.Role, Content: content.ReadItem(m.Content)})
+		}
+		in.record.Result, in.record.Warnings = fmt.Sprintf("%d messages, %d bytes", len(out.Messages), len(raw)), out.Warnings
+		return nil
+	})
+	return out, err
+}
+
+// promptArguments is what the audit log shows of a prompt's inquiry.
+func promptArguments(name string, arguments map[string]string) json.RawMessage {
+	if arguments == nil {
+		arguments = map[string]string{}
+	}
+	return encode(map[string]any{"name": name, "arguments": arguments})
+}
+
+// checkArguments holds arguments against a prompt. It warns of those that the prompt does not know, where
+// it names any.
+func checkArguments(p *Prompt, given map[string]string) (warnings []string, e *Error) {
+	missing, unknown := p.Missing(given)
+	if len(missing) > 0 {
+		return nil, withParam(errorf(BadArguments, p.Server, "", "Prompt '%s' needs %s: %s", p.FullName,
+			plural(len(missing), "the argument", "the arguments"), strings.Join(missing, ", ")), "arguments."+missing[0])
+	}
+	if len(unknown) > 0 && len(p.Raw) > 0 {
+		warnings = append(warnings, fmt.Sprintf("the prompt '%s' names no %s: %s", p.FullName,
+			plural(len(unknown), "such argument", "such arguments"), screen.Visible(strings.Join(unknown, ", "))))
+	}
+	return warnings, nil
+}
+
+func plural(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
+}
+
+// CompletionRequest asks a server for values of an argument.
+type CompletionRequest struct {
+	Caller
+	// Server may be "" where the prompt says enough.
+	Server string
+	// Prompt is a prompt's own or full name, or Template a URI template: one of them.
+	Prompt, Template string
+	// Argument is the argument of the prompt, or the variable of the template; Value what was typed of it.
+	Argument, Value string
+	// Known are values of other arguments, which the proposals may depend on.
+	Known map[string]string
+}
+
+// Complete asks a server what an argument of a prompt, or a variable of a resource template, may be. It is
+// judged and recorded as a read is. An error is an [*Error].
+func (h *Host) Complete(ctx context.Context, req CompletionRequest) (Completion, error) {
+	var out Completion
+	in := inquiry{host: h, caller: req.Caller, what: "completions of " + screen.Quote(req.Argument), kind: BadArguments}
+	in.record = audit.Record{Server: req.Server, Tool: "completion/complete"}
+	err := in.run(func() *Error {
+		params := &mcp.CompleteParams{Argument: mcp.CompleteParamsArgument{Name: req.Argument, Value: req.Value}}
+		if len(req.Known) > 0 {
+			params.Context = &mcp.CompleteContext{Arguments: req.Known}
+		}
+		s, read, e := h.completed(ctx, req, params)
+		in.record.Arguments = encode(map[string]any{"ref": params.Ref, "argument": params.Argument})
+		if e != nil {
+			return e
+		}
+		read.Arguments = encode(map[string]string{req.Argument: req.Value})
+		raw, e := in.ask(ctx, s, read,
+			func(caps *mcp.ServerCapabilities) bool { return caps.Completions != nil },
+			func(ctx context.Context, session *mcp.ClientSession) (json.RawMessage, error) {
+				return library.Ask(ctx, func(ctx context.Context) (*mcp.CompleteResult, error) {
+					return session.Complete(ctx, params)
+				})
+			})
+		if e != nil {
+			return e
+		}
+		var err error
+		if out, err = library.ParseCompletion(raw); err != nil {
+			return in.failed(s, err)
+		}
+		in.record.Result = fmt.Sprintf("%d values", len(out.Values))
+		return nil
+	})
+	return out, err
+}
+
+// completed finds what a completion is for.
+func (h *Host) completed(ctx context.Context, req CompletionRequest, params *mcp.CompleteParams) (*server, policy.Read, *Error) {
+	switch {
+	case req.Argument == "":
+		return nil, policy.Read{}, withParam(errorf(BadArguments, req.Server, "", "no argument is named; give \"argument\""), "argument")
+	case (req.Prompt == "") == (req.Template == ""):
+		return nil, policy.Read{}, errorf(BadArguments, req.Server, "", "give one of \"prompt\" and \"template\"")
+	case req.Prompt != "":
+		p, e := h.findPrompt(ctx, req.Server, req.Prompt)
+		if e != nil {
+			return nil, policy.Read{}, e
+		}
+		params.Ref = &mcp.CompleteReference{Type: "ref/prompt", Name: p.Name}
+		s, e := h.known(p.Server)
+		return s, policy.Read{Server: p.Server, Kind: policy.ReadPrompt, Name: p.Name}, e
+	}
+	params.Ref = &mcp.CompleteReference{Type: "ref/resource", URI: req.Template}
+	s, e := h.findTemplate(ctx, req.Server, req.Template)
+	if e != nil {
+		return nil, policy.Read{}, e
+	}
+	return s, policy.Read{Server: s.name, Kind: policy.ReadTemplate, Name: req.Template}, nil
+}

@@ -1,0 +1,246 @@
+package policy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/toolserve/toolserve/policy/internal/argv"
+	"github.com/toolserve/toolserve/policy/internal/shape"
+	"github.com/toolserve/toolserve/policy/internal/strictjson"
+)
+
+// DefaultReadsPerMinute is the limit of one server's reads when the rules set none.
+const DefaultReadsPerMinute = 600
+
+// ReadRules say which resources and prompts may be read. Resources are named by URI, prompts by their own
+// name or as "server__prompt"; all may be globs, in which '*' stands for any text. The zero value allows
+// every resource that the rules for paths let pass, and every prompt.
+type ReadRules struct {
+	// AllowedResources and AllowedPrompts, unless nil, are the only ones. Empty and not nil: none.
+	AllowedResources, AllowedPrompts []string
+	// BlockedResources and BlockedPrompts win over the allowed ones.
+	BlockedResources, BlockedPrompts []string
+	// PerMinute limits the reads of one server, resources, prompts and completions together: 0 means
+	// DefaultReadsPerMinute, Unlimited no limit. ServerRules have no limit of their own here.
+	PerMinute int
+}
+
+// ReadKind says what is read.
+type ReadKind string
+
+// The kinds of reads.
+const (
+	ReadResource ReadKind = "resource"
+	ReadTemplate ReadKind = "template" // of resources: its variables are completed
+	ReadPrompt   ReadKind = "prompt"
+)
+
+// Read is a request for something of a server that is no tool.
+type Read struct {
+	Server string
+	Kind   ReadKind
+	// Name is the URI of a resource or its template, as it will be sent, or a prompt's own name.
+	Name string
+	// Arguments are those of a prompt, or what is completed: a JSON object; empty means {}.
+	Arguments json.RawMessage
+}
+
+func (r *Read) what() string { return r.word() + " '" + argv.Quote(r.Name) + "'" }
+
+func (r *Read) word() string {
+	switch r.Kind {
+	case ReadPrompt:
+		return "Prompt"
+	case ReadTemplate:
+		return "Resource template"
+	}
+	return "Resource"
+}
+
+// DecideRead judges a read and, when it is allowed, counts it against the limits: those of reads, and
+// those of the server and of all calls. A file: URI is held to the rules for paths, and so are the
+// arguments of a prompt.
+func (g *Gate) DecideRead(r Read) Decision {
+	d := g.PreviewRead(r)
+	if d.Action == Allow && !g.rules.Disabled {
+		g.countRead(&r, &d)
+	}
+	return d
+}
+
+// PreviewRead judges a read as DecideRead does but counts nothing.
+func (g *Gate) PreviewRead(r Read) Decision {
+	d := Decision{Action: Allow}
+	if !g.rules.Disabled {
+		if code, reason := g.listedRead(&r); code != "" {
+			return deny(d, code, reason)
+		}
+		if code, reason := g.location(&r); code != "" {
+			return deny(d, code, reason)
+		}
+	}
+	if code, reason := g.arguments(&Call{Server: r.Server, Tool: r.Name, Arguments: r.Arguments}); code != "" {
+		return deny(d, code, strings.Replace(reason, "Tool '", r.word()+" '", 1))
+	}
+	return d
+}
+
+// Offers reports whether the lists of allowed and blocked names let a resource or prompt be listed. A
+// template is judged as if it were a URI.
+func (g *Gate) Offers(r Read) bool {
+	if g.rules.Disabled {
+		return true
+	}
+	code, _ := g.listedRead(&r)
+	return code == ""
+}
+
+// listedRead applies the lists of blocked and allowed names.
+func (g *Gate) listedRead(r *Read) (Code, string) {
+	server := g.rules.Servers[r.Server].Reads
+	allowed, blocked := [2][]string{g.rules.Reads.AllowedResources, server.AllowedResources},
+		[2][]string{g.rules.Reads.BlockedResources, server.BlockedResources}
+	list := "allowed_resources"
+	if r.Kind == ReadPrompt {
+		allowed, blocked = [2][]string{g.rules.Reads.AllowedPrompts, server.AllowedPrompts},
+			[2][]string{g.rules.Reads.BlockedPrompts, server.BlockedPrompts}
+		list = "allowed_prompts"
+	}
+	for _, patterns := range blocked {
+		if r.in(patterns, true) {
+			return CodeBlocked, r.what() + " is blocked by security policy"
+		}
+	}
+	for _, patterns := range allowed {
+		if patterns != nil && !r.in(patterns, false) {
+			return CodeNotAllowed, r.what() + " is not in the " + list + " list"
+		}
+	}
+	return "", ""
+}
+
+// in says whether a pattern names what is read. A URI is compared in its plain spelling.
+func (r *Read) in(patterns []string, fold bool) bool {
+	for _, pattern := range patterns {
+		if r.Kind == ReadPrompt {
+			if glob(pattern, r.Name, fold) || glob(pattern, r.Server+"__"+r.Name, fold) {
+				return true
+			}
+			continue
+		}
+		if glob(plainURI(pattern), plainURI(r.Name), fold) || fold && glob(pattern, r.Name, fold) {
+			return true
+		}
+	}
+	return false
+}
+
+// plainURI undoes the other spellings of a URI: the case of its scheme, percent-encoding and look-alikes
+// and, of a file, its host and dots.
+func plainURI(uri string) string {
+	scheme, rest, ok := strings.Cut(uri, ":")
+	if !ok {
+		return shape.Fold(uri)
+	}
+	scheme = strings.ToLower(scheme)
+	if scheme == "file" {
+		return "file://" + path.Clean("/"+localPath(uri))
+	}
+	return scheme + ":" + shape.Fold(rest)
+}
+
+// location judges where a resource lies. No way leads up in its URI, to the metadata service of a cloud,
+// or, for a file, to a guarded place or out of the roots.
+func (g *Gate) location(r *Read) (Code, string) {
+	if r.Kind != ReadResource || g.rules.NoPathRules {
+		return "", ""
+	}
+	data, err := json.Marshal(map[string]string{"uri": r.Name})
+	if err != nil {
+		return CodeBadArguments, r.what() + " is no URI"
+	}
+	a := &argumentCheck{gate: g, call: &Call{Server: r.Server, Tool: r.Name}, roots: g.rootsOf(r.Server)}
+	err = strictjson.Walk(data, strictjson.Limits{Bytes: g.rules.MaxArgumentBytes, Depth: 1}, func(n strictjson.Node) bool {
+		return n.IsName || a.uri(n)
+	})
+	var bad *strictjson.Error
+	switch {
+	case errors.As(err, &bad):
+		return CodeBadArguments, r.what() + " is no URI: " + bad.Msg
+	case a.pattern != "":
+		return CodeArgument, r.what() + " leads to a blocked place: " + a.pattern
+	}
+	return "", ""
+}
+
+func (a *argumentCheck) uri(n strictjson.Node) bool {
+	for _, re := range a.gate.patterns {
+		if re.MatchString(n.Text) {
+			return a.hit(n, re.String())
+		}
+	}
+	scheme, rest, ok := strings.Cut(n.Text, ":")
+	switch {
+	case !ok || strings.EqualFold(scheme, "file"):
+		return a.pathValue(n)
+	case metadataURL(n.Text):
+		return a.hit(n, "metadata address")
+	case strings.ContainsRune(n.Text, 0):
+		return a.hit(n, "NUL")
+	case shape.Climbs(rest):
+		return a.hit(n, "../")
+	}
+	return true
+}
+
+// countRead counts an allowed read, or turns it into a refusal.
+func (g *Gate) countRead(r *Read, d *Decision) {
+	limit := g.rules.Reads.PerMinute
+	if limit == 0 {
+		limit = DefaultReadsPerMinute
+	}
+	used, wait, ok := g.limiter.take(g.rules.Now(),
+		quota{"reads " + r.Server, limit}, quota{"server " + r.Server, g.serverLimit(r.Server)}, quota{"total", g.rules.TotalCallsPerMinute})
+	if ok {
+		return
+	}
+	d.Action, d.Code, d.RetryAfter = Deny, CodeRate, wait
+	d.Reason = fmt.Sprintf("Rate limit exceeded for reading from server '%s': max %d per minute", argv.Quote(r.Server), used.limit)
+}
+
+// serverLimit is how many calls of one server may be made in a minute; 0 is no limit.
+func (g *Gate) serverLimit(server string) int {
+	if n := g.rules.Servers[server].CallsPerMinute; n != 0 {
+		return n
+	}
+	return g.rules.ServerCallsPerMinute
+}
+
+// glob compares a name with a pattern in which '*' stands for any text, in time that is at most the
+// product of their lengths: names come from servers and clients.
+func glob(pattern, name string, fold bool) bool {
+	if fold {
+		pattern, name = strings.ToLower(pattern), strings.ToLower(name)
+	}
+	p, n := 0, 0
+	star, retry := -1, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, retry = p, n
+			p++
+		case p < len(pattern) && pattern[p] == name[n]:
+			p++
+			n++
+		case star >= 0:
+			retry++
+			p, n = star+1, retry
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
