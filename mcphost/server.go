@@ -114,8 +114,8 @@ func newServer(h *Host, in *setup, cfg ServerConfig) *server {
 		s.settle()
 	}
 	options := &mcp.ClientOptions{
-		Capabilities:               &mcp.ClientCapabilities{},
-		ToolListChangedHandler:     func(context.Context, *mcp.ToolListChangedRequest) { notify(s.changed) },
+		Capabilities:           &mcp.ClientCapabilities{},
+		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { notify(s.changed) },
 	}
 	if cfg.Transport != TransportStdio {
 		options.KeepAlive, options.KeepAliveFailureThreshold = 30*time.Second, 3
