@@ -92,6 +92,7 @@ func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Re
 	record.Arguments = arguments
 	decision := h.gate().Decide(policy.Call{
 		Server: t.Server, Tool: t.Name, Arguments: arguments, Profile: t.Profile, Approved: call.Approved,
+		Run: call.Request, Actor: call.Actor,
 	})
 	record.Decision, record.Code, record.Reason = string(decision.Action), string(decision.Code), decision.Reason
 	record.Warnings = decision.Warnings
@@ -159,6 +160,7 @@ func (h *Host) Decide(call Call) (policy.Decision, error) {
 	}
 	return h.gate().Preview(policy.Call{
 		Server: t.Server, Tool: t.Name, Arguments: arguments, Profile: t.Profile, Approved: call.Approved,
+		Run: call.Request, Actor: call.Actor,
 	}), nil
 }
 

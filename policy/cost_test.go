@@ -28,7 +28,7 @@ func oneCall(tb testing.TB) func() {
 		}
 	})
 	args := json.RawMessage(`{"path":"/srv/data/reports/summary.txt","content":"One line of text.\nAnd another one.","create":true,"tags":["a","b"]}`)
-	profile := policy.NewToolProfile(json.RawMessage(`{"type":"object","properties":{"path":{"type":"string"},"content":{"type":"string"}}}`), false)
+	profile := policy.NewToolProfile(json.RawMessage(`{"type":"object","properties":{"path":{"type":"string"},"content":{"type":"string"}}}`), nil)
 	return func() {
 		d := gate.Decide(policy.Call{Server: "filesystem", Tool: "write_file", Arguments: args, Profile: profile})
 		err := log.Append(audit.Record{Server: "filesystem", Tool: "write_file", Origin: "execute", Arguments: args,

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -55,6 +56,11 @@ type ToolRules struct {
 	HighRisk RiskMode
 	// AllowedHighRiskTools are exempt from HighRisk.
 	AllowedHighRiskTools []string
+	// Rules are the operator's own, in order: the first that is about a call counts. They are asked after
+	// everything that refuses a call.
+	Rules []CallRule
+	// Flow holds back what could carry private data out.
+	Flow FlowRules
 	// BlockedArgPatterns are regular expressions (RE2) that no string in the arguments may match.
 	BlockedArgPatterns []string
 	// NoPathRules turns the built-in rules on path-like arguments off.
@@ -106,6 +112,8 @@ type Call struct {
 	Profile *ToolProfile
 	// Approved says that a person approved this very call.
 	Approved bool
+	// Run names the request or conversation that the call belongs to, Actor whose it is.
+	Run, Actor string
 }
 
 // Decision is the answer of [Gate.Decide].
@@ -125,11 +133,13 @@ type Decision struct {
 type Gate struct {
 	rules    ToolRules
 	patterns []*regexp.Regexp
+	calls    []callRule
 	limiter  *limiter
+	flows    *flows
 }
 
 // NewGate checks the rules and returns their gate. It fails on a pattern that does not compile, an
-// unknown mode and a root that is not absolute.
+// unknown mode or action, and a root that is not absolute.
 func NewGate(rules ToolRules) (*Gate, error) {
 	switch rules.HighRisk {
 	case "":
@@ -138,19 +148,15 @@ func NewGate(rules ToolRules) (*Gate, error) {
 	default:
 		return nil, fmt.Errorf("high-risk mode %q is unknown: use warn, ask or block", rules.HighRisk)
 	}
-	if rules.Now == nil {
-		rules.Now = time.Now
+	switch rules.Flow.Mode {
+	case "":
+		rules.Flow.Mode = FlowOff
+	case FlowOff, FlowWarn, FlowAsk, FlowBlock:
+	default:
+		return nil, fmt.Errorf("flow mode %q is unknown: use off, warn, ask or block", rules.Flow.Mode)
 	}
-	if rules.CallsPerMinute == 0 {
-		rules.CallsPerMinute = DefaultCallsPerMinute
-	}
-	if rules.MaxArgumentBytes <= 0 {
-		rules.MaxArgumentBytes = 1 << 20
-	}
-	if rules.MaxArgumentDepth <= 0 {
-		rules.MaxArgumentDepth = 64
-	}
-	g := &Gate{rules: rules, limiter: &limiter{}}
+	rules.setDefaults()
+	g := &Gate{rules: rules, limiter: &limiter{}, flows: &flows{}}
 	for _, p := range rules.BlockedArgPatterns {
 		re, err := regexp.Compile(p)
 		if err != nil {
@@ -159,6 +165,9 @@ func NewGate(rules ToolRules) (*Gate, error) {
 		g.patterns = append(g.patterns, re)
 	}
 	var err error
+	if g.calls, err = compileRules(rules.Rules); err != nil {
+		return nil, err
+	}
 	if g.rules.Roots, err = g.cleanRoots(rules.Roots); err != nil {
 		return nil, err
 	}
@@ -172,15 +181,30 @@ func NewGate(rules ToolRules) (*Gate, error) {
 	return g, nil
 }
 
-// With returns a gate of other rules that goes on counting where this one is: a change of the rules gives
-// nobody a fresh minute.
+// With returns a gate of other rules that goes on counting where this one is, and knows what it knows of
+// runs: a change of the rules gives nobody a fresh minute.
 func (g *Gate) With(rules ToolRules) (*Gate, error) {
 	next, err := NewGate(rules)
 	if err != nil {
 		return nil, err
 	}
-	next.limiter = g.limiter
+	next.limiter, next.flows = g.limiter, g.flows
 	return next, nil
+}
+
+func (r *ToolRules) setDefaults() {
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	if r.CallsPerMinute == 0 {
+		r.CallsPerMinute = DefaultCallsPerMinute
+	}
+	if r.MaxArgumentBytes <= 0 {
+		r.MaxArgumentBytes = 1 << 20
+	}
+	if r.MaxArgumentDepth <= 0 {
+		r.MaxArgumentDepth = 64
+	}
 }
 
 func (g *Gate) cleanRoots(roots []string) ([]string, error) {
@@ -213,7 +237,9 @@ func (g *Gate) rootsOf(server string) []string {
 func (g *Gate) Decide(c Call) Decision {
 	d := g.judge(&c)
 	if d.Action == Allow && !g.rules.Disabled {
-		g.count(&c, &d)
+		if g.count(&c, &d); d.Action == Allow {
+			g.note(&c)
+		}
 	}
 	return d
 }
@@ -223,9 +249,8 @@ func (g *Gate) Preview(c Call) Decision { return g.judge(&c) }
 
 func (g *Gate) judge(c *Call) Decision {
 	d := Decision{Action: Allow}
-	ask := ""
+	ask, full := "", c.Server+"__"+c.Tool
 	if !g.rules.Disabled {
-		full := c.Server + "__" + c.Tool
 		if code, reason := g.listed(c, full); code != "" {
 			return deny(d, code, reason)
 		}
@@ -236,6 +261,23 @@ func (g *Gate) judge(c *Call) Decision {
 	}
 	if code, reason := g.arguments(c); code != "" {
 		return deny(d, code, reason)
+	}
+	if !g.rules.Disabled {
+		if r := g.ruled(c); r != nil {
+			switch r.Action {
+			case Deny:
+				return deny(d, CodeRule, r.say(c))
+			case Ask:
+				ask = r.say(c)
+			case Allow:
+				ask = ""
+			}
+		}
+		question, refusal := g.flow(c, full, &d)
+		if refusal != "" {
+			return deny(d, CodeFlow, refusal)
+		}
+		ask = cmp.Or(ask, question)
 	}
 	if ask != "" && !c.Approved {
 		d.Action, d.Code, d.Reason = Ask, CodeApproval, ask
@@ -259,66 +301,6 @@ func (g *Gate) listed(c *Call, full string) (Code, string) {
 		return CodeNotAllowed, "Tool '" + argv.Quote(c.Tool) + "' is not in the allowed tools list"
 	}
 	return "", ""
-}
-
-// risk says what a person is to be asked, or why a high-risk tool is refused.
-func (g *Gate) risk(c *Call, full string, d *Decision) (ask, refusal string) {
-	tool := argv.Quote(c.Tool)
-	approved := anyMatches(g.rules.Servers[c.Server].AutoApprove, c.Tool, full, false)
-	if !approved && anyMatches(g.rules.AskTools, c.Tool, full, true) {
-		ask = "Tool '" + tool + "' of server '" + argv.Quote(c.Server) + "' wants approval"
-	}
-	word := riskyWord(c.Tool)
-	if word != "" && !anyMatches(g.rules.AllowedHighRiskTools, c.Tool, full, true) {
-		switch g.rules.HighRisk {
-		case RiskBlock:
-			return "", "High-risk tool '" + tool + "' is blocked by security policy. Add '" + argv.Quote(full) + "' or '" + tool +
-				"' to allowed_high_risk_tools to allow it explicitly."
-		case RiskAsk:
-			if !approved {
-				ask = "High-risk tool '" + tool + "' wants approval: its name says '" + word + "'"
-			}
-		default:
-			d.Warnings = append(d.Warnings, "High-risk tool '"+tool+"' is called: its name says '"+word+"'. "+
-				"Add it to allowed_high_risk_tools if it is meant, or set high_risk to ask or block.")
-		}
-	}
-	if ask == "" && g.rules.HighRisk == RiskAsk && !approved && c.Profile != nil && c.Profile.destructive &&
-		!anyMatches(g.rules.AllowedHighRiskTools, c.Tool, full, true) {
-		ask = "Tool '" + tool + "' wants approval: it calls itself destructive"
-	}
-	return ask, ""
-}
-
-// riskyWords are words of a tool's name that say it runs what it is given: the guide's, and others
-// of the same meaning. Those of two words stand as "first second".
-var riskyWords = map[string]bool{
-	"execute": true, "run command": true, "shell": true, "eval": true, "exec": true, "system": true, "subprocess": true,
-	"bash": true, "zsh": true, "powershell": true, "terminal": true, "spawn": true, "popen": true,
-	"run code": true, "run script": true, "run shell": true, "run python": true,
-}
-
-// riskyWord returns the risky word in a tool's name, or "". Words are whole: "filesystem" and
-// "execution_time" hold none.
-func riskyWord(tool string) string {
-	found, before := "", ""
-	eachWord(tool, func(word []byte) bool {
-		switch {
-		case riskyWords[string(word)]:
-			found = string(word)
-		case before == "run" && riskyWords["run "+string(word)]:
-			found = "run_" + string(word)
-		}
-		before = ""
-		if string(word) == "run" {
-			before = "run"
-		}
-		return found == ""
-	})
-	if found == "" && (strings.EqualFold(tool, "runcommand") || strings.EqualFold(tool, "runshell")) {
-		found = "run"
-	}
-	return found
 }
 
 // anyMatches says whether a pattern of the list matches a tool's own or full name.

@@ -85,7 +85,7 @@ func TestProfile(t *testing.T) {
 		"data":{"type":"string","format":"markdown"},
 		"list":{"type":"array","items":{"type":"string","format":"file-path"}},
 		"nested":{"type":"object","properties":{"where":{"type":"string","format":"directory"}}}}}`
-	profile := NewToolProfile(json.RawMessage(schema), false)
+	profile := NewToolProfile(json.RawMessage(schema), nil)
 	g := mustGate(t, ToolRules{PathArguments: []string{"special"}})
 	for args, want := range map[string]string{
 		`{"target":"a b ../x"}`:            "argument",
@@ -105,7 +105,7 @@ func TestProfile(t *testing.T) {
 		}
 	}
 	for _, broken := range []string{"", "null", "[]", `{"properties":[]}`, `{"properties":{"a":1}}`, "{", strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100)} {
-		if NewToolProfile(json.RawMessage(broken), false) == nil {
+		if NewToolProfile(json.RawMessage(broken), nil) == nil {
 			t.Errorf("no profile for %.20s", broken)
 		}
 	}
@@ -176,7 +176,7 @@ func TestHighRisk(t *testing.T) {
 	if d := block.Decide(Call{Server: "s", Tool: "execute_command", Approved: true}); d.Reason != want {
 		t.Errorf("reason is %q", d.Reason)
 	}
-	destructive := NewToolProfile(nil, true)
+	destructive := NewToolProfile(nil, json.RawMessage(`{"destructiveHint":true}`))
 	if d := mustGate(t, ToolRules{HighRisk: RiskAsk}).Decide(Call{Server: "s", Tool: "wipe", Profile: destructive}); d.Action != Ask {
 		t.Errorf("a destructive tool: %+v", d)
 	}
@@ -386,7 +386,7 @@ func FuzzArguments(f *testing.F) {
 
 func BenchmarkDecide(b *testing.B) {
 	args := json.RawMessage(`{"path":"/srv/data/reports/2026/summary.txt","content":"One line of text.\nAnd another one.","create":true,"mode":420,"tags":["a","b"]}`)
-	profile := NewToolProfile(json.RawMessage(`{"type":"object","properties":{"path":{"type":"string"},"content":{"type":"string"},"create":{"type":"boolean"},"mode":{"type":"integer"},"tags":{"type":"array"}}}`), true)
+	profile := NewToolProfile(json.RawMessage(`{"type":"object","properties":{"path":{"type":"string"},"content":{"type":"string"},"create":{"type":"boolean"},"mode":{"type":"integer"},"tags":{"type":"array"}}}`), json.RawMessage(`{"destructiveHint":true}`))
 	g := mustGate(b, ToolRules{CallsPerMinute: Unlimited, Roots: []string{"/srv/data"}, BlockedTools: []string{"x__*", "delete_file"}, TotalCallsPerMinute: 6000, Now: func() time.Time { return time.Time{} }})
 	b.ReportAllocs()
 	for b.Loop() {

@@ -62,5 +62,7 @@ const (
 	CodeHighRisk     Code = "high_risk"
 	CodeApproval     Code = "approval"
 	CodeBadArguments Code = "bad_arguments" // not one strict JSON object within the limits
+	CodeRule         Code = "rule"          // one of the operator's own
+	CodeFlow         Code = "flow"          // private data could be carried out
 	CodeRate         Code = "rate_limit"
 )

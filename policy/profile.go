@@ -82,15 +82,26 @@ func isLower(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' 
 // ToolProfile is what a tool's definition says about its arguments, read once. The zero value says
 // nothing.
 type ToolProfile struct {
-	purposes    map[string]purpose
-	top         []string // names of the outermost properties
-	destructive bool
+	purposes map[string]purpose
+	top      []string // names of the outermost properties
+	runs     string   // the property that takes a command, or ""
+	hints    Hints
 }
 
-// NewToolProfile reads a tool's input schema. destructive is the tool's own annotation, which only
-// ever makes a decision stricter. A schema that cannot be read says nothing.
-func NewToolProfile(inputSchema json.RawMessage, destructive bool) *ToolProfile {
-	p := &ToolProfile{destructive: destructive, purposes: make(map[string]purpose)}
+// Hints is what a tool says of itself in its annotations; nil is nothing. They are claims of the server.
+type Hints struct {
+	ReadOnly    *bool `json:"readOnlyHint"`
+	Destructive *bool `json:"destructiveHint"`
+	OpenWorld   *bool `json:"openWorldHint"`
+}
+
+// NewToolProfile reads a tool's input schema and its annotations, a JSON object, which may be nil. Neither
+// makes a decision milder than it is without it. What cannot be read says nothing.
+func NewToolProfile(inputSchema, annotations json.RawMessage) *ToolProfile {
+	p := &ToolProfile{purposes: make(map[string]purpose)}
+	if len(annotations) <= 1<<16 {
+		_ = json.Unmarshal(annotations, &p.hints)
+	}
 	var schema any
 	if len(inputSchema) <= 1<<20 && json.Unmarshal(inputSchema, &schema) == nil {
 		p.read(schema, 0)
@@ -143,6 +154,19 @@ func (p *ToolProfile) property(name string, prop any, depth int) {
 	if found != unknownPurpose && p.purposes[name] != pathPurpose {
 		p.purposes[name] = found
 	}
+	// One of a few words is no command line.
+	if depth == 0 && (p.runs == "" || name < p.runs) && isCommandName(name) && def["enum"] == nil {
+		p.runs = name
+	}
+}
+
+// isCommandName says whether an argument by its name is a command to be run.
+func isCommandName(name string) bool {
+	switch strings.ToLower(strings.ReplaceAll(name, "_", "")) {
+	case "command", "commands", "cmd", "commandline", "shellcommand", "shell", "bashcommand":
+		return true
+	}
+	return false
 }
 
 // speaksOfPath says whether a description calls the value a path.

@@ -18,7 +18,7 @@ import (
 func securityKeys() []string {
 	return []string{"allowed_commands", "extra_commands", "allowed_packages", "allowed_env", "allowed_hosts", "pins",
 		"allowed_tools", "blocked_tools", "ask_tools", "high_risk", "allowed_high_risk_tools", "max_calls_per_minute",
-		"max_server_calls_per_minute", "max_total_calls_per_minute", "blocked_argument_patterns", "path_rules",
+		"max_server_calls_per_minute", "max_total_calls_per_minute", "blocked_argument_patterns", "rules", "flow", "path_rules",
 		"path_arguments", "roots", "redact_keys", "audit_file", "audit_sync", "audit_max_bytes", "audit_max_files",
 		"sandbox", "trust", "new_tools", "screen", "lock_file"}
 }
@@ -95,6 +95,10 @@ func (p *configParser) toolRule(m jsonc.Member) (known bool, err error) {
 		rules.TotalCallsPerMinute, err = positiveInt(m.Value)
 	case "blocked_argument_patterns":
 		rules.BlockedArgPatterns, err = patterns(m.Value)
+	case "rules":
+		rules.Rules, err = p.callRules(m.Value)
+	case "flow":
+		rules.Flow, err = p.flowRules(m.Value)
 	case "path_rules":
 		var on bool
 		on, err = m.Value.Bool()

@@ -226,7 +226,7 @@ func newTool(server string, raw json.RawMessage) (*Tool, error) {
 		t.Problem = fmt.Sprintf("its input schema cannot be used: %v", err)
 	}
 	t.readOutputSchema()
-	t.Profile = policy.NewToolProfile(t.Parameters, destructive(t.Annotations))
+	t.Profile = policy.NewToolProfile(t.Parameters, t.Annotations)
 	t.Item = trust.NewItem(trust.KindTool, t.Name, object(definition))
 	return t, nil
 }
@@ -293,16 +293,6 @@ func (t *Tool) readOutputSchema() {
 		t.Problem += "; "
 	}
 	t.Problem += fmt.Sprintf("its output schema cannot be used: %v", err)
-}
-
-// destructive reports whether a tool says of itself that it may destroy something.
-func destructive(annotations json.RawMessage) bool {
-	found := false
-	rawjson.Fields(annotations, func(key string, value json.RawMessage) bool {
-		found = found || key == "destructiveHint" && string(value) == "true"
-		return !found
-	})
-	return found
 }
 
 // Cut shortens s to at most n bytes without splitting a character.
