@@ -28,7 +28,7 @@ func TestCallRulesAndFlow(t *testing.T) {
 		`"rules":[{"action":"deny","argument":"a","matches":"("}]`, `"rules":[{"action":"deny","tol":"x"}]`, `"rules":["deny"]`,
 		`"flow":"maybe"`, `"flow":{"mode":"x"}`, `"flow":{"outwards":[]}`, `"flow":{"private":[""]}`, `"flow":7`,
 	} {
-		if _, _, err := parse(t, `{"mcpServers":{}, "security":{` + bad + `}}`); err == nil || !strings.Contains(err.Error(), "security") {
+		if _, _, err := parse(t, `{"mcpServers":{}, "security":{`+bad+`}}`); err == nil || !strings.Contains(err.Error(), "security") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
