@@ -17,12 +17,17 @@ import (
 // Kind says what a record is about.
 type Kind string
 
-// The kinds of records. KindCall, KindRead, KindServer and KindTrust come from callers; the log writes the others.
+// The kinds of records. KindClear, KindRotate and KindRecover are written by the log, the others come from
+// callers.
 const (
-	KindCall    Kind = "call"    // a tool call: refused, failed or done
-	KindRead    Kind = "read"    // a resource, a prompt or a completion: refused, failed or done
-	KindServer  Kind = "server"  // a server: allowed, refused, started, failed
-	KindTrust   Kind = "trust"   // what a server is or offers: trusted as new, changed, approved
+	KindCall   Kind = "call"   // a tool call: refused, failed or done
+	KindRead   Kind = "read"   // a resource, a prompt or a completion: refused, failed or done
+	KindServer Kind = "server" // a server: allowed, refused, started, failed
+	KindTrust  Kind = "trust"  // what a server is or offers: trusted as new, changed, approved
+	// KindSampling is what a server asked of the model, KindElicitation what it asked of a person.
+	KindSampling    Kind = "sampling"
+	KindElicitation Kind = "elicitation"
+
 	KindClear   Kind = "clear"   // the ring was emptied
 	KindRotate  Kind = "rotate"  // first record of a new file
 	KindRecover Kind = "recover" // the end of the file was torn by a crash and cut off
@@ -145,7 +150,7 @@ type Filter struct {
 const defaultLimit = 100
 
 func (f *Filter) picks(r *Record) bool {
-	if f.ErrorsOnly && (r.Success || r.Kind != KindCall && r.Kind != KindRead && r.Kind != KindServer && r.Kind != KindTrust) {
+	if f.ErrorsOnly && (r.Success || r.Kind == KindClear || r.Kind == KindRotate || r.Kind == KindRecover) {
 		return false
 	}
 	return strings.Contains(r.Tool, f.Tool) && strings.Contains(r.Server, f.Server)

@@ -1,0 +1,205 @@
+package inbound
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+)
+
+const (
+	// perCallAsked bounds how often one call may ask its user.
+	perCallAsked = 16
+	// perCallLines bounds how many log lines one call passes on.
+	perCallLines = 1000
+)
+
+// Caller is who runs a call, and how to reach them.
+type Caller struct {
+	// Tool is the tool's own name.
+	Tool string
+	// Actor is whose key the call came with, Request the request that it belongs to; both may be "".
+	Actor, Request string
+	// Elicit asks the caller's user; nil means that nobody can be asked.
+	Elicit func(context.Context, Elicitation) (ElicitationAnswer, error)
+	// OnLog takes the server's log lines while the call runs; nil takes none.
+	OnLog func(LogMessage)
+}
+
+// Call is a call under way, which requests of the server can belong to.
+type Call struct {
+	Caller
+	handlers *Handlers
+	ctx      context.Context
+	clock    clock
+	started  uint64 // orders the calls of a server
+
+	mu     sync.Mutex
+	ended  bool
+	asked  int
+	sample int
+	lines  int
+}
+
+type callKey struct{}
+
+// Begin notes that a call is under way and returns the context to run it under. It ends with cause when
+// the timeout is over; while the server waits for a person or for our model, the time stands still.
+// The Call must be ended with [Call.End].
+func (h *Handlers) Begin(ctx context.Context, caller Caller, timeout time.Duration, cause error) (context.Context, *Call) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	c := &Call{Caller: caller, handlers: h}
+	c.clock.start(timeout, func() { cancel(cause) })
+	c.ctx = context.WithValue(ctx, callKey{}, c)
+	c.clock.end = func() { cancel(context.Canceled) }
+	h.mu.Lock()
+	h.begun++
+	c.started = h.begun
+	h.calls[c] = struct{}{}
+	h.mu.Unlock()
+	return c.ctx, c
+}
+
+// End notes that the call is over: nothing that the server asks belongs to it any more.
+func (c *Call) End() {
+	c.handlers.mu.Lock()
+	delete(c.handlers.calls, c)
+	c.handlers.mu.Unlock()
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
+	c.clock.stop()
+	c.clock.end()
+}
+
+// take counts one more of something that a call may do so and so often.
+func (c *Call) take(counter *int, limit int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || *counter >= limit {
+		return false
+	}
+	*counter++
+	return true
+}
+
+func (c *Call) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
+// callOf finds the call that a request belongs to: the one that its context comes from, which the
+// transport knows for requests on the stream of a call; else the only one under way; else none.
+func (h *Handlers) callOf(ctx context.Context) (c *Call, known bool) {
+	if c, ok := ctx.Value(callKey{}).(*Call); ok && c.handlers == h {
+		return c, true
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.calls) != 1 {
+		return nil, false
+	}
+	for c = range h.calls {
+	}
+	return c, true
+}
+
+// askedCall finds the call whose user is to be asked. Where the transport does not say which, the
+// newest call under way is taken of those that can ask; but never across users: where calls with
+// different keys are under way, a form could show one person the affairs of another, and is refused.
+func (h *Handlers) askedCall(ctx context.Context) (*Call, error) {
+	const noCall = "nobody can be asked: no tool call of this server is under way"
+	if c, ok := ctx.Value(callKey{}).(*Call); ok && c.handlers == h {
+		switch {
+		case c.over():
+			return nil, refusal(jsonrpc.CodeInvalidRequest, "nobody can be asked: the tool call that this belongs to has ended")
+		case c.Elicit == nil:
+			return nil, errNobody()
+		}
+		return c, nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.calls) == 0 {
+		return nil, refusal(jsonrpc.CodeInvalidRequest, noCall)
+	}
+	var newest, any *Call
+	for c := range h.calls {
+		if any != nil && any.Actor != c.Actor {
+			return nil, refusal(jsonrpc.CodeInvalidRequest,
+				"nobody can be asked: calls of different users are under way, and the connection does not say which of them this belongs to")
+		}
+		any = c
+		if c.Elicit != nil && (newest == nil || newest.started < c.started) {
+			newest = c
+		}
+	}
+	if newest == nil {
+		return nil, errNobody()
+	}
+	return newest, nil
+}
+
+func errNobody() error {
+	return refusal(jsonrpc.CodeInvalidRequest,
+		"nobody can be asked: this call came without a way to reach its user (over HTTP, call with \"Accept: text/event-stream\")")
+}
+
+// during returns a context that ends with ctx, with the call, and after a while; the call's time stands
+// still until end is called. The call may be nil.
+func during(ctx context.Context, c *Call, timeout time.Duration) (_ context.Context, end func()) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	if c == nil {
+		return ctx, cancel
+	}
+	stop := context.AfterFunc(c.ctx, cancel)
+	c.clock.pause()
+	return ctx, func() {
+		c.clock.resume()
+		stop()
+		cancel()
+	}
+}
+
+// clock is a timeout that can stand still.
+type clock struct {
+	end func() // releases the context
+
+	mu      sync.Mutex
+	timer   *time.Timer
+	left    time.Duration
+	since   time.Time
+	paused  int
+	stopped bool
+}
+
+func (c *clock) start(timeout time.Duration, over func()) {
+	c.left, c.since = timeout, time.Now()
+	c.timer = time.AfterFunc(timeout, over)
+}
+
+func (c *clock) pause() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused++; c.paused == 1 && c.timer.Stop() {
+		c.left -= time.Since(c.since)
+	}
+}
+
+func (c *clock) resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused--; c.paused == 0 && !c.stopped {
+		c.since = time.Now()
+		c.timer.Reset(max(c.left, 0))
+	}
+}
+
+func (c *clock) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = true
+	c.timer.Stop()
+}
