@@ -13,6 +13,10 @@ type (
 	ServerConfig = mcpjson.ServerConfig
 	// Security is the security block: see [mcpjson.Security].
 	Security = mcpjson.Security
+	// SamplingConfig is whether a server may ask the model: see [mcpjson.Sampling].
+	SamplingConfig = mcpjson.Sampling
+	// ElicitationConfig is what a server may ask people: see [mcpjson.Elicitation].
+	ElicitationConfig = mcpjson.Elicitation
 	// SandboxConfig is what an entry says about its sandbox: see [mcpjson.SandboxConfig].
 	SandboxConfig = mcpjson.SandboxConfig
 	// SandboxNet is which connections a server may make: see [mcpjson.SandboxNet].

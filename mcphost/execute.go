@@ -16,6 +16,7 @@ import (
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/mcphost/content"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/inbound"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 	"github.com/toolserve/toolserve/policy"
 )
@@ -38,6 +39,11 @@ type Call struct {
 	// Origin says which path the call took ("execute", "chat", "loop"), Actor whose key it was and
 	// Request which request it belongs to. They go into the audit log.
 	Origin, Actor, Request string
+	// Elicit asks the caller's user what the server wants to know, and waits for the answer or for the end
+	// of the context; the call's time stands still meanwhile. Nil means that nobody can be asked.
+	Elicit func(context.Context, Elicitation) (ElicitationAnswer, error)
+	// OnLog takes what the server logs while the call runs, in order; nil takes nothing. It must not block.
+	OnLog func(LogMessage)
 }
 
 // Execute runs a call: it finds the tool, checks the arguments, asks the policy, calls the server and
@@ -107,7 +113,7 @@ func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Re
 		s.logger.Warn("a tool call", "tool", t.Name, "warning", warning)
 	}
 	start := h.now()
-	result, e := s.call(ctx, t, arguments, call.Timeout)
+	result, e := s.call(ctx, t, arguments, &call)
 	duration := h.now().Sub(start)
 	record.DurationMS = float64(duration.Microseconds()) / 1000
 	if e != nil {
@@ -234,15 +240,17 @@ func (h *Host) arguments(t *catalog.Tool, raw json.RawMessage) (json.RawMessage,
 func refused(t *catalog.Tool, d policy.Decision) *Error { return refusal(t.Server, t.Name, d) }
 
 // call runs a tool on the server, within its timeout.
-func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMessage, timeout time.Duration) (Result, *Error) {
+func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMessage, call *Call) (Result, *Error) {
 	l, e := s.current()
 	if e != nil {
 		e.Tool = t.Name
 		return Result{}, e
 	}
-	timeout = s.callTimeout(timeout)
-	callCtx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
-	defer cancel()
+	timeout := s.callTimeout(call.Timeout)
+	callCtx, asks := s.asks.Begin(ctx, inbound.Caller{
+		Tool: t.Name, Actor: call.Actor, Request: call.Request, Elicit: call.Elicit, OnLog: call.OnLog,
+	}, timeout, errTimeout)
+	defer asks.End()
 	callCtx, fail := context.WithCancelCause(callCtx)
 	defer fail(nil)
 	stop := context.AfterFunc(l.ctx, func() { fail(errLinkEnded) })

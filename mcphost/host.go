@@ -37,6 +37,10 @@ type Options struct {
 	// Transport, when set, returns how to reach a server, or nil for the way its entry says. The
 	// launch rules do not judge a server that it returns something for.
 	Transport func(ServerConfig) mcp.Transport
+	// Sampler answers the servers that may ask the model; nil refuses them all.
+	Sampler Sampler
+	// Elicitation says that there are callers whose users can be asked: see [Call.Elicit].
+	Elicitation bool
 	// MaxResult bounds the content of one result in bytes; 0 means 4 MiB. What is more is cut, with a mark.
 	MaxResult int
 	// RetryMin and RetryMax bound the wait before a server is tried again; 0 means 250 ms and 1 min.

@@ -17,6 +17,7 @@ import (
 	"github.com/toolserve/toolserve/internal/sandbox"
 	"github.com/toolserve/toolserve/mcphost/internal/approvals"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/inbound"
 	"github.com/toolserve/toolserve/mcphost/internal/library"
 )
 
@@ -48,6 +49,8 @@ type server struct {
 	config atomic.Pointer[ServerConfig] // see cfg
 	host   *Host
 	client *mcp.Client
+	// asks answers what the server asks.
+	asks   *inbound.Handlers
 	logger *slog.Logger
 	// changed holds a token when the server said that its tools changed. The protocol library sends,
 	// run receives; it is never closed.
@@ -113,8 +116,9 @@ func newServer(h *Host, in *setup, cfg ServerConfig) *server {
 	if s.runs = s.state == StateConnecting; !s.runs {
 		s.settle()
 	}
+	s.asks = newInbound(s, &cfg)
 	options := &mcp.ClientOptions{
-		Capabilities:           &mcp.ClientCapabilities{},
+		Capabilities:           s.asks.Capabilities(),
 		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { notify(s.changed) },
 	}
 	if cfg.Transport != TransportStdio {
@@ -222,6 +226,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 		return 0, err
 	}
 	since := s.host.now()
+	s.setLogLevel(l.ctx, l)
 	s.connected(l)
 	err = s.watch(ctx, l)
 	s.mu.Lock()

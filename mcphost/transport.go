@@ -51,7 +51,7 @@ func (s *server) connect(ctx context.Context, custom mcp.Transport) (*link, erro
 	var err error
 	switch {
 	case custom != nil:
-		err = s.handshake(l, wire.Tap{Transport: custom})
+		err = s.handshake(l, wire.Tap{Transport: custom, Peer: s.asks})
 	case s.cfg().Transport == TransportStdio:
 		err = s.connectStdio(l)
 	default:
@@ -109,7 +109,7 @@ func (s *server) connectStdio(l *link) error {
 	stop := context.AfterFunc(l.ctx, func() { process.Stop(s.host.ladder()) })
 	err = s.handshake(l, &wire.Stdio{
 		In: process.Stdin(), Out: process.Stdout(), DiscoverWait: cmp.Or(s.host.opts.DiscoverWait, 15*time.Second),
-		OnNoise: l.noise.Add, OnClose: process.CloseInput,
+		OnNoise: l.noise.Add, OnClose: process.CloseInput, Peer: s.asks,
 	})
 	if err == nil && stop() {
 		return nil
@@ -206,22 +206,25 @@ func (s *server) connectRemote(l *link) error {
 	if cfg.SkipSecurityValidation {
 		rules = nil
 	}
-	client := wire.NewHTTPClient(cfg.URL, cfg.Headers, rules)
+	client := wire.NewHTTPClient(cfg.URL, cfg.Headers, rules, s.asks)
 	streamable := &mcp.StreamableClientTransport{
 		Endpoint: cfg.URL, HTTPClient: client, MaxRetries: 2, MaxEventSize: wire.MaxLine,
 	}
-	sse := &mcp.SSEClientTransport{Endpoint: cfg.URL, HTTPClient: client, MaxEventSize: wire.MaxLine}
+	// On the older transport all comes on one stream, and the answers go elsewhere: its tap answers.
+	sse := wire.Tap{Peer: s.asks, Transport: &mcp.SSEClientTransport{
+		Endpoint: cfg.URL, HTTPClient: wire.NewHTTPClient(cfg.URL, cfg.Headers, rules, nil), MaxEventSize: wire.MaxLine,
+	}}
 	switch cfg.Transport {
 	case TransportHTTP:
 		return s.handshake(l, streamable)
 	case TransportSSE:
-		return s.handshake(l, wire.Tap{Transport: sse})
+		return s.handshake(l, sse)
 	}
 	err := s.handshake(l, streamable)
 	if err == nil || l.ctx.Err() != nil {
 		return err
 	}
-	if sseErr := s.handshake(l, wire.Tap{Transport: sse}); sseErr != nil {
+	if sseErr := s.handshake(l, sse); sseErr != nil {
 		return fmt.Errorf("%w (and as SSE: %v)", err, sseErr)
 	}
 	return nil

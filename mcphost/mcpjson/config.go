@@ -117,7 +117,16 @@ type ServerConfig struct {
 	// SkipSecurityValidation starts the server without the launch rules, where the host allows that.
 	SkipSecurityValidation bool
 	// Roots, unless empty, hold the path arguments of this server's calls in place of the general ones.
-	Roots []string
+	// They are also the folders that the server is told of, in place of what its sandbox grants; NoRoots
+	// tells it of none.
+	Roots   []string
+	NoRoots bool
+	// Sampling and Elicitation are what it may ask of the model and of people.
+	Sampling    Sampling
+	Elicitation Elicitation
+	// LogLevel is the least level of its own log lines that are logged, in words of MCP; "" is what the
+	// server thinks right, "off" none.
+	LogLevel string
 	// CallsPerMinute limits the calls of this server; 0 means the general limit, -1 none.
 	CallsPerMinute int
 	// Trust says what is done about changes of this server and its tools; "" means Security.Trust.

@@ -17,7 +17,7 @@ const maxServerName = 128
 func serverKeys() []string {
 	return []string{"command", "args", "env", "cwd", "envFile", "url", "headers", "type", "transport", "enabled",
 		"disabled", "timeout", "connect_timeout", "allowed_tools", "blocked_tools", "disabledTools", "autoApprove",
-		"skip_security_validation", "sandbox", "trust", "roots", "max_calls_per_minute"}
+		"skip_security_validation", "sandbox", "trust", "roots", "max_calls_per_minute", "sampling", "elicitation", "log_level"}
 }
 
 // Offers reports whether the entry lets a tool of this name be listed and called. Names may be globs.
@@ -86,12 +86,11 @@ func (p *configParser) readEntry(e *entry, value jsonc.Node) error {
 		if !known {
 			known, err = ruleKey(e, m)
 		}
-		switch m.Key {
-		case "sandbox":
+		if !known {
+			known, err = p.asksKey(e, m)
+		}
+		if m.Key == "sandbox" {
 			known, err = true, p.sandboxKey(e, m.Value)
-		case "roots":
-			known = true
-			e.Roots, err = p.roots(m.Value)
 		}
 		if !known {
 			p.otherKey(e, m)

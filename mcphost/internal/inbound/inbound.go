@@ -8,6 +8,8 @@
 // addresses are judged before anybody sees them.
 package inbound
 
+//lint:file-ignore SA1019 servers of the older revisions know roots, sampling and logging, and nothing in their place
+
 import (
 	"context"
 	"encoding/json"
@@ -196,4 +198,21 @@ func (w *window) allow(now time.Time, limit int) bool {
 	}
 	w.count++
 	return w.count <= limit
+}
+
+// Handles reports whether the protocol library is to leave a request of this method to Handle.
+func (h *Handlers) Handles(method string) bool { return Answers(method) }
+
+// Handle answers a request that came over a connection.
+func (h *Handlers) Handle(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	return h.Answer(ctx, method, params)
+}
+
+// Notify takes the log messages.
+func (h *Handlers) Notify(ctx context.Context, method string, params json.RawMessage) bool {
+	if method != "notifications/message" {
+		return false
+	}
+	h.Log(ctx, params)
+	return true
 }

@@ -18,8 +18,8 @@ import (
 // every address it dials, every redirect, and every request to somewhere else than the endpoint against
 // the rules. Under rules no proxy is used: it would resolve names where nothing judges the address. Nil
 // rules allow all, and the proxy that the environment of this process names. There is no timeout: each
-// request runs under a context.
-func NewHTTPClient(endpoint string, headers map[string]string, rules *policy.LaunchRules) *http.Client {
+// request runs under a context. The peer, unless nil, answers what the server asks.
+func NewHTTPClient(endpoint string, headers map[string]string, rules *policy.LaunchRules, peer Peer) *http.Client {
 	origin, err := url.Parse(endpoint)
 	if err != nil {
 		origin = &url.URL{}
@@ -37,7 +37,7 @@ func NewHTTPClient(endpoint string, headers map[string]string, rules *policy.Lau
 	}
 	guard := guardedTransport{base: transport, headers: headers, origin: origin, rules: rules}
 	return &http.Client{
-		Transport: TapHTTP{Base: guard},
+		Transport: TapHTTP{Base: guard, peer: &answering{peer: peer}},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if len(via) >= 5 {
 				return errors.New("more than 5 redirects")

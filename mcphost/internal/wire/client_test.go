@@ -56,7 +56,7 @@ func TestRedirectsAreJudged(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	client := NewHTTPClient(s.URL, nil, &policy.LaunchRules{})
+	client := NewHTTPClient(s.URL, nil, &policy.LaunchRules{}, nil)
 	defer client.CloseIdleConnections()
 	if _, err := client.Get(s.URL + "/out"); err == nil || !strings.Contains(err.Error(), "169.254.169.254") {
 		t.Errorf("a redirect to the metadata address: %v", err)
@@ -73,7 +73,7 @@ func TestRedirectsAreJudged(t *testing.T) {
 
 func TestNoProxyUnderRules(t *testing.T) {
 	inner := func(rules *policy.LaunchRules) *http.Transport {
-		client := NewHTTPClient("https://mcp.example", nil, rules)
+		client := NewHTTPClient("https://mcp.example", nil, rules, nil)
 		return client.Transport.(TapHTTP).Base.(guardedTransport).base.(*http.Transport)
 	}
 	if inner(&policy.LaunchRules{}).Proxy != nil {

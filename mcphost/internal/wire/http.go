@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 )
@@ -14,19 +13,26 @@ import (
 const maxTapped = 8 << 20
 
 // TapHTTP is a round tripper that leaves the raw result of a response in the [Capture] of the
-// request's context. What it cannot read it lets pass untouched.
-type TapHTTP struct{ Base http.RoundTripper }
+// request's context, and hands what the server sends of its own accord to a [Peer]. What it cannot read
+// it lets pass untouched.
+type TapHTTP struct {
+	Base http.RoundTripper
+	peer *answering // nil without a peer
+}
 
 // RoundTrip sends the request through the round tripper below.
 func (t TapHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.Base.RoundTrip(req)
+	if err == nil {
+		t.listen(req, resp)
+	}
 	capture := captureFrom(req.Context())
 	if err != nil || capture == nil || req.Method != http.MethodPost || resp.StatusCode != http.StatusOK {
 		return resp, err
 	}
 	resp.Body = &tappedBody{
 		ReadCloser: resp.Body, capture: capture,
-		events: strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream"),
+		events: isEvents(resp),
 	}
 	return resp, nil
 }
@@ -69,19 +75,11 @@ func (b *tappedBody) Read(p []byte) (int, error) {
 func (b *tappedBody) takeEvents() {
 	for {
 		text := b.buf
-		end, skip := bytes.Index(text, []byte("\n\n")), 2
-		if i := bytes.Index(text, []byte("\r\n\r\n")); i >= 0 && (end < 0 || i < end) {
-			end, skip = i, 4
-		}
+		end, skip := eventEnd(text)
 		if end < 0 {
 			return
 		}
-		var data []byte
-		for line := range bytes.Lines(text[:end]) {
-			if value, ok := bytes.CutPrefix(bytes.TrimRight(line, "\r\n"), []byte("data:")); ok {
-				data = append(append(data, bytes.TrimPrefix(value, []byte(" "))...), '\n')
-			}
-		}
+		data := eventData(text[:end])
 		b.buf = text[end+skip:]
 		if b.take(data) {
 			b.off, b.buf = true, nil

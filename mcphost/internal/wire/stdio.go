@@ -30,16 +30,20 @@ type Stdio struct {
 	OnNoise func(line string)
 	// OnClose ends the server. It is called by every Close and must bear being called again.
 	OnClose func()
+	// Peer answers what the server asks; nil leaves that to the protocol library.
+	Peer Peer
 }
 
-// Connect returns the connection; it never fails.
-func (s *Stdio) Connect(context.Context) (mcp.Connection, error) {
-	return &stdioConn{Stdio: s, lines: lineReader{r: s.Out, max: MaxLine}, writing: make(chan struct{}, 1)}, nil
+// Connect returns the connection; it never fails. What the server asks is answered until ctx ends.
+func (s *Stdio) Connect(ctx context.Context) (mcp.Connection, error) {
+	return &stdioConn{Stdio: s, ctx: ctx, asks: answering{peer: s.Peer}, lines: lineReader{r: s.Out, max: MaxLine}, writing: make(chan struct{}, 1)}, nil
 }
 
 type stdioConn struct {
 	*Stdio
+	ctx     context.Context // the connection's own
 	pending pending
+	asks    answering
 	// writing is held by the one that writes.
 	writing chan struct{}
 
@@ -110,7 +114,7 @@ func (c *stdioConn) wanted(msg jsonrpc.Message) bool {
 		}
 		return c.pending.answered(msg)
 	case *jsonrpc.Request:
-		return msg.IsCall() || msg.Method != "notifications/message"
+		return !c.asks.take(c.ctx, msg, c.Write) && (msg.IsCall() || msg.Method != "notifications/message")
 	}
 	return false
 }

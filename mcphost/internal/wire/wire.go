@@ -104,8 +104,12 @@ func (p *pending) answered(resp *jsonrpc.Response) bool {
 	return ok
 }
 
-// Tap is a transport whose results can be captured.
-type Tap struct{ Transport mcp.Transport }
+// Tap is a transport whose results can be captured, and whose server a [Peer] answers.
+type Tap struct {
+	Transport mcp.Transport
+	// Peer answers what the server asks; nil leaves that to the protocol library.
+	Peer Peer
+}
 
 // Connect connects the transport below.
 func (t Tap) Connect(ctx context.Context) (mcp.Connection, error) {
@@ -113,20 +117,27 @@ func (t Tap) Connect(ctx context.Context) (mcp.Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tapConn{Connection: conn}, nil
+	return &tapConn{Connection: conn, ctx: ctx, asks: answering{peer: t.Peer}}, nil
 }
 
 type tapConn struct {
 	mcp.Connection
+	ctx     context.Context // the connection's own
 	pending pending
+	asks    answering
 }
 
 func (c *tapConn) Read(ctx context.Context) (jsonrpc.Message, error) {
-	msg, err := c.Connection.Read(ctx)
-	if resp, ok := msg.(*jsonrpc.Response); ok && err == nil {
-		c.pending.answered(resp)
+	for {
+		msg, err := c.Connection.Read(ctx)
+		if err == nil && c.asks.take(c.ctx, msg, c.Connection.Write) {
+			continue
+		}
+		if resp, ok := msg.(*jsonrpc.Response); ok && err == nil {
+			c.pending.answered(resp)
+		}
+		return msg, err
 	}
-	return msg, err
 }
 
 func (c *tapConn) Write(ctx context.Context, msg jsonrpc.Message) error {

@@ -1,0 +1,99 @@
+package mcphost
+
+//lint:file-ignore SA1019 servers of the older revisions know roots, sampling and logging, and nothing in their place
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/toolserve/toolserve/mcphost/internal/inbound"
+)
+
+// What servers ask of their client is answered by the package inbound; its types have their names here too.
+type (
+	// Sampler generates an answer of the served model for a server.
+	Sampler = inbound.Sampler
+	// SampleRequest is a conversation that a server wants the next turn of.
+	SampleRequest = inbound.SampleRequest
+	// SampleResult is that turn.
+	SampleResult = inbound.SampleResult
+	// Elicitation is what a server asks a person: a form to fill in, or an address to open.
+	Elicitation = inbound.Elicitation
+	// ElicitationAnswer is what the person answered.
+	ElicitationAnswer = inbound.ElicitationAnswer
+	// LogMessage is a line that a server logs.
+	LogMessage = inbound.LogMessage
+)
+
+// The modes of an elicitation, and the actions of an answer.
+const (
+	ModeForm = inbound.ModeForm
+	ModeURL  = inbound.ModeURL
+
+	ElicitationAccept  = inbound.Accept
+	ElicitationDecline = inbound.Decline
+	ElicitationCancel  = inbound.Cancel
+)
+
+// newInbound returns what answers the requests of a server, as its entry allows.
+func newInbound(s *server, cfg *ServerConfig) *inbound.Handlers {
+	asks := s.host.opts.Elicitation
+	opts := inbound.Options{
+		Server: s.name, Forms: asks && !cfg.Elicitation.NoForms, URLs: asks && !cfg.Elicitation.NoURLs,
+		AskTimeout: cfg.Elicitation.Timeout, Record: s.host.record, Hide: s.host.redactor.Hide,
+		Logger: s.logger, LogLevel: cfg.LogLevel, Now: s.host.opts.Now,
+		Sampling: inbound.SamplingLimits{
+			MaxTokens: cfg.Sampling.MaxTokens, MaxRequests: cfg.Sampling.MaxRequests, Timeout: cfg.Sampling.Timeout,
+		},
+	}
+	if !cfg.NoRoots {
+		opts.Roots = s.roots
+	}
+	if cfg.Sampling.Enabled {
+		opts.Sampler = s.host.opts.Sampler
+	}
+	return inbound.New(opts)
+}
+
+// roots are the folders that the server is told of: those of its entry, else what its sandbox grants it. A
+// remote server learns nothing of this machine's folders but what its entry says.
+func (s *server) roots() []inbound.Root {
+	paths := s.cfg().Roots
+	if len(paths) == 0 {
+		s.mu.Lock()
+		paths = append(paths, s.sandbox.Write...)
+		paths = append(paths, s.sandbox.Read...)
+		s.mu.Unlock()
+	}
+	var roots []inbound.Root
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && info.IsDir() && filepath.IsAbs(path) {
+			roots = append(roots, inbound.Root{Path: path, Name: filepath.Base(path)})
+		}
+	}
+	return roots
+}
+
+// setLogLevel tells a server of the initialize era which log lines are wanted. One that cannot is left
+// alone: its lines are sorted here as well.
+func (s *server) setLogLevel(ctx context.Context, l *link) {
+	level, init := s.cfg().LogLevel, l.session.InitializeResult()
+	if level == "" || init == nil || init.ProtocolVersion >= firstStateless {
+		return
+	}
+	if init.Capabilities == nil || init.Capabilities.Logging == nil {
+		return
+	}
+	if level == "off" {
+		level = "emergency"
+	}
+	if err := l.session.SetLoggingLevel(ctx, &mcp.SetLoggingLevelParams{Level: mcp.LoggingLevel(level)}); err != nil {
+		s.logger.Warn("the server does not take the level of its log", "level", level, "error", s.host.redactor.Hide(err.Error()))
+	}
+}
+
+// firstStateless is the first revision without a session: each request says what it wants.
+const firstStateless = "2026-07-28"

@@ -1,0 +1,129 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+)
+
+// Peer answers what a server sends of its own accord. What it does not take goes to the protocol library.
+type Peer interface {
+	// Handles reports whether requests of a method are answered by Handle.
+	Handles(method string) bool
+	// Handle answers a request; it may take long. On the stream of an HTTP response, ctx is that of the
+	// request that the response belongs to; elsewhere it is that of the connection.
+	Handle(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
+	// Notify takes a notification and reports whether it did. It must not block.
+	Notify(ctx context.Context, method string, params json.RawMessage) bool
+}
+
+const (
+	// maxAsked bounds the requests of a server that wait for their answer.
+	maxAsked = 64
+	// refuseWait bounds the writing of an answer that reading waits for.
+	refuseWait = time.Second
+)
+
+const notificationCancelled = "notifications/cancelled"
+
+// answering is the requests of a server that wait for their answer.
+type answering struct {
+	peer Peer // may be nil
+
+	mu   sync.Mutex
+	asks map[jsonrpc.ID]context.CancelFunc
+}
+
+// take hands a message to the peer and reports whether it was for it. The answer to a request is written
+// later, from another goroutine, which ends when ctx does.
+func (a *answering) take(ctx context.Context, msg jsonrpc.Message, write func(context.Context, jsonrpc.Message) error) bool {
+	req, ok := msg.(*jsonrpc.Request)
+	if !ok || a.peer == nil {
+		return false
+	}
+	if !req.IsCall() {
+		if req.Method == notificationCancelled {
+			a.giveUp(req.Params)
+			return false
+		}
+		return a.peer.Notify(ctx, req.Method, req.Params)
+	}
+	if !a.peer.Handles(req.Method) {
+		return false
+	}
+	askCtx, cancel := context.WithCancel(ctx)
+	if refusal := a.add(req.ID, cancel); refusal != "" {
+		cancel()
+		ctx, cancel := context.WithTimeout(ctx, refuseWait)
+		defer cancel()
+		// A server that does not read what it asked for gets no answer.
+		_ = write(ctx, &jsonrpc.Response{ID: req.ID, Error: &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: refusal}})
+		return true
+	}
+	go func() {
+		defer cancel()
+		resp := &jsonrpc.Response{ID: req.ID}
+		resp.Result, resp.Error = a.peer.Handle(askCtx, req.Method, req.Params)
+		if asked := a.remove(req.ID); asked && ctx.Err() == nil {
+			_ = write(ctx, resp) // the connection's end is seen by those who read from it
+		}
+	}()
+	return true
+}
+
+// add notes a request, or says why it cannot be taken.
+func (a *answering) add(id jsonrpc.ID, cancel context.CancelFunc) (refusal string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, twice := a.asks[id]; twice {
+		return "a request with this id is being answered"
+	}
+	if len(a.asks) >= maxAsked {
+		return "too many requests wait for an answer"
+	}
+	if a.asks == nil {
+		a.asks = map[jsonrpc.ID]context.CancelFunc{}
+	}
+	a.asks[id] = cancel
+	return ""
+}
+
+// remove forgets a request and reports whether the server still waits for its answer.
+func (a *answering) remove(id jsonrpc.ID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, asked := a.asks[id]
+	delete(a.asks, id)
+	return asked
+}
+
+// giveUp ends the answering of a request that the server cancelled.
+func (a *answering) giveUp(params json.RawMessage) {
+	id, err := cancelledID(params)
+	if err != nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if cancel := a.asks[id]; cancel != nil {
+		cancel()
+		delete(a.asks, id)
+	}
+}
+
+func cancelledID(params json.RawMessage) (jsonrpc.ID, error) {
+	var p struct {
+		RequestID any `json:"requestId"`
+	}
+	if err := json.Unmarshal(params, &p); err != nil {
+		return jsonrpc.ID{}, err
+	}
+	if p.RequestID == nil {
+		return jsonrpc.ID{}, errors.New("no requestId")
+	}
+	return jsonrpc.MakeID(p.RequestID)
+}
