@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -75,6 +76,21 @@ func (s *server) roots() []inbound.Root {
 		}
 	}
 	return roots
+}
+
+// rootsChanged tells the server to ask for its roots again, where a change of the configuration left it
+// running with others.
+func (s *server) rootsChanged(before *Config) {
+	i := slices.IndexFunc(before.Servers, func(c ServerConfig) bool { return c.Name == s.name })
+	l, down := s.current()
+	if i < 0 || down != nil || slices.Equal(before.Servers[i].Roots, s.cfg().Roots) {
+		return
+	}
+	if init := l.session.InitializeResult(); init == nil || init.ProtocolVersion >= firstStateless {
+		return // which asks each time
+	}
+	// The library tells the server when a root is added; what the roots are, the server hears from us.
+	go s.client.AddRoots(&mcp.Root{URI: "file:///"})
 }
 
 // setLogLevel tells a server of the initialize era which log lines are wanted. One that cannot is left

@@ -20,9 +20,13 @@ import (
 )
 
 // askingServer is a server of the initialize era whose tools ask their client for things.
-func askingServer() *mcp.Server {
+func askingServer() *mcp.Server { return askingServerWith(nil) }
+
+// askingServerWith is told when the roots changed.
+func askingServerWith(changed func(context.Context, *mcp.RootsListChangedRequest)) *mcp.Server {
 	server := mcp.NewServer(&mcp.Implementation{Name: "asking", Version: "1"}, &mcp.ServerOptions{
-		Capabilities: &mcp.ServerCapabilities{Logging: &mcp.LoggingCapabilities{}, Tools: &mcp.ToolCapabilities{}},
+		Capabilities:            &mcp.ServerCapabilities{Logging: &mcp.LoggingCapabilities{}, Tools: &mcp.ToolCapabilities{}},
+		RootsListChangedHandler: changed,
 	})
 	server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
@@ -80,11 +84,16 @@ func (p *parrot) Sample(_ context.Context, req SampleRequest) (SampleResult, err
 }
 
 func inMemory(server *mcp.Server) func(ServerConfig) mcp.Transport {
-	return func(ServerConfig) mcp.Transport {
-		near, far := mcp.NewInMemoryTransports()
-		go server.Run(context.Background(), far)
-		return near
-	}
+	return func(ServerConfig) mcp.Transport { return inProcess{server} }
+}
+
+// inProcess runs a server when it is connected.
+type inProcess struct{ server *mcp.Server }
+
+func (p inProcess) Connect(ctx context.Context) (mcp.Connection, error) {
+	near, far := mcp.NewInMemoryTransports()
+	go p.server.Run(context.Background(), far)
+	return near.Connect(ctx)
 }
 
 // TestServersAsk lets tools ask for everything over each transport.
@@ -227,4 +236,22 @@ func TestTheCallerLeaves(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	<-ended
+}
+
+// TestRootsChange tells a server that runs on of its new roots.
+func TestRootsChange(t *testing.T) {
+	told := make(chan struct{}, 1)
+	server := askingServerWith(func(context.Context, *mcp.RootsListChangedRequest) { told <- struct{}{} })
+	first, second := t.TempDir(), t.TempDir()
+	cfg := &Config{Servers: []ServerConfig{{Name: "a", Roots: []string{first}}}}
+	h := start(t, cfg, Options{Transport: inMemory(server)})
+	report := reload(t, h, changed(cfg, func(c *Config) { c.Servers[0].Roots = []string{second} }))
+	if len(report.Updated) != 1 {
+		t.Fatalf("%v", report)
+	}
+	<-told
+	result, err := h.Execute(t.Context(), Call{Tool: "roots"})
+	if err != nil || !strings.Contains(result.Text(), second) || strings.Contains(result.Text(), first) {
+		t.Errorf("%q %v", result.Text(), err)
+	}
 }

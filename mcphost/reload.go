@@ -151,6 +151,7 @@ func sameProcess(a, b ServerConfig) bool {
 		s.Timeout, s.ConnectTimeout, s.CallsPerMinute = 0, 0, 0
 		s.AllowedTools, s.BlockedTools, s.AutoApprove = nil, nil, nil
 		s.Trust = ""
+		s.Roots = nil // see rootsChanged
 	}
 	return reflect.DeepEqual(a, b)
 }
@@ -197,6 +198,7 @@ func (h *Host) lookAgain(before, in *setup) {
 		if s.is(StateHeld) {
 			notify(s.approved) // which compares its launch once more
 		}
+		s.rootsChanged(before.cfg)
 		if err := s.reviewer.Again(s.trusted()); err != nil {
 			s.logger.Warn("the tools of an MCP server could not be compared with what was approved", "error", err)
 		}
