@@ -7,6 +7,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 )
@@ -128,36 +129,9 @@ func (f *Field) settle(k *keywords) (err error) {
 
 // options reads enum with enumNames, or a list of {const, title}.
 func options(k *keywords) ([]Option, error) {
-	var list []Option
-	add := func(o Option, ok bool) error {
-		switch {
-		case !ok || len(o.Value) > maxText:
-			return errors.New("has a choice that is no short string")
-		case len(list) == MaxOptions:
-			return fmt.Errorf("has more than %d choices", MaxOptions)
-		case o.Title == "":
-			o.Title = o.Value
-		}
-		list = append(list, o)
-		return nil
-	}
-	var err error
+	var list optionList
 	if k.titled != nil {
-		rawjson.Items(k.titled, func(item json.RawMessage) bool {
-			var o Option
-			ok := false
-			rawjson.Fields(item, func(key string, value json.RawMessage) bool {
-				switch key {
-				case "const":
-					o.Value, ok = rawjson.Text(value)
-				case "title":
-					o.Title = text(value)
-				}
-				return true
-			})
-			err = add(o, ok)
-			return err == nil
-		})
+		rawjson.Items(k.titled, list.addTitled)
 	} else {
 		var titles []string
 		rawjson.Items(k.titles, func(item json.RawMessage) bool {
@@ -167,23 +141,59 @@ func options(k *keywords) ([]Option, error) {
 		rawjson.Items(k.choices, func(item json.RawMessage) bool {
 			value, ok := rawjson.Text(item)
 			o := Option{Value: value}
-			if len(list) < len(titles) {
-				o.Title = titles[len(list)]
+			if n := len(list.options); n < len(titles) {
+				o.Title = titles[n]
 			}
-			err = add(o, ok)
-			return err == nil
+			return list.add(o, ok)
 		})
 	}
-	if err == nil && len(list) == 0 {
-		err = errors.New("gives nothing to choose from")
+	if list.err == nil && len(list.options) == 0 {
+		list.err = errors.New("gives nothing to choose from")
 	}
-	return list, err
+	return list.options, list.err
+}
+
+// optionList gathers options until there is something wrong with one.
+type optionList struct {
+	options []Option
+	err     error
+}
+
+// add reports whether it may go on. ok says that the option has a value.
+func (l *optionList) add(o Option, ok bool) bool {
+	switch {
+	case !ok || len(o.Value) > maxText:
+		l.err = errors.New("has a choice that is no short string")
+	case len(l.options) == MaxOptions:
+		l.err = fmt.Errorf("has more than %d choices", MaxOptions)
+	}
+	if o.Title == "" {
+		o.Title = o.Value
+	}
+	l.options = append(l.options, o)
+	return l.err == nil
+}
+
+// addTitled adds {const, title}.
+func (l *optionList) addTitled(item json.RawMessage) bool {
+	var o Option
+	ok := false
+	rawjson.Fields(item, func(key string, value json.RawMessage) bool {
+		switch key {
+		case "const":
+			o.Value, ok = rawjson.Text(value)
+		case "title":
+			o.Title = text(value)
+		}
+		return true
+	})
+	return l.add(o, ok)
 }
 
 func text(value json.RawMessage) string {
 	s, _ := rawjson.Text(value)
 	if len(s) > maxText {
-		s = s[:maxText]
+		s = strings.ToValidUTF8(s[:maxText], "")
 	}
 	return s
 }
