@@ -142,7 +142,7 @@ func (a *App) routes() error {
 func (a *App) mcpHandler() *mcpapi.Handler {
 	opts := mcpapi.Options{Actor: server.Actor, Logger: a.log}
 	if a.host != nil {
-		opts.Host, opts.Audit = a.host, a.host.Audit()
+		opts.Host, opts.Lists, opts.Reads, opts.Audit = a.host, a.host, a.host, a.host.Audit()
 	}
 	return mcpapi.NewHandler(opts)
 }

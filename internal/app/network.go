@@ -64,7 +64,9 @@ func (a *App) keys() (*apikey.Ring, error) {
 // new route is closed until somebody has thought about it.
 func mcpScope(pattern string) apikey.Scope {
 	switch pattern {
-	case "GET /v1/mcp/status", "GET /v1/mcp/servers", "GET /v1/mcp/tools", "POST /v1/mcp/execute":
+	case "GET /v1/mcp/status", "GET /v1/mcp/servers", "GET /v1/mcp/tools", "POST /v1/mcp/execute",
+		"GET /v1/mcp/resources", "GET /v1/mcp/resources/templates", "GET /v1/mcp/resources/read", "POST /v1/mcp/resources/read",
+		"GET /v1/mcp/prompts", "POST /v1/mcp/prompts/get", "POST /v1/mcp/complete":
 		return apikey.Tools
 	}
 	return apikey.Admin

@@ -75,7 +75,10 @@ func generated(t *testing.T) string {
 func TestScopesOfMCPRoutes(t *testing.T) {
 	want := map[string]apikey.Scope{
 		"GET /v1/mcp/status": apikey.Tools, "GET /v1/mcp/servers": apikey.Tools, "GET /v1/mcp/tools": apikey.Tools,
-		"POST /v1/mcp/execute": apikey.Tools,
+		"POST /v1/mcp/execute": apikey.Tools, "POST /v1/mcp/complete": apikey.Tools,
+		"GET /v1/mcp/resources": apikey.Tools, "GET /v1/mcp/resources/templates": apikey.Tools,
+		"GET /v1/mcp/resources/read": apikey.Tools, "POST /v1/mcp/resources/read": apikey.Tools,
+		"GET /v1/mcp/prompts": apikey.Tools, "POST /v1/mcp/prompts/get": apikey.Tools,
 		"POST /v1/mcp/approve": apikey.Admin, "GET /v1/mcp/audit": apikey.Admin, "DELETE /v1/mcp/audit": apikey.Admin,
 	}
 	for _, route := range mcpapi.NewHandler(mcpapi.Options{}).Routes() {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/toolserve/toolserve/mcphost"
 )
@@ -56,7 +55,7 @@ func (h *Handler) Execute(w http.ResponseWriter, r *http.Request) {
 	answer := executeBody{
 		Server: result.Server, Tool: result.Tool, ToolName: result.FullName,
 		Result: value, Content: value, Structured: result.Structured, IsError: result.IsError,
-		DurationMS: float64(result.Duration.Microseconds()) / 1000, Truncated: result.Truncated, Warnings: result.Warnings,
+		DurationMS: milliseconds(result.Duration), Truncated: result.Truncated, Warnings: result.Warnings,
 	}
 	if result.IsError {
 		answer.Error = &result.ErrorMessage
@@ -122,10 +121,9 @@ func readCall(body []byte) (mcphost.Call, error) {
 	if call.Tool == "" {
 		return call, badRequest("tool", "the call names no tool; give \"tool\"")
 	}
-	if seconds < 0 || seconds > 24*3600 {
-		return call, badRequest("timeout", "\"timeout\" must be from 0 to 86400 seconds")
+	if call.Timeout, err = timeoutOf(seconds); err != nil {
+		return call, err
 	}
-	call.Timeout = time.Duration(seconds * float64(time.Second))
 	call.Arguments = fields["arguments"]
 	return call, nil
 }

@@ -1,5 +1,5 @@
-// Package mcpapi answers /v1/mcp: the state of the MCP servers, their tools, the execution of a call,
-// approvals and the audit log. It decides nothing: the host it is given does.
+// Package mcpapi answers /v1/mcp: the state of the MCP servers, their tools, resources and prompts, the
+// execution of a call, approvals and the audit log. It decides nothing: the host it is given does.
 package mcpapi
 
 import (
@@ -33,6 +33,9 @@ type auditLog interface {
 type Options struct {
 	// Host runs the servers; nil means that MCP is off.
 	Host host
+	// Lists and Reads answer for resources and prompts; nil means that MCP is off.
+	Lists lister
+	Reads reader
 	// Audit is the log that the host writes; nil has no records.
 	Audit auditLog
 	// Actor names whose key a request came with, for the audit log; nil names nobody.
@@ -69,6 +72,13 @@ func (h *Handler) Routes() []Route {
 		{"GET /v1/mcp/status", http.HandlerFunc(h.Status)},
 		{"GET /v1/mcp/servers", http.HandlerFunc(h.Status)},
 		{"GET /v1/mcp/tools", http.HandlerFunc(h.Tools)},
+		{"GET /v1/mcp/resources", http.HandlerFunc(h.Resources)},
+		{"GET /v1/mcp/resources/templates", http.HandlerFunc(h.ResourceTemplates)},
+		{"GET /v1/mcp/resources/read", http.HandlerFunc(h.ReadResource)},
+		{"POST /v1/mcp/resources/read", http.HandlerFunc(h.ReadResource)},
+		{"GET /v1/mcp/prompts", http.HandlerFunc(h.Prompts)},
+		{"POST /v1/mcp/prompts/get", http.HandlerFunc(h.GetPrompt)},
+		{"POST /v1/mcp/complete", http.HandlerFunc(h.Complete)},
 		{"POST /v1/mcp/execute", http.HandlerFunc(h.Execute)},
 		{"POST /v1/mcp/approve", http.HandlerFunc(h.Approve)},
 		{"GET /v1/mcp/audit", http.HandlerFunc(h.AuditLog)},
