@@ -3,21 +3,12 @@ package mcphost
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
-	"github.com/modelcontextprotocol/go-sdk/mcp"
-
 	"github.com/toolserve/toolserve/audit"
-	"github.com/toolserve/toolserve/mcphost/content"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
-	"github.com/toolserve/toolserve/mcphost/internal/inbound"
-	"github.com/toolserve/toolserve/mcphost/internal/wire"
 	"github.com/toolserve/toolserve/policy"
 )
 
@@ -36,6 +27,9 @@ type Call struct {
 	Approved bool
 	// Timeout bounds the call; 0 is what the configuration says.
 	Timeout time.Duration
+	// OnProgress, unless nil, is told what the tool says of its progress: in order, and never after
+	// Execute returned. While it runs, the call waits, and of what comes meanwhile the newest is kept.
+	OnProgress func(Progress)
 	// Origin says which path the call took ("execute", "chat", "loop"), Actor whose key it was and
 	// Request which request it belongs to. They go into the audit log.
 	Origin, Actor, Request string
@@ -127,22 +121,6 @@ func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Re
 		record.Warnings = result.Warnings
 	}
 	return result, nil
-}
-
-// checkOutput holds a structured result against the tool's output schema and returns what is wrong with
-// it, or "". The result is good all the same: a model can make sense of what a program could not.
-func checkOutput(t *catalog.Tool, r *Result) string {
-	switch {
-	case t.OutputCheck == nil || r.IsError || r.Truncated && r.Structured == nil:
-		return ""
-	case r.Structured == nil:
-		return "the result has no structuredContent, which the tool's output schema promises"
-	}
-	misfit := t.OutputCheck.Validate(r.Structured)
-	if misfit == nil {
-		return ""
-	}
-	return "structuredContent does not fit the tool's output schema: " + misfit.Message
 }
 
 // Resolve returns the tool that a call would run, by the same names that Execute takes.
@@ -238,87 +216,3 @@ func (h *Host) arguments(t *catalog.Tool, raw json.RawMessage) (json.RawMessage,
 
 // refused is the error of a call that the policy did not let pass.
 func refused(t *catalog.Tool, d policy.Decision) *Error { return refusal(t.Server, t.Name, d) }
-
-// call runs a tool on the server, within its timeout.
-func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMessage, call *Call) (Result, *Error) {
-	l, e := s.current()
-	if e != nil {
-		e.Tool = t.Name
-		return Result{}, e
-	}
-	timeout := s.callTimeout(call.Timeout)
-	callCtx, asks := s.asks.Begin(ctx, inbound.Caller{
-		Tool: t.Name, Actor: call.Actor, Request: call.Request, Elicit: call.Elicit, OnLog: call.OnLog,
-	}, timeout, errTimeout)
-	defer asks.End()
-	callCtx, fail := context.WithCancelCause(callCtx)
-	defer fail(nil)
-	stop := context.AfterFunc(l.ctx, func() { fail(errLinkEnded) })
-	defer stop()
-
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-callCtx.Done():
-		return Result{}, s.callError(callCtx, l, t, timeout, callCtx.Err())
-	}
-	captureCtx, capture := wire.WithCapture(callCtx)
-	decoded, err := l.session.CallTool(captureCtx, &mcp.CallToolParams{Name: t.Name, Arguments: arguments})
-	raw := capture.Raw()
-	if err != nil && (raw == nil || callCtx.Err() != nil) {
-		return Result{}, s.callError(callCtx, l, t, timeout, err)
-	}
-	// The library may not know a kind of content that the server sent; its bytes are good all the same.
-	if raw == nil {
-		if raw, err = json.Marshal(decoded); err != nil {
-			return Result{}, s.callError(callCtx, l, t, timeout, err)
-		}
-	}
-	if content.Type(raw) == content.InputRequired {
-		return Result{}, errorf(ServerFailed, t.Server, t.Name, "the tool '%s' asks for more input while it runs, which is not supported here", t.Full)
-	}
-	result, err := content.Read(raw, s.host.opts.MaxResult)
-	if err != nil {
-		return Result{}, errorf(ServerFailed, t.Server, t.Name, "server '%s' answered '%s' with no result: %v", t.Server, t.Name, err)
-	}
-	return result, nil
-}
-
-var (
-	errTimeout   = errors.New("the call took too long")
-	errLinkEnded = errors.New("the connection ended")
-)
-
-// callError says what went wrong with a call that was sent, or waited to be.
-func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeout time.Duration, err error) *Error {
-	var e *Error
-	var protocol *jsonrpc.Error
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errTimeout):
-		e = errorf(TimedOut, t.Server, t.Name, "Tool call timed out after %gs: server '%s' did not answer '%s'", timeout.Seconds(), t.Server, t.Name)
-	case cause != nil && !errors.Is(cause, errLinkEnded):
-		e = errorf(Canceled, t.Server, t.Name, "the call of tool '%s' was given up by its caller", t.Full)
-	case cause == nil && errors.As(err, &protocol):
-		kind := ServerFailed
-		if protocol.Code == jsonrpc.CodeInvalidParams {
-			kind = BadArguments
-		}
-		e = errorf(kind, t.Server, t.Name, "server '%s' refused the call of '%s': %s (code %d)",
-			t.Server, t.Name, catalog.Cut(protocol.Message, 2000), protocol.Code)
-	default:
-		if errors.Is(cause, errLinkEnded) {
-			err = context.Cause(l.ctx)
-		}
-		if network := (*net.OpError)(nil); errors.As(err, &network) {
-			notify(s.broken)
-		}
-		reason := err
-		if !errors.As(err, new(changedError)) {
-			reason = s.explainEnd(l, err)
-		}
-		e = errorf(ServerFailed, t.Server, t.Name, "server '%s' failed during the call of '%s': %v", t.Server, t.Name, reason)
-	}
-	e.Message = s.host.redactor.Hide(e.Message)
-	e.Err = fmt.Errorf("call %s: %w", t.Full, err)
-	return e
-}

@@ -21,8 +21,10 @@ import (
 // link is one connection to a server: what carries the session and what ends with it.
 type link struct {
 	session *mcp.ClientSession
-	process *sandbox.Process // nil for a remote server
-	noise   *wire.NoiseLog   // nil for a remote server
+	// requests carries our calls past the session; nil where only the session can send.
+	requests *wire.Requests
+	process  *sandbox.Process // nil for a remote server
+	noise    *wire.NoiseLog   // nil for a remote server
 	// cancel ends every request that is under way on this link.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -51,7 +53,8 @@ func (s *server) connect(ctx context.Context, custom mcp.Transport) (*link, erro
 	var err error
 	switch {
 	case custom != nil:
-		err = s.handshake(l, wire.Tap{Transport: custom, Peer: s.asks})
+		l.requests = &wire.Requests{}
+		err = s.handshake(l, wire.Tap{Transport: custom, Requests: l.requests, Peer: s.asks})
 	case s.cfg().Transport == TransportStdio:
 		err = s.connectStdio(l)
 	default:
@@ -107,9 +110,11 @@ func (s *server) connectStdio(l *link) error {
 	l.process, l.noise = process, &wire.NoiseLog{Logger: logger}
 	// A server that neither answers nor ends would keep the library waiting for its output to close.
 	stop := context.AfterFunc(l.ctx, func() { process.Stop(s.host.ladder()) })
+	l.requests = &wire.Requests{}
 	err = s.handshake(l, &wire.Stdio{
+		Requests: l.requests, Peer: s.asks,
 		In: process.Stdin(), Out: process.Stdout(), DiscoverWait: cmp.Or(s.host.opts.DiscoverWait, 15*time.Second),
-		OnNoise: l.noise.Add, OnClose: process.CloseInput, Peer: s.asks,
+		OnNoise: l.noise.Add, OnClose: process.CloseInput,
 	})
 	if err == nil && stop() {
 		return nil
@@ -211,19 +216,22 @@ func (s *server) connectRemote(l *link) error {
 		Endpoint: cfg.URL, HTTPClient: client, MaxRetries: 2, MaxEventSize: wire.MaxLine,
 	}
 	// On the older transport all comes on one stream, and the answers go elsewhere: its tap answers.
-	sse := wire.Tap{Peer: s.asks, Transport: &mcp.SSEClientTransport{
+	requests := &wire.Requests{}
+	sse := wire.Tap{Requests: requests, Peer: s.asks, Transport: &mcp.SSEClientTransport{
 		Endpoint: cfg.URL, HTTPClient: wire.NewHTTPClient(cfg.URL, cfg.Headers, rules, nil), MaxEventSize: wire.MaxLine,
 	}}
 	switch cfg.Transport {
 	case TransportHTTP:
 		return s.handshake(l, streamable)
 	case TransportSSE:
+		l.requests = requests
 		return s.handshake(l, sse)
 	}
 	err := s.handshake(l, streamable)
 	if err == nil || l.ctx.Err() != nil {
 		return err
 	}
+	l.requests = requests
 	if sseErr := s.handshake(l, sse); sseErr != nil {
 		return fmt.Errorf("%w (and as SSE: %v)", err, sseErr)
 	}

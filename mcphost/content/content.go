@@ -89,13 +89,7 @@ func (r Result) Text() string {
 }
 
 func encodeText(s string) json.RawMessage {
-	var out strings.Builder
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	if enc.Encode(s) != nil {
-		return json.RawMessage("null")
-	}
-	return json.RawMessage(strings.TrimSuffix(out.String(), "\n"))
+	return rawjson.AppendText(make([]byte, 0, len(s)+len(s)/16+2), s)
 }
 
 // The types of a result, as its resultType says.

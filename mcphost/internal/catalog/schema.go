@@ -25,7 +25,7 @@ const (
 )
 
 // ReadArguments returns the JSON object that a call passes: an object, or a string that holds one as
-// models write it, or nothing. Keys given twice and deep nesting are refused.
+// models write it, or nothing. Keys given twice and deep nesting are refused. What it returns is one line.
 func ReadArguments(raw json.RawMessage) (json.RawMessage, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) > maxArguments {
@@ -47,7 +47,22 @@ func ReadArguments(raw json.RawMessage) (json.RawMessage, error) {
 	if raw[0] != '{' {
 		return nil, errors.New("not a JSON object")
 	}
-	return raw, nil
+	return oneLine(raw), nil
+}
+
+// oneLine returns JSON without line breaks, which can only be white space: over the pipes of a process a
+// message is a line.
+func oneLine(raw json.RawMessage) json.RawMessage {
+	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') < 0 {
+		return raw
+	}
+	raw = bytes.Clone(raw)
+	for i, c := range raw {
+		if c == '\n' || c == '\r' {
+			raw[i] = ' '
+		}
+	}
+	return raw
 }
 
 // SchemaCheck holds arguments or structured results against a tool's schema. It may be used by several

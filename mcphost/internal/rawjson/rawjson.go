@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // ErrDepth is the error of a text that nests too deep.
@@ -146,6 +147,41 @@ func Text(data []byte) (string, bool) {
 		return "", false
 	}
 	return text(data), true
+}
+
+// AppendText appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD.
+func AppendText(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for len(s) > 0 {
+		plain := 0
+		for plain < len(s) && s[plain] >= ' ' && s[plain] < utf8.RuneSelf && s[plain] != '"' && s[plain] != '\\' {
+			plain++
+		}
+		dst = append(dst, s[:plain]...)
+		if s = s[plain:]; s == "" {
+			break
+		}
+		size := 1
+		switch c := s[0]; {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c == '\n':
+			dst = append(dst, '\\', 'n')
+		case c == '\t':
+			dst = append(dst, '\\', 't')
+		case c == '\r':
+			dst = append(dst, '\\', 'r')
+		case c < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			var r rune
+			r, size = utf8.DecodeRuneInString(s)
+			dst = utf8.AppendRune(dst, r)
+		}
+		s = s[size:]
+	}
+	return append(dst, '"')
 }
 
 // text decodes a string with its quotes.

@@ -90,3 +90,18 @@ func FuzzFields(f *testing.F) {
 		}
 	})
 }
+
+func FuzzAppendText(f *testing.F) {
+	f.Add("a\"b\\c\n\r\t\x00\x1f\x7fé\u2028😀\xff")
+	f.Fuzz(func(t *testing.T, s string) {
+		data := AppendText([]byte("x"), s)[1:]
+		var got string
+		if err := json.Unmarshal(data, &got); err != nil {
+			t.Fatalf("%q becomes %s: %v", s, data, err)
+		}
+		var want string
+		if data, err := json.Marshal(s); err != nil || json.Unmarshal(data, &want) != nil || got != want {
+			t.Errorf("%q becomes %q, want %q", s, got, want)
+		}
+	})
+}

@@ -114,28 +114,31 @@ func findID(ends []byte) (jsonrpc.ID, bool) {
 
 var errNotMessage = errors.New("not a JSON-RPC message")
 
-// decodeLine reads a line as one message or as a batch of them.
-func decodeLine(line []byte) ([]jsonrpc.Message, error) {
+// eachMessage reads a line as one message or as a batch of them, and stops at the first error.
+func eachMessage(line []byte, yield func(envelope) error) error {
 	line = bytes.TrimSpace(line)
 	if len(line) == 0 || line[0] != '{' && line[0] != '[' || !json.Valid(line) {
-		return nil, errNotMessage
+		return errNotMessage
 	}
 	if !utf8.Valid(line) {
 		line = bytes.ToValidUTF8(line, []byte("\uFFFD"))
 	}
-	if line[0] == '{' {
-		msg, err := decodeMessage(line)
-		return []jsonrpc.Message{msg}, err
+	one := func(data []byte) error {
+		e, ok := readEnvelope(data)
+		if !ok {
+			return errNotMessage
+		}
+		return yield(e)
 	}
-	var msgs []jsonrpc.Message
+	if line[0] == '{' {
+		return one(line)
+	}
 	var err error
 	rawjson.Items(line, func(item json.RawMessage) bool {
-		var msg jsonrpc.Message
-		msg, err = decodeMessage(item)
-		msgs = append(msgs, msg)
+		err = one(item)
 		return err == nil
 	})
-	return msgs, err
+	return err
 }
 
 // envelope is a message with its parts as they were sent.
@@ -170,12 +173,8 @@ func readEnvelope(data []byte) (envelope, bool) {
 	return e, isObject && once && string(e.version) == `"2.0"`
 }
 
-// decodeMessage reads one message.
-func decodeMessage(data []byte) (jsonrpc.Message, error) {
-	e, ok := readEnvelope(data)
-	if !ok {
-		return nil, errNotMessage
-	}
+// message decodes what the library is to see.
+func (e envelope) message() (jsonrpc.Message, error) {
 	id, hasID := decodeID(e.id)
 	if e.method != nil {
 		method, ok := rawjson.Text(e.method)

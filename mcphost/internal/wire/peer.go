@@ -28,8 +28,6 @@ const (
 	refuseWait = time.Second
 )
 
-const notificationCancelled = "notifications/cancelled"
-
 // answering is the requests of a server that wait for their answer.
 type answering struct {
 	peer Peer // may be nil
@@ -46,7 +44,7 @@ func (a *answering) take(ctx context.Context, msg jsonrpc.Message, write func(co
 		return false
 	}
 	if !req.IsCall() {
-		if req.Method == notificationCancelled {
+		if req.Method == methodCancelled {
 			a.giveUp(req.Params)
 			return false
 		}

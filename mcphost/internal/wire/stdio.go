@@ -28,6 +28,8 @@ type Stdio struct {
 	DiscoverWait time.Duration
 	// OnNoise receives each line that is not a message, cut to 200 bytes. It must not block.
 	OnNoise func(line string)
+	// Requests are those of our own; nil has none.
+	Requests *Requests
 	// OnClose ends the server. It is called by every Close and must bear being called again.
 	OnClose func()
 	// Peer answers what the server asks; nil leaves that to the protocol library.
@@ -36,7 +38,9 @@ type Stdio struct {
 
 // Connect returns the connection; it never fails. What the server asks is answered until ctx ends.
 func (s *Stdio) Connect(ctx context.Context) (mcp.Connection, error) {
-	return &stdioConn{Stdio: s, ctx: ctx, asks: answering{peer: s.Peer}, lines: lineReader{r: s.Out, max: MaxLine}, writing: make(chan struct{}, 1)}, nil
+	c := &stdioConn{Stdio: s, ctx: ctx, asks: answering{peer: s.Peer}, lines: lineReader{r: s.Out, max: MaxLine}, outbox: newOutbox(s.In)}
+	s.Requests.bind(c)
+	return c, nil
 }
 
 type stdioConn struct {
@@ -44,8 +48,7 @@ type stdioConn struct {
 	ctx     context.Context // the connection's own
 	pending pending
 	asks    answering
-	// writing is held by the one that writes.
-	writing chan struct{}
+	outbox  *outbox
 
 	// lines and queue belong to Read, which is never called twice at a time.
 	lines lineReader
@@ -62,9 +65,17 @@ func (c *stdioConn) Close() error {
 	return nil
 }
 
-// Read returns the next message that is one: noise, answers nobody waits for and log messages are
-// dropped on the way.
+// Read returns the next message that is one and is for the library: answers to requests of our own, noise,
+// answers nobody waits for and log messages are dropped on the way.
 func (c *stdioConn) Read(ctx context.Context) (jsonrpc.Message, error) {
+	msg, err := c.read(ctx)
+	if err != nil {
+		c.Requests.end(err)
+	}
+	return msg, err
+}
+
+func (c *stdioConn) read(ctx context.Context) (jsonrpc.Message, error) {
 	for {
 		for len(c.queue) > 0 {
 			msg := c.queue[0]
@@ -96,14 +107,23 @@ func (c *stdioConn) Read(ctx context.Context) (jsonrpc.Message, error) {
 	}
 }
 
-// decode turns a line into messages in the queue.
+// decode hands the answers of a line to our own requests, and turns the rest into messages in the queue.
 func (c *stdioConn) decode(line []byte) {
-	msgs, err := decodeLine(line)
+	c.queue = c.queue[:0]
+	err := eachMessage(line, func(e envelope) error {
+		if c.Requests.take(e) {
+			return nil
+		}
+		msg, err := e.message()
+		if err == nil {
+			c.queue = append(c.queue, msg)
+		}
+		return err
+	})
 	if err != nil {
+		c.queue = c.queue[:0]
 		c.OnNoise(string(line[:min(len(line), 200)]))
-		return
 	}
-	c.queue = append(c.queue[:0], msgs...)
 }
 
 func (c *stdioConn) wanted(msg jsonrpc.Message) bool {
@@ -122,13 +142,17 @@ func (c *stdioConn) wanted(msg jsonrpc.Message) bool {
 // tooLong answers the request whose response was too long to keep, where its id can be found.
 func (c *stdioConn) tooLong(ends []byte) *jsonrpc.Response {
 	id, ok := findID(ends)
+	err := fmt.Errorf("the server's answer is longer than %d MiB", MaxLine>>20)
+	if ok && c.Requests.tooLong(id, err) {
+		return nil
+	}
 	if !ok || !c.pending.answered(&jsonrpc.Response{ID: id, Error: errTooLong}) {
 		c.OnNoise(fmt.Sprintf("a line longer than %d MiB was skipped", MaxLine>>20))
 		return nil
 	}
 	return &jsonrpc.Response{ID: id, Error: &jsonrpc.Error{
 		Code:    jsonrpc.CodeInternalError,
-		Message: fmt.Sprintf("the server's answer is longer than %d MiB", MaxLine>>20),
+		Message: err.Error(),
 	}}
 }
 
@@ -161,44 +185,37 @@ func (c *stdioConn) discoverUnanswered() *jsonrpc.Response {
 	}}
 }
 
-// Write sends a message. When ctx ends before the server took the first byte of it, the connection
-// stays good; after that the stream is broken and stays so.
+// Write puts a message in line to be sent. A server that does not read keeps nobody waiting: it waits,
+// until ctx ends, only where too much is in line already.
 func (c *stdioConn) Write(ctx context.Context, msg jsonrpc.Message) error {
+	if err := checkID(msg); err != nil {
+		return err
+	}
 	data, err := jsonrpc.EncodeMessage(msg)
 	if err != nil {
 		return err
 	}
-	select {
-	case c.writing <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	defer func() { <-c.writing }()
-
 	c.pending.add(ctx, msg)
-	if req, ok := msg.(*jsonrpc.Request); ok && req.Method == methodDiscover && c.DiscoverWait > 0 {
-		c.waitDiscover(c.DiscoverWait)
+	if req, ok := msg.(*jsonrpc.Request); ok && req.IsCall() {
+		c.Requests.learn(req)
+		if req.Method == methodDiscover && c.DiscoverWait > 0 {
+			c.waitDiscover(c.DiscoverWait)
+		}
 	}
-	interrupted := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		c.In.SetWriteDeadline(time.Now())
-		close(interrupted)
-	})
-	n, err := c.In.Write(append(data, '\n'))
-	if !stop() {
-		<-interrupted
-		c.In.SetWriteDeadline(time.Time{}) // it was meant for this write alone
+	if err := c.outbox.post(ctx, 0, append(data, '\n')); err != nil {
+		c.pending.drop(msg)
+		return err
 	}
-	if err == nil {
-		return nil
-	}
-	c.pending.drop(msg)
-	switch late := errors.Is(err, os.ErrDeadlineExceeded); {
-	case late && n > 0:
-		c.In.Close()
-		return fmt.Errorf("the server stopped reading its input: %w", err)
-	case late:
-		return context.Cause(ctx)
-	}
-	return err
+	return nil
 }
+
+func (c *stdioConn) post(ctx context.Context, msg outgoing) error {
+	return c.outbox.post(ctx, msg.id, msg.line())
+}
+
+func (c *stdioConn) withdraw(id int64) bool { return c.outbox.withdraw(id) }
+
+func (c *stdioConn) cancel(msg outgoing) { c.outbox.offer(msg.line()) }

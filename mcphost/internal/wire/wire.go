@@ -1,12 +1,15 @@
 // Package wire holds the connections under the MCP protocol library: one over the pipes of a child
 // process that survives whatever the child prints, and taps that keep the bytes of a result as the
-// server sent them.
+// server sent them. [Requests] sends requests of our own over the same connections, past the library:
+// tool calls, which have to be fast.
 package wire
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -104,9 +107,22 @@ func (p *pending) answered(resp *jsonrpc.Response) bool {
 	return ok
 }
 
-// Tap is a transport whose results can be captured, and whose server a [Peer] answers.
+// checkID refuses a request of the library whose id could be one of ours.
+func checkID(msg jsonrpc.Message) error {
+	if req, ok := msg.(*jsonrpc.Request); ok && req.IsCall() {
+		if id, ok := req.ID.Raw().(int64); ok && id >= firstID {
+			return errors.New("the connection has used up its request ids")
+		}
+	}
+	return nil
+}
+
+// Tap is a transport whose results can be captured, that takes requests of our own, and whose server a
+// [Peer] answers.
 type Tap struct {
 	Transport mcp.Transport
+	// Requests are those of our own; nil has none.
+	Requests *Requests
 	// Peer answers what the server asks; nil leaves that to the protocol library.
 	Peer Peer
 }
@@ -117,34 +133,82 @@ func (t Tap) Connect(ctx context.Context) (mcp.Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tapConn{Connection: conn, ctx: ctx, asks: answering{peer: t.Peer}}, nil
+	c := &tapConn{Connection: conn, requests: t.Requests, asks: answering{peer: t.Peer}}
+	c.ctx, c.stop = context.WithCancel(ctx)
+	t.Requests.bind(c)
+	return c, nil
 }
 
 type tapConn struct {
 	mcp.Connection
-	ctx     context.Context // the connection's own
-	pending pending
-	asks    answering
+	requests *Requests
+	pending  pending
+	ctx      context.Context // the connection's own; it ends with it
+	stop     context.CancelFunc
+	asks     answering
 }
 
+func (c *tapConn) Close() error {
+	c.stop()
+	return c.Connection.Close()
+}
+
+// Read returns the next message that is for the library.
 func (c *tapConn) Read(ctx context.Context) (jsonrpc.Message, error) {
 	for {
 		msg, err := c.Connection.Read(ctx)
-		if err == nil && c.asks.take(c.ctx, msg, c.Connection.Write) {
+		if err != nil {
+			c.requests.end(err)
+			return msg, err
+		}
+		if c.requests.takeMessage(msg) || c.asks.take(c.ctx, msg, c.Connection.Write) {
 			continue
 		}
-		if resp, ok := msg.(*jsonrpc.Response); ok && err == nil {
+		if resp, ok := msg.(*jsonrpc.Response); ok {
 			c.pending.answered(resp)
 		}
-		return msg, err
+		return msg, nil
 	}
 }
 
 func (c *tapConn) Write(ctx context.Context, msg jsonrpc.Message) error {
+	if err := checkID(msg); err != nil {
+		return err
+	}
 	c.pending.add(ctx, msg)
 	err := c.Connection.Write(ctx, msg)
 	if err != nil {
 		c.pending.drop(msg)
+	} else if req, ok := msg.(*jsonrpc.Request); ok && req.IsCall() {
+		c.requests.learn(req)
 	}
 	return err
+}
+
+func (c *tapConn) post(ctx context.Context, msg outgoing) error {
+	req := &jsonrpc.Request{Method: msg.method, Params: msg.params}
+	if msg.id != 0 {
+		var err error
+		if req.ID, err = jsonrpc.MakeID(float64(msg.id)); err != nil {
+			return err
+		}
+	}
+	err := c.Connection.Write(ctx, req)
+	if err != nil && ctx.Err() != nil && msg.id != 0 {
+		c.cancel(cancelled(ctx, msg.id)) // it may have been sent
+	}
+	return err
+}
+
+func (c *tapConn) withdraw(int64) bool { return false }
+
+// cancelWait is how long the word that nobody waits any more may take to be sent.
+const cancelWait = 5 * time.Second
+
+func (c *tapConn) cancel(msg outgoing) {
+	go func() {
+		ctx, cancel := context.WithTimeout(c.ctx, cancelWait)
+		defer cancel()
+		_ = c.post(ctx, msg) // who is not told works in vain, and no more
+	}()
 }

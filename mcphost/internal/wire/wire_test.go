@@ -39,6 +39,16 @@ func TestLineReader(t *testing.T) {
 	}
 }
 
+// decodeLine decodes a line for the library.
+func decodeLine(line string) (msgs []jsonrpc.Message, err error) {
+	err = eachMessage([]byte(line), func(e envelope) error {
+		msg, err := e.message()
+		msgs = append(msgs, msg)
+		return err
+	})
+	return msgs, err
+}
+
 func TestDecodeLine(t *testing.T) {
 	tests := []struct{ line, want string }{
 		{`{"jsonrpc":"2.0","id":1,"result":{"a":1}}`, `response 1 {"a":1} <nil>`},
@@ -61,7 +71,7 @@ func TestDecodeLine(t *testing.T) {
 		{`{"jsonrpc":"2.0","id":1,"method":7}`, "no message"},
 	}
 	for _, test := range tests {
-		msgs, err := decodeLine([]byte(test.line))
+		msgs, err := decodeLine(test.line)
 		got := "no message"
 		if err == nil {
 			var parts []string
@@ -85,7 +95,7 @@ func FuzzDecodeLine(f *testing.F) {
 	f.Add(`{"jsonrpc":"2.0","id":1,"result":{"a":1}}`)
 	f.Add(`[{"jsonrpc":"2.0","method":"x","params":{}}]`)
 	f.Fuzz(func(t *testing.T, line string) {
-		msgs, err := decodeLine([]byte(line))
+		msgs, err := decodeLine(line)
 		if err != nil {
 			return
 		}
@@ -151,21 +161,38 @@ func TestSilenceToDiscover(t *testing.T) {
 	}
 }
 
+// TestWriteToOneThatDoesNotRead fills the pipe of a server that reads nothing. Nobody is kept waiting for
+// ever, and once it reads it finds every message whole and in order.
 func TestWriteToOneThatDoesNotRead(t *testing.T) {
 	conn, in, _ := pipes(t)
-	big := request(t, 1, strings.Repeat("m", 1<<20))
-	ctx, cancel := context.WithCancel(t.Context())
-	written := make(chan error, 1)
-	go func() { written <- conn.Write(ctx, big) }()
-	if _, err := in.Read(make([]byte, 1)); err != nil {
+	big := strings.Repeat("m", maxQueued/4)
+	sent := 0
+	for ; ; sent++ {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		err := conn.Write(ctx, request(t, float64(sent+1), big))
+		cancel()
+		if err != nil {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("error is %v", err)
+			}
+			break
+		}
+		if sent > 100 {
+			t.Fatal("what a server does not read is kept without end")
+		}
+	}
+	lines := lineReader{r: in, max: MaxLine}
+	for i := range sent {
+		line, err := lines.next()
+		if err != nil || !strings.HasPrefix(string(line), fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,`, i+1)) || !strings.HasSuffix(string(line), `m"}`) {
+			t.Fatalf("message %d of %d is %.60q, %v", i+1, sent, line, err)
+		}
+	}
+	if err := conn.Write(t.Context(), request(t, 1000, "last")); err != nil {
 		t.Fatal(err)
 	}
-	cancel()
-	if err := <-written; err == nil || !strings.Contains(err.Error(), "stopped reading") {
-		t.Errorf("error is %v", err)
-	}
-	if err := conn.Write(t.Context(), request(t, 2, "x")); err == nil {
-		t.Error("a broken stream takes another message")
+	if line, err := lines.next(); err != nil || string(line) != `{"jsonrpc":"2.0","id":1000,"method":"last"}` {
+		t.Errorf("the server read %.80q, %v", line, err)
 	}
 }
 
@@ -174,7 +201,7 @@ func TestWriteThatNeverBegan(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 20 {
-		if err := conn.Write(gone, request(t, 1, "late")); err != nil && !errors.Is(err, context.Canceled) {
+		if err := conn.Write(gone, request(t, 1, "late")); !errors.Is(err, context.Canceled) {
 			t.Fatalf("error is %v", err)
 		}
 	}
@@ -183,9 +210,24 @@ func TestWriteThatNeverBegan(t *testing.T) {
 	}
 	buf := make([]byte, 64<<10)
 	n, err := in.Read(buf)
-	if err != nil || !strings.HasSuffix(string(buf[:n]), `"method":"next"}`+"\n") {
+	if err != nil || string(buf[:n]) != `{"jsonrpc":"2.0","id":2,"method":"next"}`+"\n" {
 		t.Errorf("the server read %q, %v", buf[:n], err)
 	}
+}
+
+func TestWriteToClosedInput(t *testing.T) {
+	conn, in, _ := pipes(t)
+	in.Close()
+	for range 100 {
+		if err := conn.Write(t.Context(), request(t, 1, "x")); err != nil {
+			if !errors.Is(err, ErrEnded) {
+				t.Errorf("error is %v", err)
+			}
+			return
+		}
+		time.Sleep(time.Millisecond) // the goroutine that finds out
+	}
+	t.Error("a server that closed its input is written to for ever")
 }
 
 func TestTappedEvents(t *testing.T) {

@@ -1,0 +1,174 @@
+package mcphost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/toolserve/toolserve/mcphost/content"
+	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/inbound"
+	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/mcphost/internal/wire"
+)
+
+// call runs a tool on the server, within its timeout.
+func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMessage, call *Call) (Result, *Error) {
+	l, e := s.current()
+	if e != nil {
+		e.Tool = t.Name
+		return Result{}, e
+	}
+	timeout := s.callTimeout(call.Timeout)
+	callCtx, asks := s.asks.Begin(ctx, inbound.Caller{
+		Tool: t.Name, Actor: call.Actor, Request: call.Request, Elicit: call.Elicit, OnLog: call.OnLog,
+	}, timeout, errTimeout)
+	defer asks.End()
+	callCtx, fail := context.WithCancelCause(callCtx)
+	defer fail(nil)
+	stop := context.AfterFunc(l.ctx, func() { fail(errLinkEnded) })
+	defer stop()
+
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-callCtx.Done():
+		return Result{}, s.callError(callCtx, l, t, timeout, callCtx.Err())
+	}
+	raw, err := l.callTool(callCtx, t.Name, arguments, call.OnProgress)
+	if err != nil {
+		return Result{}, s.callError(callCtx, l, t, timeout, err)
+	}
+	if content.Type(raw) == content.InputRequired {
+		return Result{}, errorf(ServerFailed, t.Server, t.Name, "the tool '%s' asks for more input while it runs, which is not supported here", t.Full)
+	}
+	result, err := content.Read(raw, s.host.opts.MaxResult)
+	if err != nil {
+		return Result{}, errorf(ServerFailed, t.Server, t.Name, "server '%s' answered '%s' with no result: %v", t.Server, t.Name, err)
+	}
+	return result, nil
+}
+
+// callTool sends the call and returns the result as the server sent it.
+func (l *link) callTool(ctx context.Context, name string, arguments json.RawMessage, onProgress func(Progress)) (json.RawMessage, error) {
+	if l.requests == nil {
+		return l.callByLibrary(ctx, name, arguments)
+	}
+	req := wire.Request{Method: "tools/call", Params: callParams(name, arguments)}
+	if onProgress != nil {
+		req.OnProgress = func(params json.RawMessage) {
+			if p, ok := readProgress(params); ok {
+				onProgress(p)
+			}
+		}
+	}
+	return l.requests.Do(ctx, req)
+}
+
+func callParams(name string, arguments json.RawMessage) json.RawMessage {
+	b := make([]byte, 0, len(name)+len(arguments)+32)
+	b = rawjson.AppendText(append(b, `{"name":`...), name)
+	b = append(append(b, `,"arguments":`...), arguments...)
+	return append(b, '}')
+}
+
+// callByLibrary has the protocol library make the call. It may not know a kind of content that the server
+// sent; its bytes are good all the same.
+func (l *link) callByLibrary(ctx context.Context, name string, arguments json.RawMessage) (json.RawMessage, error) {
+	captureCtx, capture := wire.WithCapture(ctx)
+	decoded, err := l.session.CallTool(captureCtx, &mcp.CallToolParams{Name: name, Arguments: arguments})
+	switch raw := capture.Raw(); {
+	case err != nil && (raw == nil || ctx.Err() != nil):
+		return nil, err
+	case raw != nil:
+		return raw, nil
+	}
+	return json.Marshal(decoded)
+}
+
+// Progress is what a tool says while it runs.
+type Progress struct {
+	// Progress grows with each one, towards Total where that is not 0.
+	Progress, Total float64
+	Message         string
+}
+
+// readProgress reads the params of a notification of progress.
+func readProgress(params json.RawMessage) (p Progress, ok bool) {
+	rawjson.Fields(params, func(key string, value json.RawMessage) bool {
+		switch key {
+		case "progress":
+			var err error
+			p.Progress, err = strconv.ParseFloat(string(value), 64)
+			ok = err == nil
+		case "total":
+			p.Total, _ = strconv.ParseFloat(string(value), 64)
+		case "message":
+			p.Message, _ = rawjson.Text(value)
+		}
+		return true
+	})
+	return p, ok
+}
+
+var (
+	errTimeout   = fmt.Errorf("the call took too long: %w", context.DeadlineExceeded)
+	errLinkEnded = errors.New("the connection ended")
+)
+
+// callError says what went wrong with a call that was sent, or waited to be.
+func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeout time.Duration, err error) *Error {
+	var e *Error
+	var protocol *jsonrpc.Error
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errTimeout):
+		e = errorf(TimedOut, t.Server, t.Name, "Tool call timed out after %gs: server '%s' did not answer '%s'", timeout.Seconds(), t.Server, t.Name)
+	case cause != nil && !errors.Is(cause, errLinkEnded):
+		e = errorf(Canceled, t.Server, t.Name, "the call of tool '%s' was given up by its caller", t.Full)
+	case cause == nil && errors.As(err, &protocol):
+		kind := ServerFailed
+		if protocol.Code == jsonrpc.CodeInvalidParams {
+			kind = BadArguments
+		}
+		e = errorf(kind, t.Server, t.Name, "server '%s' refused the call of '%s': %s (code %d)",
+			t.Server, t.Name, catalog.Cut(protocol.Message, 2000), protocol.Code)
+	default:
+		if errors.Is(cause, errLinkEnded) {
+			err = context.Cause(l.ctx)
+		}
+		if network := (*net.OpError)(nil); errors.As(err, &network) || errors.Is(err, wire.ErrEnded) {
+			notify(s.broken)
+		}
+		reason := err
+		if !errors.As(err, new(changedError)) {
+			reason = s.explainEnd(l, err)
+		}
+		e = errorf(ServerFailed, t.Server, t.Name, "server '%s' failed during the call of '%s': %v", t.Server, t.Name, reason)
+	}
+	e.Message = s.host.redactor.Hide(e.Message)
+	e.Err = fmt.Errorf("call %s: %w", t.Full, err)
+	return e
+}
+
+// checkOutput holds a structured result against the tool's output schema and returns what is wrong with
+// it, or "". The result is good all the same: a model can make sense of what a program could not.
+func checkOutput(t *catalog.Tool, r *Result) string {
+	switch {
+	case t.OutputCheck == nil || r.IsError || r.Truncated && r.Structured == nil:
+		return ""
+	case r.Structured == nil:
+		return "the result has no structuredContent, which the tool's output schema promises"
+	}
+	misfit := t.OutputCheck.Validate(r.Structured)
+	if misfit == nil {
+		return ""
+	}
+	return "structuredContent does not fit the tool's output schema: " + misfit.Message
+}
