@@ -1,12 +1,10 @@
 package wire
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -20,12 +18,6 @@ const (
 	firstID = 1 << 30
 	lastID  = 1<<31 - 1
 )
-
-// maxProgress bounds the notes of progress that wait for one caller to take them. The oldest give way.
-const maxProgress = 64
-
-// maxNote bounds one note of progress in bytes; a longer one is passed over.
-const maxNote = 16 << 10
 
 const (
 	methodProgress  = "notifications/progress"
@@ -84,56 +76,6 @@ func (m outgoing) line() []byte {
 	}
 	b = append(append(append(b, `"method":"`...), m.method...), `","params":`...)
 	return append(append(b, m.params...), "}\n"...)
-}
-
-// waiter is a caller that waits.
-type waiter struct {
-	signal chan struct{} // holds a token when there is something to take
-	listen bool          // for progress
-
-	mu       sync.Mutex
-	progress []json.RawMessage
-	result   json.RawMessage
-	err      error
-	done     bool
-}
-
-// wake puts a token into the signal. w.mu is held.
-func (w *waiter) wake() {
-	select {
-	case w.signal <- struct{}{}:
-	default:
-	}
-}
-
-func (w *waiter) finish(result json.RawMessage, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.done {
-		w.result, w.err, w.done = result, err, true
-		w.wake()
-	}
-}
-
-func (w *waiter) note(params json.RawMessage) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.done || !w.listen || len(params) > maxNote {
-		return
-	}
-	if len(w.progress) == maxProgress {
-		w.progress = append(w.progress[:0], w.progress[1:]...)
-	}
-	w.progress = append(w.progress, bytes.Clone(params)) // without the line around it
-	w.wake()
-}
-
-// take hands the notes over that came since it was last called, and reports whether the answer is there.
-func (w *waiter) take() (progress []json.RawMessage, done bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	progress, w.progress = w.progress, nil
-	return progress, w.done
 }
 
 // Do sends a request and returns its result as the server sent it. An error of the server is a
@@ -196,26 +138,6 @@ func (r *Requests) open(w *waiter, req Request) (sender, outgoing, error) {
 		token = id
 	}
 	return r.sender, outgoing{id, req.Method, withMeta(req.Params, r.meta, token)}, nil
-}
-
-// withMeta returns params with the members of meta, and a progress token unless it is 0, as "_meta".
-func withMeta(params, meta json.RawMessage, token int64) json.RawMessage {
-	if len(meta) == 0 && token == 0 {
-		return params
-	}
-	b := make([]byte, 0, len(params)+len(meta)+48)
-	b = append(append(b, `{"_meta":{`...), meta...)
-	if token != 0 {
-		if len(meta) > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(append(b, `"progressToken":`...), token, 10)
-	}
-	b = append(b, '}')
-	if rest := params[1:]; len(rest) > 1 {
-		return append(append(b, ','), rest...)
-	}
-	return append(b, '}')
 }
 
 func (r *Requests) close(id int64) {
@@ -365,42 +287,4 @@ func (r *Requests) tooLong(id jsonrpc.ID, err error) (ours bool) {
 		w.finish(nil, err)
 	}
 	return ours
-}
-
-// learn takes over what the library declares in a request of its own. The opening of the newest revision
-// counts for nothing: what follows it shows whether the server took it.
-func (r *Requests) learn(req *jsonrpc.Request) {
-	if r == nil || req.Method == methodDiscover {
-		return
-	}
-	var meta []byte
-	declares := false
-	rawjson.Fields(member(req.Params, "_meta"), func(key string, value json.RawMessage) bool {
-		if strings.HasPrefix(key, "io.modelcontextprotocol/") && key != "io.modelcontextprotocol/logLevel" {
-			declares = declares || key == "io.modelcontextprotocol/protocolVersion"
-			if len(meta) > 0 {
-				meta = append(meta, ',')
-			}
-			meta = append(strconv.AppendQuote(meta, key), ':')
-			meta = append(meta, value...)
-		}
-		return true
-	})
-	if !declares {
-		meta = nil
-	}
-	r.mu.Lock()
-	r.meta = meta
-	r.mu.Unlock()
-}
-
-// member returns a member of an object, or nil.
-func member(object json.RawMessage, key string) (found json.RawMessage) {
-	rawjson.Fields(object, func(k string, value json.RawMessage) bool {
-		if k == key {
-			found = value
-		}
-		return true
-	})
-	return found
 }
