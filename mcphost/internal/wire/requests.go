@@ -92,22 +92,20 @@ func (r *Requests) Do(ctx context.Context, req Request) (json.RawMessage, error)
 		return nil, err
 	}
 	for {
-		left := false
 		select {
 		case <-w.signal:
 		case <-ctx.Done():
-			left = true
+		}
+		if ctx.Err() != nil { // also where the answer has just come: who left is not there to take it
+			abandon(ctx, to, msg.id)
+			return nil, ctx.Err()
 		}
 		progress, done := w.take()
 		for _, params := range progress {
 			req.OnProgress(params)
 		}
-		switch {
-		case done:
+		if done {
 			return w.result, w.err
-		case left:
-			abandon(ctx, to, msg.id)
-			return nil, ctx.Err()
 		}
 	}
 }
