@@ -82,6 +82,7 @@ type Host struct {
 
 	index   atomic.Pointer[catalog.Index]
 	indexMu sync.Mutex // orders the building of indexes
+	changes changes
 
 	mu      sync.Mutex
 	ctx     context.Context // of the servers; nil until started
@@ -214,6 +215,7 @@ func (h *Host) record(r audit.Record) {
 
 // reindex names the tools of all servers anew.
 func (h *Host) reindex() {
+	defer h.changes.add(Versions{Tools: 1})
 	h.indexMu.Lock()
 	defer h.indexMu.Unlock()
 	var tools []*catalog.Tool

@@ -204,6 +204,7 @@ func (h *Host) lookAgain(before, in *setup) {
 		}
 	}
 	h.reindex()
+	h.changes.add(everything())
 }
 
 // is reports whether the server is in one of some states.

@@ -232,6 +232,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 	s.mu.Lock()
 	s.link = nil
 	s.mu.Unlock()
+	s.host.changes.add(everything())
 	s.shelf.Detach()
 	s.teardown(l, err)
 	return s.host.now().Sub(since), err
@@ -343,6 +344,7 @@ func (s *server) connected(l *link) {
 	c := s.catalog
 	s.state, s.reason, s.since = StateConnected, "", s.host.now()
 	s.mu.Unlock()
+	s.host.changes.add(everything())
 	s.settle()
 	s.logger.Info("MCP server connected", "tools", len(c.Tools))
 	s.host.record(audit.Record{Kind: audit.KindServer, Server: s.name, Success: true, Note: "connected"})
