@@ -216,3 +216,10 @@ func (h *Host) arguments(t *catalog.Tool, raw json.RawMessage) (json.RawMessage,
 
 // refused is the error of a call that the policy did not let pass.
 func refused(t *catalog.Tool, d policy.Decision) *Error { return refusal(t.Server, t.Name, d) }
+
+// has reports whether the server's own list holds a tool, offered or not.
+func (s *server) has(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.catalog.Tools, func(t *catalog.Tool) bool { return t.Name == name })
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -391,11 +390,4 @@ func (s *server) current() (*link, *Error) {
 		e.RetryAfter = max(s.retryAt.Sub(s.host.now()), time.Second)
 	}
 	return nil, e
-}
-
-// has reports whether the server's own list holds a tool, offered or not.
-func (s *server) has(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.catalog.Tools, func(t *catalog.Tool) bool { return t.Name == name })
 }
