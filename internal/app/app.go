@@ -54,6 +54,7 @@ type App struct {
 	server  *server.Server
 	host    *mcphost.Host // nil without an mcp.json
 	model   *model
+	sampler sampler
 	// closers end what was built, last first.
 	closers []func() error
 }
@@ -126,6 +127,7 @@ func (a *App) routes() error {
 	if err != nil {
 		return fmt.Errorf("model %s: %w", a.model.name, err)
 	}
+	a.sampler.use(a.model.name, generator.Generate)
 	openai.NewHandler(openai.Options{
 		Generator:   generator,
 		Model:       openai.Model{ID: a.model.name, Aliases: a.model.aliases, Created: time.Now(), ContextLength: a.model.engine.ContextSize()},

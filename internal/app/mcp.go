@@ -28,7 +28,7 @@ func (a *App) startHost(ctx context.Context) error {
 	redactor := cfg.AuditOptions().Redactor
 	redactor.AddSecrets(a.cfg.Network.APIKey)
 	a.secrets.use(redactor)
-	a.host, err = mcphost.New(cfg, mcphost.Options{Logger: a.log})
+	a.host, err = mcphost.New(cfg, mcphost.Options{Logger: a.log, Sampler: &a.sampler, Elicitation: true})
 	if err != nil {
 		return fmt.Errorf("--mcp-config %s: %w", tools.MCPConfig, err)
 	}

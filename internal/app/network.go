@@ -66,7 +66,7 @@ func mcpScope(pattern string) apikey.Scope {
 	switch pattern {
 	case "GET /v1/mcp/status", "GET /v1/mcp/servers", "GET /v1/mcp/tools", "POST /v1/mcp/execute",
 		"GET /v1/mcp/resources", "GET /v1/mcp/resources/templates", "GET /v1/mcp/resources/read", "POST /v1/mcp/resources/read",
-		"GET /v1/mcp/prompts", "POST /v1/mcp/prompts/get", "POST /v1/mcp/complete":
+		"GET /v1/mcp/prompts", "POST /v1/mcp/prompts/get", "POST /v1/mcp/complete", "POST /v1/mcp/elicitations/{id}":
 		return apikey.Tools
 	}
 	return apikey.Admin

@@ -79,7 +79,8 @@ func TestScopesOfMCPRoutes(t *testing.T) {
 		"GET /v1/mcp/resources": apikey.Tools, "GET /v1/mcp/resources/templates": apikey.Tools,
 		"GET /v1/mcp/resources/read": apikey.Tools, "POST /v1/mcp/resources/read": apikey.Tools,
 		"GET /v1/mcp/prompts": apikey.Tools, "POST /v1/mcp/prompts/get": apikey.Tools,
-		"POST /v1/mcp/approve": apikey.Admin, "GET /v1/mcp/audit": apikey.Admin, "DELETE /v1/mcp/audit": apikey.Admin,
+		"POST /v1/mcp/elicitations/{id}": apikey.Tools,
+		"POST /v1/mcp/approve":           apikey.Admin, "GET /v1/mcp/audit": apikey.Admin, "DELETE /v1/mcp/audit": apikey.Admin,
 	}
 	for _, route := range mcpapi.NewHandler(mcpapi.Options{}).Routes() {
 		if scope, ok := want[route.Pattern]; !ok || mcpScope(route.Pattern) != scope {

@@ -37,7 +37,7 @@ var imports = map[string][]string{
 	"internal/agent":      {"chat"},
 	"internal/sse":        {},
 	"internal/openai":     {"chat", "internal/sse"},
-	"internal/mcpapi":     {"chat", "mcphost", "audit"},
+	"internal/mcpapi":     {"chat", "mcphost", "audit", "internal/sse"},
 	"internal/server":     {"internal/openai", "internal/mcpapi"},
 	"internal/client":     {"chat", "internal/sse"},
 	"internal/bench":      {"chat", "internal/sse", "internal/client"},
@@ -54,6 +54,7 @@ var imports = map[string][]string{
 var spawners = []string{
 	"internal/engine", "mcphost", "internal/sandbox", "internal/server", "internal/app", "internal/cli",
 	"internal/bench",
+	"internal/mcpapi", // the writer of a call's events, so that a slow client holds up nobody else
 }
 
 // The limits. A file or function between soft and hard needs an entry in long with its reason.

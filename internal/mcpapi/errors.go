@@ -58,7 +58,16 @@ func statusOf(kind mcphost.Kind) (status int, errorType string) {
 
 // writeError answers with an error.
 func (h *Handler) writeError(w http.ResponseWriter, err error) {
-	status, body := http.StatusInternalServerError, errorBody{IsError: true}
+	status, body, retryAfter := describe(err)
+	if retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	h.write(w, status, body)
+}
+
+// describe is the status and the body of an error, and after how many seconds to try again, or 0.
+func describe(err error) (status int, body errorBody, retryAfter int) {
+	status, body = http.StatusInternalServerError, errorBody{IsError: true}
 	body.Error = errorObject{Message: err.Error(), Type: "server_error", Code: "internal_error"}
 	var request *requestError
 	var call *mcphost.Error
@@ -72,11 +81,11 @@ func (h *Handler) writeError(w http.ResponseWriter, err error) {
 		body.Error.Code, body.Error.Param = string(call.Kind), orNull(call.Param)
 		body.Server, body.Tool = call.Server, call.Tool
 		if call.RetryAfter > 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(call.RetryAfter.Seconds()))))
+			retryAfter = int(math.Ceil(call.RetryAfter.Seconds()))
 		}
 	}
 	body.Message, body.Result, body.Content = body.Error.Message, body.Error.Message, body.Error.Message
-	h.write(w, status, body)
+	return status, body, retryAfter
 }
 
 func orNull(s string) *string {

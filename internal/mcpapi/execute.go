@@ -26,7 +26,7 @@ type executeBody struct {
 	Warnings   []string        `json:"warnings,omitempty"`
 }
 
-// Execute runs one call.
+// Execute runs one call, with a stream of events where the client takes one.
 func (h *Handler) Execute(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.opts.MaxBody))
 	if err != nil {
@@ -46,11 +46,19 @@ func (h *Handler) Execute(w http.ResponseWriter, r *http.Request) {
 	if h.opts.Actor != nil {
 		call.Actor = h.opts.Actor(r)
 	}
+	if wantsEvents(r) {
+		h.stream(w, r, call)
+		return
+	}
 	result, err := h.opts.Host.Execute(r.Context(), call)
 	if err != nil {
 		h.writeError(w, err)
 		return
 	}
+	h.write(w, http.StatusOK, answerOf(result))
+}
+
+func answerOf(result mcphost.Result) executeBody {
 	value := result.Value()
 	answer := executeBody{
 		Server: result.Server, Tool: result.Tool, ToolName: result.FullName,
@@ -60,7 +68,7 @@ func (h *Handler) Execute(w http.ResponseWriter, r *http.Request) {
 	if result.IsError {
 		answer.Error = &result.ErrorMessage
 	}
-	h.write(w, http.StatusOK, answer)
+	return answer
 }
 
 // requestError is a body that is no call.

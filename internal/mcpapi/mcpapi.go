@@ -47,7 +47,10 @@ type Options struct {
 }
 
 // Handler answers the routes of /v1/mcp.
-type Handler struct{ opts Options }
+type Handler struct {
+	opts      Options
+	questions questions
+}
 
 // NewHandler returns a handler.
 func NewHandler(opts Options) *Handler {
@@ -80,18 +83,22 @@ func (h *Handler) Routes() []Route {
 		{"POST /v1/mcp/prompts/get", http.HandlerFunc(h.GetPrompt)},
 		{"POST /v1/mcp/complete", http.HandlerFunc(h.Complete)},
 		{"POST /v1/mcp/execute", http.HandlerFunc(h.Execute)},
+		{"POST /v1/mcp/elicitations/{id}", http.HandlerFunc(h.Answer)},
 		{"POST /v1/mcp/approve", http.HandlerFunc(h.Approve)},
 		{"GET /v1/mcp/audit", http.HandlerFunc(h.AuditLog)},
 		{"DELETE /v1/mcp/audit", http.HandlerFunc(h.ClearAuditLog)},
 	}
 }
 
+// unencodable is the body of the error for an answer that could not be encoded.
+const unencodable = `{"error":{"message":"the answer could not be encoded","type":"server_error","param":null,"code":"internal_error"},"is_error":true,"error_message":"the answer could not be encoded","status":500}`
+
 // write sends v as JSON.
 func (h *Handler) write(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		h.opts.Logger.Error("an answer could not be encoded", "error", err)
-		status, body = http.StatusInternalServerError, []byte(`{"error":{"message":"the answer could not be encoded","type":"server_error","param":null,"code":"internal_error"},"is_error":true,"error_message":"the answer could not be encoded"}`)
+		status, body = http.StatusInternalServerError, []byte(unencodable)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
