@@ -213,18 +213,35 @@ func (h *Host) missingPrompt(listing Listing[*Prompt], server, name string) (*Pr
 			return nil, down
 		}
 		i := slices.IndexFunc(listing.Servers, func(st ListStatus) bool { return st.Server == server })
-		if i >= 0 && listing.Servers[i].Supported && listing.Servers[i].Error != "" {
+		switch {
+		case i >= 0 && !listing.Servers[i].Supported:
+			return nil, withParam(errorf(Unknown, server, "", "server '%s' does not offer prompts", server), "name")
+		case i >= 0 && listing.Servers[i].Error != "":
 			own := strings.TrimPrefix(name, server+catalog.Separator)
 			return &Prompt{Server: server, Name: own, FullName: catalog.FullName(server, own, 0)}, nil
 		}
+		return nil, withParam(errorf(Unknown, server, "", "Prompt %s not found on the server '%s'%s",
+			screen.Quote(name), server, library.NearPrompt(listing.Items, name)), "name")
 	}
-	message := "Prompt " + screen.Quote(name) + " not found"
-	if server == "" {
-		message += " in any connected server"
-	} else {
-		message += " on the server '" + server + "'"
+	down := h.whoHad(func(s *library.Shelf) bool {
+		_, _, prompts := s.Known()
+		return slices.ContainsFunc(prompts.Items, func(p *Prompt) bool { return p.Name == name })
+	})
+	if down != nil {
+		return nil, down
 	}
-	return nil, withParam(errorf(Unknown, server, "", "%s%s", message, library.NearPrompt(listing.Items, name)), "name")
+	return nil, withParam(errorf(Unknown, "", "", "Prompt %s not found in any connected server%s",
+		screen.Quote(name), library.NearPrompt(listing.Items, name)), "name")
+}
+
+// whoHad returns why the first server is not connected whose last lists satisfy has, or nil.
+func (h *Host) whoHad(has func(*library.Shelf) bool) *Error {
+	for _, s := range h.all() {
+		if _, down := s.current(); down != nil && has(s.shelf) {
+			return down
+		}
+	}
+	return nil
 }
 
 func withParam(e *Error, param string) *Error {
@@ -254,6 +271,13 @@ func (h *Host) findResource(ctx context.Context, server, uri string) (*server, *
 	case 1:
 		return h.known(owners[0])
 	case 0:
+		down := h.whoHad(func(s *library.Shelf) bool {
+			resources, templates, _ := s.Known()
+			return len(library.Owners(resources.Items, templates.Items, uri)) > 0
+		})
+		if down != nil {
+			return nil, down
+		}
 		return nil, withParam(errorf(Unknown, "", "", "the resource %s is in no list of a connected server; give \"server\" to ask one all the same",
 			screen.Quote(uri)), "uri")
 	}

@@ -227,6 +227,9 @@ func TestGetPrompt(t *testing.T) {
 			t.Errorf("warnings are %q", got.Warnings)
 		}
 	}
+	if got, err := get("one", "one.only", nil); err != nil || got.Name != "one.only" || len(got.Messages) != 0 {
+		t.Errorf("a prompt without arguments gives %+v, %v", got, err)
+	}
 	for _, tc := range []struct {
 		server, name string
 		args         map[string]string
@@ -276,7 +279,7 @@ func TestServerWithoutThem(t *testing.T) {
 	_, err = h.ReadResource(t.Context(), ResourceRead{Server: "plain", URI: "a:b"})
 	wantKind(t, err, Unknown, "does not offer")
 	_, err = h.GetPrompt(t.Context(), PromptGet{Server: "plain", Name: "x"})
-	wantKind(t, err, Unknown, "not found")
+	wantKind(t, err, Unknown, "does not offer prompts")
 }
 
 func TestReadsAreLimited(t *testing.T) {

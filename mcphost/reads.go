@@ -117,23 +117,27 @@ type PromptMessage struct {
 func (h *Host) GetPrompt(ctx context.Context, req PromptGet) (PromptResult, error) {
 	var out PromptResult
 	in := inquiry{host: h, caller: req.Caller, what: "the prompt " + screen.Quote(req.Name), kind: BadArguments}
-	in.record = audit.Record{Server: req.Server, Tool: "prompts/get", Arguments: promptArguments(req.Name, req.Arguments)}
+	given := req.Arguments
+	if given == nil {
+		given = map[string]string{}
+	}
+	in.record = audit.Record{Server: req.Server, Tool: "prompts/get", Arguments: promptArguments(req.Name, given)}
 	err := in.run(func() *Error {
 		p, e := h.findPrompt(ctx, req.Server, req.Name)
 		if e != nil {
 			return e
 		}
 		s := h.server(p.Server)
-		in.record.Server, in.record.Arguments = p.Server, promptArguments(p.Name, req.Arguments)
+		in.record.Server, in.record.Arguments = p.Server, promptArguments(p.Name, given)
 		out.Server, out.Name, out.FullName = p.Server, p.Name, p.FullName
-		if out.Warnings, e = checkArguments(p, req.Arguments); e != nil {
+		if out.Warnings, e = checkArguments(p, given); e != nil {
 			return e
 		}
-		raw, e := in.ask(ctx, s, policy.Read{Server: s.name, Kind: policy.ReadPrompt, Name: p.Name, Arguments: encode(req.Arguments)},
+		raw, e := in.ask(ctx, s, policy.Read{Server: s.name, Kind: policy.ReadPrompt, Name: p.Name, Arguments: encode(given)},
 			func(caps *mcp.ServerCapabilities) bool { return caps.Prompts != nil },
 			func(ctx context.Context, session *mcp.ClientSession) (json.RawMessage, error) {
 				return library.Ask(ctx, func(ctx context.Context) (*mcp.GetPromptResult, error) {
-					return session.GetPrompt(ctx, &mcp.GetPromptParams{Name: p.Name, Arguments: req.Arguments})
+					return session.GetPrompt(ctx, &mcp.GetPromptParams{Name: p.Name, Arguments: given})
 				})
 			})
 		out.Duration = in.took
@@ -157,9 +161,6 @@ func (h *Host) GetPrompt(ctx context.Context, req PromptGet) (PromptResult, erro
 
 // promptArguments is what the audit log shows of a prompt's inquiry.
 func promptArguments(name string, arguments map[string]string) json.RawMessage {
-	if arguments == nil {
-		arguments = map[string]string{}
-	}
 	return encode(map[string]any{"name": name, "arguments": arguments})
 }
 
@@ -203,17 +204,18 @@ type CompletionRequest struct {
 func (h *Host) Complete(ctx context.Context, req CompletionRequest) (Completion, error) {
 	var out Completion
 	in := inquiry{host: h, caller: req.Caller, what: "completions of " + screen.Quote(req.Argument), kind: BadArguments}
-	in.record = audit.Record{Server: req.Server, Tool: "completion/complete"}
+	in.record = audit.Record{Server: req.Server, Tool: "completion/complete",
+		Arguments: encode(map[string]any{"prompt": req.Prompt, "template": req.Template, "argument": req.Argument, "value": req.Value})}
 	err := in.run(func() *Error {
 		params := &mcp.CompleteParams{Argument: mcp.CompleteParamsArgument{Name: req.Argument, Value: req.Value}}
 		if len(req.Known) > 0 {
 			params.Context = &mcp.CompleteContext{Arguments: req.Known}
 		}
 		s, read, e := h.completed(ctx, req, params)
-		in.record.Arguments = encode(map[string]any{"ref": params.Ref, "argument": params.Argument})
 		if e != nil {
 			return e
 		}
+		in.record.Arguments = encode(map[string]any{"ref": params.Ref, "argument": params.Argument})
 		read.Arguments = encode(map[string]string{req.Argument: req.Value})
 		raw, e := in.ask(ctx, s, read,
 			func(caps *mcp.ServerCapabilities) bool { return caps.Completions != nil },
