@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/policy"
 )
 
 // ConfigStatus is where the configuration in force came from. It encodes to JSON as GET /v1/mcp/status
@@ -151,6 +152,7 @@ func sameProcess(a, b ServerConfig) bool {
 		s.Timeout, s.ConnectTimeout, s.CallsPerMinute = 0, 0, 0
 		s.AllowedTools, s.BlockedTools, s.AutoApprove = nil, nil, nil
 		s.Trust = ""
+		s.Reads = policy.ReadRules{}
 		s.Roots = nil // see rootsChanged
 	}
 	return reflect.DeepEqual(a, b)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/toolserve/toolserve/policy/internal/argv"
 	"github.com/toolserve/toolserve/policy/internal/shape"
@@ -159,8 +160,8 @@ func (g *Gate) location(r *Read) (Code, string) {
 		return "", ""
 	}
 	data, err := json.Marshal(map[string]string{"uri": r.Name})
-	if err != nil {
-		return CodeBadArguments, r.what() + " is no URI"
+	if err != nil || !utf8.ValidString(r.Name) {
+		return CodeBadArguments, r.what() + " is no URI: not valid UTF-8"
 	}
 	a := &argumentCheck{gate: g, call: &Call{Server: r.Server, Tool: r.Name}, roots: g.rootsOf(r.Server)}
 	err = strictjson.Walk(data, strictjson.Limits{Bytes: g.rules.MaxArgumentBytes, Depth: 1}, func(n strictjson.Node) bool {

@@ -129,6 +129,8 @@ type ServerConfig struct {
 	LogLevel string
 	// CallsPerMinute limits the calls of this server; 0 means the general limit, -1 none.
 	CallsPerMinute int
+	// Reads say which of its resources and prompts may be read.
+	Reads policy.ReadRules
 	// Trust says what is done about changes of this server and its tools; "" means Security.Trust.
 	Trust trust.Mode
 	// Problem says why the entry cannot be used, or is nil. Such a server is listed as failed.

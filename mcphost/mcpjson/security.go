@@ -16,11 +16,11 @@ import (
 )
 
 func securityKeys() []string {
-	return []string{"allowed_commands", "extra_commands", "allowed_packages", "allowed_env", "allowed_hosts", "pins",
+	return append(readKeys(), "allowed_commands", "extra_commands", "allowed_packages", "allowed_env", "allowed_hosts", "pins",
 		"allowed_tools", "blocked_tools", "ask_tools", "high_risk", "allowed_high_risk_tools", "max_calls_per_minute",
 		"max_server_calls_per_minute", "max_total_calls_per_minute", "blocked_argument_patterns", "rules", "flow", "path_rules",
 		"path_arguments", "roots", "redact_keys", "audit_file", "audit_sync", "audit_max_bytes", "audit_max_files",
-		"sandbox", "trust", "new_tools", "screen", "lock_file"}
+		"sandbox", "trust", "new_tools", "screen", "lock_file", "max_reads_per_minute")
 }
 
 // security reads the security block. Unlike in a server's entry an error here fails the whole file:
@@ -34,6 +34,9 @@ func (p *configParser) security(block jsonc.Node) error {
 		known, err := p.launchRule(m)
 		if !known {
 			known, err = p.toolRule(m)
+		}
+		if !known {
+			known, err = readRule(&p.cfg.Security.Tools.Reads, m)
 		}
 		if !known {
 			known, err = p.recordRule(m)
@@ -93,6 +96,8 @@ func (p *configParser) toolRule(m jsonc.Member) (known bool, err error) {
 		rules.ServerCallsPerMinute, err = positiveInt(m.Value)
 	case "max_total_calls_per_minute":
 		rules.TotalCallsPerMinute, err = positiveInt(m.Value)
+	case "max_reads_per_minute":
+		rules.Reads.PerMinute, err = callsPerMinute(m.Value)
 	case "blocked_argument_patterns":
 		rules.BlockedArgPatterns, err = patterns(m.Value)
 	case "rules":
@@ -217,7 +222,7 @@ func (c *Config) ToolRules() policy.ToolRules {
 	for _, s := range c.Servers {
 		own := policy.ServerRules{
 			AllowedTools: s.AllowedTools, BlockedTools: s.BlockedTools, AutoApprove: s.AutoApprove,
-			Roots: s.Roots, CallsPerMinute: s.CallsPerMinute,
+			Roots: s.Roots, CallsPerMinute: s.CallsPerMinute, Reads: s.Reads,
 		}
 		if reflect.ValueOf(own).IsZero() {
 			continue

@@ -15,9 +15,9 @@ import (
 const maxServerName = 128
 
 func serverKeys() []string {
-	return []string{"command", "args", "env", "cwd", "envFile", "url", "headers", "type", "transport", "enabled",
+	return append(readKeys(), "command", "args", "env", "cwd", "envFile", "url", "headers", "type", "transport", "enabled",
 		"disabled", "timeout", "connect_timeout", "allowed_tools", "blocked_tools", "disabledTools", "autoApprove",
-		"skip_security_validation", "sandbox", "trust", "roots", "max_calls_per_minute", "sampling", "elicitation", "log_level"}
+		"skip_security_validation", "sandbox", "trust", "roots", "max_calls_per_minute", "sampling", "elicitation", "log_level")
 }
 
 // Offers reports whether the entry lets a tool of this name be listed and called. Names may be globs.
@@ -88,6 +88,9 @@ func (p *configParser) readEntry(e *entry, value jsonc.Node) error {
 		}
 		if !known {
 			known, err = p.asksKey(e, m)
+		}
+		if !known {
+			known, err = readRule(&e.Reads, m)
 		}
 		if m.Key == "sandbox" {
 			known, err = true, p.sandboxKey(e, m.Value)

@@ -57,6 +57,9 @@ func limitOf(limit int) int {
 	return limit
 }
 
+// isNull reports whether a list is null, which is what servers in Go send for an empty one.
+func isNull(value json.RawMessage) bool { return string(value) == "null" }
+
 // ParseRead reads the result of resources/read. Content beyond limit bytes is cut or left out; 0 means 4 MiB. mode says
 // whether texts are screened.
 func ParseRead(raw json.RawMessage, limit int, mode screen.Mode) (ReadAnswer, error) {
@@ -67,7 +70,7 @@ func ParseRead(raw json.RawMessage, limit int, mode screen.Mode) (ReadAnswer, er
 	rawjson.Fields(raw, func(key string, value json.RawMessage) bool {
 		switch key {
 		case "contents":
-			isList = rawjson.Items(value, func(item json.RawMessage) bool {
+			isList = isNull(value) || rawjson.Items(value, func(item json.RawMessage) bool {
 				if count++; count > maxContents {
 					a.Truncated = true
 					return false
@@ -192,7 +195,7 @@ func ParsePrompt(raw json.RawMessage, limit int, mode screen.Mode) (PromptAnswer
 			a.Description, _ = rawjson.Text(value)
 			a.Description = cutDescription(a.Description)
 		case "messages":
-			isList = rawjson.Items(value, func(item json.RawMessage) bool {
+			isList = isNull(value) || rawjson.Items(value, func(item json.RawMessage) bool {
 				bad = a.add(item, &rest)
 				return bad == nil && !a.Truncated
 			})
@@ -307,7 +310,7 @@ func ParseCompletion(raw json.RawMessage) (Completion, error) {
 	member := func(key string, value json.RawMessage) bool {
 		switch key {
 		case "values":
-			isList = rawjson.Items(value, each)
+			isList = isNull(value) || rawjson.Items(value, each)
 		case "total":
 			var total float64
 			if json.Unmarshal(value, &total) == nil && total >= 0 && total <= math.MaxInt32 {

@@ -107,7 +107,7 @@ func readPage(raw json.RawMessage, member string) (page, error) {
 	rawjson.Fields(raw, func(key string, value json.RawMessage) bool {
 		switch key {
 		case member:
-			isList = rawjson.Items(value, func(item json.RawMessage) bool {
+			isList = isNull(value) || rawjson.Items(value, func(item json.RawMessage) bool {
 				p.items = append(p.items, item)
 				return len(p.items) <= maxItems
 			})
