@@ -15,6 +15,7 @@ import (
 	"github.com/toolserve/toolserve/mcphost/content"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/inbound"
+	"github.com/toolserve/toolserve/mcphost/internal/mrtr"
 	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 )
@@ -36,18 +37,18 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 	stop := context.AfterFunc(l.ctx, func() { fail(errLinkEnded) })
 	defer stop()
 
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-callCtx.Done():
-		return Result{}, s.callError(callCtx, l, t, timeout, callCtx.Err())
-	}
-	raw, err := l.callTool(callCtx, t.Name, arguments, call.OnProgress)
+	exchange := mrtr.Exchange{Answer: s.asks.Answer, Send: func(ctx context.Context, params json.RawMessage) (json.RawMessage, error) {
+		select {
+		case s.slots <- struct{}{}:
+			defer func() { <-s.slots }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		return l.callTool(ctx, t.Name, arguments, params, call.OnProgress)
+	}}
+	raw, err := exchange.Do(callCtx, callParams(t.Name, arguments))
 	if err != nil {
 		return Result{}, s.callError(callCtx, l, t, timeout, err)
-	}
-	if content.Type(raw) == content.InputRequired {
-		return Result{}, errorf(ServerFailed, t.Server, t.Name, "the tool '%s' asks for more input while it runs, which is not supported here", t.Full)
 	}
 	result, err := content.Read(raw, s.host.opts.MaxResult)
 	if err != nil {
@@ -57,11 +58,15 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 }
 
 // callTool sends the call and returns the result as the server sent it.
-func (l *link) callTool(ctx context.Context, name string, arguments json.RawMessage, onProgress func(Progress)) (json.RawMessage, error) {
+func (l *link) callTool(ctx context.Context, name string, arguments, params json.RawMessage, onProgress func(Progress)) (json.RawMessage, error) {
 	if l.requests == nil {
-		return l.callByLibrary(ctx, name, arguments)
+		raw, err := l.callByLibrary(ctx, name, arguments)
+		if err == nil && content.Type(raw) == content.InputRequired {
+			return nil, errors.New("the tool asks for more input while it runs, which is not supported over this transport")
+		}
+		return raw, err
 	}
-	req := wire.Request{Method: "tools/call", Params: callParams(name, arguments)}
+	req := wire.Request{Method: "tools/call", Params: params}
 	if onProgress != nil {
 		req.OnProgress = func(params json.RawMessage) {
 			if p, ok := readProgress(params); ok {
@@ -127,11 +132,14 @@ var (
 func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeout time.Duration, err error) *Error {
 	var e *Error
 	var protocol *jsonrpc.Error
+	var unanswered *mrtr.UnansweredError
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errTimeout):
 		e = errorf(TimedOut, t.Server, t.Name, "Tool call timed out after %gs: server '%s' did not answer '%s'", timeout.Seconds(), t.Server, t.Name)
 	case cause != nil && !errors.Is(cause, errLinkEnded):
 		e = errorf(Canceled, t.Server, t.Name, "the call of tool '%s' was given up by its caller", t.Full)
+	case cause == nil && errors.As(err, &unanswered):
+		e = errorf(NeedsInput, t.Server, t.Name, "Tool '%s' cannot go on: %v", t.Full, unanswered)
 	case cause == nil && errors.As(err, &protocol):
 		kind := ServerFailed
 		if protocol.Code == jsonrpc.CodeInvalidParams {

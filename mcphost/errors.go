@@ -14,6 +14,7 @@ const (
 	PolicyDenied  Kind = "policy_denied"   // 403: a rule forbids the call
 	Unknown       Kind = "not_found"       // 404: no such server or tool
 	NeedsApproval Kind = "needs_approval"  // 409: a person has to agree first
+	NeedsInput    Kind = "needs_input"     // 409: the tool asks for something that nobody here can tell it
 	RateLimited   Kind = "rate_limited"    // 429: too many calls; see RetryAfter
 	ServerFailed  Kind = "server_failed"   // 502: the server broke during the call
 	NotConnected  Kind = "not_connected"   // 503: the server is not there now

@@ -42,6 +42,8 @@ func statusOf(kind mcphost.Kind) (status int, errorType string) {
 		return http.StatusNotFound, "invalid_request_error"
 	case mcphost.NeedsApproval:
 		return http.StatusConflict, "permission_error"
+	case mcphost.NeedsInput:
+		return http.StatusConflict, "invalid_request_error"
 	case mcphost.RateLimited:
 		return http.StatusTooManyRequests, "rate_limit_error"
 	case mcphost.ServerFailed:

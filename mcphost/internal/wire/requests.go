@@ -96,11 +96,13 @@ func (r *Requests) Do(ctx context.Context, req Request) (json.RawMessage, error)
 		case <-w.signal:
 		case <-ctx.Done():
 		}
+		progress, done := w.take()
 		if ctx.Err() != nil { // also where the answer has just come: who left is not there to take it
-			abandon(ctx, to, msg.id)
+			if !done {
+				abandon(ctx, to, msg.id)
+			}
 			return nil, ctx.Err()
 		}
-		progress, done := w.take()
 		for _, params := range progress {
 			req.OnProgress(params)
 		}
