@@ -54,6 +54,8 @@ type Message struct {
 	ToolCalls []ToolCall
 	// ToolCallID names the call that a tool message answers.
 	ToolCallID string
+	// Items are the steps that were taken for an assistant message, where the client sent them back.
+	Items []Item
 }
 
 // Text returns the text parts joined without a separator.
@@ -89,6 +91,8 @@ type Tool struct {
 	// Parameters is a JSON Schema of type object, byte for byte as the client sent it: its key order
 	// reaches the prompt. Empty means a function without parameters.
 	Parameters json.RawMessage
+	// Defer keeps the tool out of the prompt until the model searches for it.
+	Defer bool
 	// Strict asks for arguments that are guaranteed to fit Parameters.
 	Strict bool
 	// Function is the OpenAI function object as it was sent, or nil for a tool that came another way.
@@ -116,6 +120,8 @@ type ToolChoice struct {
 	Mode ToolChoiceMode
 	// Name is the function that ToolNamed forces.
 	Name string
+	// Server, when set, is the label of the [ToolServer] whose tool Name is; an empty Name is any of them.
+	Server string
 }
 
 // Sampling says how the next token is drawn from the model's distribution. The zero value is greedy:
@@ -162,6 +168,10 @@ type Request struct {
 	Prompt     string
 	Tools      []Tool
 	ToolChoice ToolChoice
+	// ToolServers are the MCP servers whose tools are run here.
+	ToolServers []ToolServer
+	// MaxToolCalls bounds the calls of their tools while this request is answered; 0 sets no bound.
+	MaxToolCalls int
 	// SingleToolCall is parallel_tool_calls:false, at most one call in the answer.
 	SingleToolCall bool
 	Sampling       Sampling

@@ -13,8 +13,10 @@ const (
 	KindInvalid
 	// KindBusy means that too much is asked of the model right now.
 	KindBusy
-	// KindUnavailable means that there is no model to answer: it is going away, or is broken for good.
+	// KindUnavailable means that there is no model to answer, or that a server it needs is not there now.
 	KindUnavailable
+	// KindForbidden means that this caller may not ask for that.
+	KindForbidden
 )
 
 // Error is a failed generation in terms that every API can hand on to its client.

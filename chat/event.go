@@ -21,6 +21,10 @@ const (
 	Warning
 	// Finish ends the generation with Reason and Usage. Nothing follows it.
 	Finish
+	// ItemStart says that Item has begun, ItemEnd that it is complete. An item may end without having
+	// started.
+	ItemStart
+	ItemEnd
 )
 
 // FinishReason says why a generation ended, in OpenAI's words.
@@ -47,6 +51,8 @@ type Event struct {
 	Logprobs []Logprob
 	Reason   FinishReason
 	Usage    Usage
+	// Item comes with ItemStart and ItemEnd. It is not changed afterwards.
+	Item *Item
 }
 
 // Usage counts the tokens of a generation.

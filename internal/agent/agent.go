@@ -42,6 +42,9 @@ type Gate interface {
 // Verdict is a gate's decision on one call.
 type Verdict struct {
 	Allowed bool
+	// Deferred leaves the call to whoever ranges over the run: it is neither run nor refused. The other
+	// calls of its turn are still run, and then the run ends with StopDeferred.
+	Deferred bool
 	// Reason tells the model why the call was refused. Empty is a plain refusal.
 	Reason string
 }
@@ -87,6 +90,9 @@ type Options struct {
 	MaxRepeats int
 	// MaxCalls bounds the calls of one turn; the calls beyond it are refused.
 	MaxCalls int
+	// MaxTotalCalls bounds the calls of one run that the gate is asked about. Those beyond it are refused,
+	// and then the model is asked for its answer with the tools hidden. 0 is no bound.
+	MaxTotalCalls int
 	// MaxResultBytes bounds the text of one result that goes to the model.
 	MaxResultBytes int
 }
@@ -122,6 +128,8 @@ const (
 	ModelEvent
 	// CallStart announces Call, complete and not yet judged or approved.
 	CallStart
+	// CallRun says that Call was approved and runs, or soon will.
+	CallRun
 	// CallEnd carries Call with its Outcome and Result.
 	CallEnd
 	// Finish ends the run with Stop and the Usage of all its turns. Nothing follows it.
@@ -143,6 +151,8 @@ const (
 	Rejected Outcome = "rejected"
 	// Cancelled means that the run ended before the call had a result.
 	Cancelled Outcome = "cancelled"
+	// Deferred means that the gate left the call to whoever ranges over the run. It has no result.
+	Deferred Outcome = "deferred"
 )
 
 // Stop says why a run ended.
@@ -158,6 +168,11 @@ const (
 	StopRounds Stop = "rounds"
 	// StopRepeats means that the model kept repeating a call; the answer was written without tools.
 	StopRepeats Stop = "repeats"
+	// StopCalls means that MaxTotalCalls was used up; the answer was written without tools.
+	StopCalls Stop = "calls"
+	// StopDeferred means that the gate deferred calls: the last turn in the request's messages has calls
+	// without a tool message.
+	StopDeferred Stop = "deferred"
 )
 
 // Event is one step of a run. Which fields are set depends on Kind; Round always is.
@@ -177,14 +192,18 @@ type Event struct {
 
 // Run lets the model answer the conversation in req and yields each step. It appends the turns of the
 // model and the results of its calls to req.Messages and changes nothing else in req. However the run
-// ends, also when the range is left, each tool call in req.Messages has its tool message after it, so
-// that the conversation can go on.
+// ends, also when the range is left, each tool call in req.Messages that was not deferred has its tool
+// message after it, so that the conversation can go on.
+//
+// Where the last turn of the assistant in req has calls that no tool message answers, the run begins with
+// them, as if the model had just made them: that is how a run goes on whose calls were deferred. Whoever
+// ranges may append to req.Tools between two events; the model sees them from its next turn on.
 //
 // A tool choice of required or named holds for the first turn; from the second on the model decides.
 // The error, which comes last, is the model's, the gate's or the cause of ctx being done.
 func (l *Loop) Run(ctx context.Context, req *chat.Request) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		r := &run{opts: l.opts, req: req, yield: yield, choice: req.ToolChoice, tools: toolNames(req.Tools)}
+		r := &run{opts: l.opts, req: req, yield: yield, choice: req.ToolChoice}
 		if err := r.loop(ctx); err != nil && !errors.Is(err, errLeft) {
 			yield(Event{Round: r.round}, err)
 		}

@@ -26,28 +26,54 @@ type answer struct {
 	elapsed time.Duration
 }
 
-// answerCalls appends the model's turn and one tool message for each of its calls. The messages are
-// there however it ends; a call that was not reached says so.
-func (r *run) answerCalls(ctx context.Context, message chat.Message) error {
-	calls := slices.Clone(message.ToolCalls)
-	message.ToolCalls = historyCalls(calls)
-	r.req.Messages = append(r.req.Messages, message)
+// answerCalls puts one tool message for each call of a turn behind it that has none. The messages are
+// there however it ends; a call that was not reached says so. Calls that the gate defers get none.
+func (r *run) answerCalls(ctx context.Context, turn int) error {
+	given := r.answers(turn)
+	var calls []chat.ToolCall
+	for _, call := range r.req.Messages[turn].ToolCalls {
+		if _, ok := given[call.ID]; !ok {
+			calls = append(calls, call)
+		}
+	}
+	r.req.Messages[turn].ToolCalls = historyCalls(r.req.Messages[turn].ToolCalls)
 	results := make([]Result, len(calls))
 	for i := range results {
 		results[i] = failure("The call was not run: the run was ended first.")
 	}
+	left := map[int]bool{} // the deferred ones
 	defer func() {
 		for i, call := range calls {
-			r.req.Messages = append(r.req.Messages, chat.Message{
-				Role: chat.RoleTool, Name: call.Name, ToolCallID: call.ID, Content: results[i].Content,
-			})
+			if !left[i] {
+				given[call.ID] = chat.Message{
+					Role: chat.RoleTool, Name: call.Name, ToolCallID: call.ID, Content: results[i].Content,
+				}
+			}
 		}
+		r.putAnswers(turn, given)
 	}()
-	approved, err := r.admit(ctx, calls, results)
+	approved, err := r.admit(ctx, calls, results, left)
 	if err != nil {
 		return err
 	}
+	r.deferred = len(left) > 0
 	return r.execute(ctx, calls, approved, results)
+}
+
+// putAnswers puts the tool messages behind a turn, in the order of its calls, in place of those that are
+// there.
+func (r *run) putAnswers(turn int, answers map[string]chat.Message) {
+	rest := r.req.Messages[turn+1:]
+	for len(rest) > 0 && rest[0].Role == chat.RoleTool {
+		rest = rest[1:]
+	}
+	messages := slices.Clone(r.req.Messages[:turn+1])
+	for _, call := range r.req.Messages[turn].ToolCalls {
+		if m, ok := answers[call.ID]; ok {
+			messages = append(messages, m)
+		}
+	}
+	r.req.Messages = append(messages, rest...)
 }
 
 // historyCalls returns the calls as the history keeps them: arguments that are no JSON object would
@@ -63,8 +89,8 @@ func historyCalls(calls []chat.ToolCall) []chat.ToolCall {
 }
 
 // admit judges each call and asks the gate about it, in order, and returns the indexes of those that
-// may run. The others have their result.
-func (r *run) admit(ctx context.Context, calls []chat.ToolCall, results []Result) ([]int, error) {
+// may run. Those that the gate defers are noted in left; the others have their result.
+func (r *run) admit(ctx context.Context, calls []chat.ToolCall, results []Result, left map[int]bool) ([]int, error) {
 	var approved []int
 	for i, call := range calls {
 		if err := ctx.Err(); err != nil {
@@ -77,12 +103,23 @@ func (r *run) admit(ctx context.Context, calls []chat.ToolCall, results []Result
 		if err != nil {
 			return nil, err
 		}
-		if outcome == "" {
+		end := Event{Kind: CallEnd, Call: call, Outcome: outcome}
+		switch outcome {
+		case "":
 			approved = append(approved, i)
 			continue
+		case Deferred:
+			left[i] = true
+		default:
+			results[i] = failure(reason)
+			end.Result = results[i]
 		}
-		results[i] = failure(reason)
-		if err := r.emit(Event{Kind: CallEnd, Call: call, Outcome: outcome, Result: results[i]}); err != nil {
+		if err := r.emit(end); err != nil {
+			return nil, err
+		}
+	}
+	for _, i := range approved {
+		if err := r.emit(Event{Kind: CallRun, Call: calls[i]}); err != nil {
 			return nil, err
 		}
 	}
@@ -94,6 +131,10 @@ func (r *run) judge(ctx context.Context, index int, call chat.ToolCall) (Outcome
 	if reason := r.unfit(index, call); reason != "" {
 		return Rejected, reason, nil
 	}
+	if r.calls++; r.opts.MaxTotalCalls > 0 && r.calls > r.opts.MaxTotalCalls {
+		r.stop = StopCalls
+		return Rejected, fmt.Sprintf("At most %d tools can be called for this answer. Give it with what is known.", r.opts.MaxTotalCalls), nil
+	}
 	if r.opts.Gate == nil {
 		return "", "", nil
 	}
@@ -101,6 +142,8 @@ func (r *run) judge(ctx context.Context, index int, call chat.ToolCall) (Outcome
 	switch {
 	case err != nil:
 		return "", "", err
+	case verdict.Deferred:
+		return Deferred, "", nil
 	case verdict.Allowed:
 		return "", "", nil
 	case verdict.Reason == "":
@@ -122,7 +165,7 @@ func (r *run) unfit(index int, call chat.ToolCall) string {
 	switch {
 	case r.opts.Tools == nil:
 		return "No tools can be called in this conversation."
-	case !r.tools[call.Name]:
+	case !slices.ContainsFunc(r.req.Tools, func(t chat.Tool) bool { return t.Name == call.Name }):
 		return r.unknownTool(call.Name)
 	}
 	if err := checkArguments(call.Arguments); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/toolserve/toolserve/chat"
@@ -17,8 +18,6 @@ type run struct {
 	opts  Options
 	req   *chat.Request
 	yield func(Event, error) bool
-	// tools are the names that the model may call.
-	tools map[string]bool
 	// choice is the tool choice of the coming turn.
 	choice chat.ToolChoice
 	round  int
@@ -26,14 +25,9 @@ type run struct {
 	// stop is set when no more tools may be called, and says why.
 	stop  Stop
 	usage chat.Usage
-}
-
-func toolNames(tools []chat.Tool) map[string]bool {
-	names := make(map[string]bool, len(tools))
-	for _, t := range tools {
-		names[t.Name] = true
-	}
-	return names
+	// calls counts those that the gate was asked about, and deferred says that it left one of them open.
+	calls    int
+	deferred bool
 }
 
 // emit yields one event and reports errLeft when the consumer wants no more.
@@ -46,6 +40,9 @@ func (r *run) emit(e Event) error {
 }
 
 func (r *run) loop(ctx context.Context) error {
+	if done, err := r.resume(ctx); done || err != nil {
+		return err
+	}
 	for r.round = 1; ; r.round++ {
 		if r.round > r.opts.MaxRounds && r.stop == "" {
 			r.stop = StopRounds
@@ -58,11 +55,58 @@ func (r *run) loop(ctx context.Context) error {
 		if len(turn.message.ToolCalls) == 0 || r.stop != "" {
 			return r.finish(turn)
 		}
-		if err := r.answerCalls(ctx, turn.message); err != nil {
+		r.req.Messages = append(r.req.Messages, turn.message)
+		if err := r.answerCalls(ctx, len(r.req.Messages)-1); err != nil {
 			return err
+		}
+		if r.deferred {
+			return r.emit(Event{Kind: Finish, Stop: StopDeferred, Usage: r.usage})
 		}
 		r.choice = chat.ToolChoice{Mode: chat.ToolAuto}
 	}
+}
+
+// resume answers the open calls of the last turn in the request, and reports whether the run ends with
+// that.
+func (r *run) resume(ctx context.Context) (done bool, err error) {
+	last := len(r.req.Messages) - 1
+	for last >= 0 && r.req.Messages[last].Role != chat.RoleAssistant {
+		last--
+	}
+	if last < 0 || !r.open(last) {
+		return false, nil
+	}
+	if r.choice.Mode != chat.ToolNone {
+		r.choice = chat.ToolChoice{Mode: chat.ToolAuto}
+	}
+	if err := r.answerCalls(ctx, last); err != nil {
+		return true, err
+	}
+	if r.deferred {
+		return true, r.emit(Event{Kind: Finish, Stop: StopDeferred, Usage: r.usage})
+	}
+	return false, nil
+}
+
+// open reports whether a call of the turn at a place in the messages has no tool message.
+func (r *run) open(turn int) bool {
+	answers := r.answers(turn)
+	return slices.ContainsFunc(r.req.Messages[turn].ToolCalls, func(call chat.ToolCall) bool {
+		_, ok := answers[call.ID]
+		return !ok
+	})
+}
+
+// answers returns the tool messages right behind a turn, by the id of their call.
+func (r *run) answers(turn int) map[string]chat.Message {
+	answers := map[string]chat.Message{}
+	for _, m := range r.req.Messages[turn+1:] {
+		if m.Role != chat.RoleTool {
+			break
+		}
+		answers[m.ToolCallID] = m
+	}
+	return answers
 }
 
 // keepPartial puts what the model had said before it was interrupted into the history. Its calls are
@@ -169,7 +213,7 @@ func (c *collector) add(e chat.Event) {
 		}
 	case chat.CallEnd:
 		if call := c.call(e.Index); call != nil {
-			call.closed = true
+			call.closed = !e.Incomplete
 		}
 	case chat.Finish:
 		c.reason, c.usage = e.Reason, e.Usage

@@ -13,6 +13,7 @@ type answer struct {
 	calls              []collectedCall
 	logprobs           []chat.Logprob
 	warnings           []string
+	items              []*chat.Item
 	reason             chat.FinishReason // empty until Finish
 	usage              chat.Usage
 }
@@ -44,6 +45,8 @@ func (a *answer) add(ev *chat.Event) {
 		if len(a.warnings) < maxWarnings {
 			a.warnings = append(a.warnings, ev.Text)
 		}
+	case chat.ItemEnd:
+		a.items = append(a.items, ev.Item)
 	case chat.Finish:
 		a.reason, a.usage = ev.Reason, ev.Usage
 	}
@@ -91,7 +94,7 @@ func (a *answer) appendMessage(b []byte, legacy bool) []byte {
 	if calls > 0 {
 		b = a.appendCalls(b, legacy)
 	}
-	return append(b, '}')
+	return append(appendItems(b, a.items), '}')
 }
 
 func (a *answer) appendCalls(b []byte, legacy bool) []byte {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/internal/sse"
 )
 
@@ -29,6 +30,9 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, decode func([]b
 	req, bad := decode(body)
 	if bad == nil && !h.serves(req.Model) {
 		bad = h.unknownModel(req.Model)
+	}
+	if bad == nil && req.ToolChoice.Mode == chat.ToolRequired && len(req.Tools)+len(req.ToolServers) == 0 && !h.opts.OwnTools {
+		bad = invalid("tool_choice", "invalid_value", "tool_choice is \"required\", but the request has no tools; send tools, or leave tool_choice out")
 	}
 	switch {
 	case bad != nil:

@@ -114,6 +114,8 @@ func failure(ctx context.Context, err error) *apiError {
 	switch known.Kind {
 	case chat.KindInvalid:
 		code = http.StatusBadRequest
+	case chat.KindForbidden:
+		code = http.StatusForbidden
 	case chat.KindBusy, chat.KindUnavailable:
 		code = http.StatusServiceUnavailable
 	}

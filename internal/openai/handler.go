@@ -41,6 +41,9 @@ type Model struct {
 type Options struct {
 	Generator generator
 	Model     Model
+	// OwnTools says that the generator may have tools for a request that names none, so that such a request
+	// may have a tool_choice.
+	OwnTools bool
 	// Fingerprint is system_fingerprint: it changes when the same request may be answered otherwise, so it
 	// should name model and engine. Empty leaves it out.
 	Fingerprint string

@@ -49,6 +49,9 @@ func decodeMessages(f *fields, req *wireRequest) {
 }
 
 func (c *conversation) message(m *fields) chat.Message {
+	if string(m.get("type")) == `"mcp_approval_response"` && !m.has("role") {
+		return c.approvalInput(m)
+	}
 	role := m.word("role", "system", "developer", "user", "assistant", "tool", "function")
 	if role == "" {
 		m.fail(invalid(m.at("role"), "missing", `%s is missing; it says who speaks, such as "user"`, m.at("role")))
@@ -77,6 +80,7 @@ func (c *conversation) assistant(m *fields, message *chat.Message) {
 	if message.Reasoning == "" && m.has("reasoning") && m.get("reasoning")[0] == '"' {
 		message.Reasoning, _ = m.str("reasoning")
 	}
+	decodeItems(m, message)
 	c.calls = slices.DeleteFunc(c.calls, func(p pendingCall) bool { return p.answered })
 	c.calls = slices.Delete(c.calls, 0, max(0, len(c.calls)-maxPending))
 	c.fresh = len(c.calls)
@@ -165,6 +169,11 @@ func (c *conversation) tool(m *fields, message *chat.Message) {
 		}
 		id = open[0].id
 	}
+	c.answer(m, "tool_call_id", id, message)
+}
+
+// answer makes a message the answer to a call.
+func (c *conversation) answer(m *fields, key, id string, message *chat.Message) {
 	for i := len(c.calls) - 1; i >= 0; i-- { // the latest first: some models number their calls anew each turn
 		if p := &c.calls[i]; p.id == id {
 			p.answered = true
@@ -175,7 +184,7 @@ func (c *conversation) tool(m *fields, message *chat.Message) {
 			return
 		}
 	}
-	m.fail(invalid(at, "unknown_call", "%s is %s, which answers no call of an assistant message before it: %s", at, quote(id), c.ids()))
+	m.fail(invalid(m.at(key), "unknown_call", "%s is %s, which answers no call of an assistant message before it: %s", m.at(key), quote(id), c.ids()))
 }
 
 // function reads the deprecated answer to a function_call, which names the function instead of a call.

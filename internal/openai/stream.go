@@ -41,6 +41,7 @@ type chunkEncoder struct {
 	legacy bool // calls are function_call deltas
 	plain  bool // the answer is text, not a message
 
+	items    itemEvents
 	opened   bool // the chunk with the role was sent
 	finished bool
 	warnings []string
@@ -79,10 +80,23 @@ func (e *chunkEncoder) encode(ev *chat.Event) error {
 		return e.callStart(ev)
 	case chat.CallDelta:
 		return e.callDelta(ev)
+	case chat.ItemStart, chat.ItemEnd:
+		return e.item(ev)
 	case chat.Finish:
 		return e.finish(ev)
 	}
 	return nil
+}
+
+// item sends an event of the tools in a chunk that adds nothing to the message.
+func (e *chunkEncoder) item(ev *chat.Event) error {
+	b := append(e.begin(), `{},"logprobs":null,"finish_reason":null}],"mcp_event":`...)
+	b = e.items.append(b, ev)
+	if e.usage {
+		b = append(b, `,"usage":null`...)
+	}
+	e.buf = append(b, '}')
+	return e.send(e.buf)
 }
 
 // open sends the role. Content is null where the answer does not begin with any, as in a whole answer.

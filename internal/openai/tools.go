@@ -11,8 +11,18 @@ import (
 func decodeTools(f *fields, req *wireRequest) {
 	for i, raw := range toolItems(f, "tools") {
 		spec := object(raw, item("tools", i))
-		addTool(spec, toolFunction(spec), req)
+		switch kind := spec.get("type"); string(kind) {
+		case `"mcp"`:
+			addToolServer(spec, i, req)
+		case `"tool_search"`:
+			spec.word("execution", "server") // tools are searched for wherever some are deferred
+		default:
+			addTool(spec, toolFunction(spec), req)
+		}
 		f.fail(spec.err)
+	}
+	if n, ok := f.integer("max_tool_calls", 1, maxMaxToolCalls); ok {
+		req.MaxToolCalls = int(n)
 	}
 	if f.has("functions") {
 		decodeFunctions(f, req)
@@ -56,7 +66,7 @@ func decodeFunctions(f *fields, req *wireRequest) {
 // item, such as those that /v1/mcp/tools puts beside it, are of no interest.
 func toolFunction(spec *fields) *fields {
 	if kind, ok := spec.str("type"); ok && kind != "function" {
-		spec.fail(invalid(spec.at("type"), "unsupported_value", "%s is %s; this server takes tools of type \"function\" only", spec.at("type"), quote(kind)))
+		spec.fail(invalid(spec.at("type"), "unsupported_value", "%s is %s; this server takes tools of type \"function\" and \"mcp\"", spec.at("type"), quote(kind)))
 		return nil
 	}
 	function := spec.child("function")
@@ -72,6 +82,9 @@ func addTool(spec, function *fields, req *wireRequest) {
 		return
 	}
 	tool := chat.Tool{Parameters: schema(function, "parameters"), Strict: function.on("strict")}
+	if spec != function {
+		tool.Defer = spec.on("defer_loading")
+	}
 	tool.Name, _ = function.str("name")
 	tool.Description, _ = function.str("description")
 	at := function.at("name")
@@ -125,11 +138,7 @@ func decodeChoice(f *fields, key string, raw []byte, req *wireRequest) {
 		if req.legacy {
 			words = words[:2]
 		}
-		mode := chat.ToolChoiceMode(f.word(key, words...))
-		if mode == chat.ToolRequired && len(req.Tools) == 0 {
-			f.fail(invalid(key, "invalid_value", "%s is \"required\", but the request has no tools; send tools, or leave %s out", key, key))
-		}
-		req.ToolChoice.Mode = mode
+		req.ToolChoice.Mode = chat.ToolChoiceMode(f.word(key, words...))
 	case '{':
 		choice := f.child(key)
 		if choice.err == nil {
@@ -144,9 +153,12 @@ func decodeChoice(f *fields, key string, raw []byte, req *wireRequest) {
 func decodeChoiceObject(choice *fields, req *wireRequest) {
 	holder := choice
 	if !req.legacy {
-		switch choice.word("type", "function", "allowed_tools") {
+		switch choice.word("type", "function", "allowed_tools", "mcp") {
 		case "allowed_tools":
 			allowTools(choice, req)
+			return
+		case "mcp":
+			serverChoice(choice, req)
 			return
 		case "":
 			choice.fail(invalid(choice.at("type"), "missing", `%s is missing; it must be "function" or "allowed_tools"`, choice.at("type")))
@@ -169,6 +181,7 @@ func knownTool(holder *fields, req *wireRequest) string {
 	case holder.err != nil:
 	case !ok:
 		holder.fail(invalid(at, "missing", "%s is missing; it names one of the request's tools", at))
+	case len(req.ToolServers) > 0: // whose tools are not known here
 	case !slices.ContainsFunc(req.Tools, func(t chat.Tool) bool { return t.Name == name }):
 		holder.fail(invalid(at, "unknown_tool", "%s is %s, which is none of the request's tools: %s", at, quote(name), toolNames(req.Tools)))
 	}
@@ -197,6 +210,9 @@ func allowTools(choice *fields, req *wireRequest) {
 	if spec == nil {
 		choice.fail(invalid(choice.at("allowed_tools"), "missing", "%s is missing; put mode and tools there", choice.at("allowed_tools")))
 		return
+	}
+	if len(req.ToolServers) > 0 {
+		spec.fail(invalid(spec.path, "unsupported_value", "%s cannot be combined with tools of type \"mcp\"; use their own allowed_tools", spec.path))
 	}
 	mode := spec.word("mode", "auto", "required")
 	allowed := map[string]bool{}
