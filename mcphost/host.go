@@ -277,6 +277,8 @@ type Tool struct {
 	Annotations json.RawMessage
 	// HighRisk says that the policy warns of the tool, asks before it, or refuses it for its name.
 	HighRisk bool
+	// AutoApproved says that autoApprove of the server's entry names the tool.
+	AutoApproved bool
 	// Problem says what is wrong with the definition, or "". The arguments of a tool whose schema
 	// cannot be used are not checked against it.
 	Problem string
@@ -286,8 +288,8 @@ func (h *Host) public(t *catalog.Tool) Tool {
 	judged := h.gate().Preview(policy.Call{Server: t.Server, Tool: t.Name, Profile: t.Profile})
 	risky := judged.Code == policy.CodeHighRisk || judged.Code == policy.CodeApproval || len(judged.Warnings) > 0
 	return Tool{
-		HighRisk: risky,
-		Server:   t.Server, Name: t.Name, FullName: t.Full, Title: t.Title, Description: t.Description,
+		HighRisk: risky, AutoApproved: judged.AutoApproved,
+		Server: t.Server, Name: t.Name, FullName: t.Full, Title: t.Title, Description: t.Description,
 		Parameters: t.Parameters, Output: t.Output, Annotations: t.Annotations, Problem: t.Problem,
 	}
 }

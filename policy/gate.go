@@ -125,6 +125,8 @@ type Decision struct {
 	Reason string
 	// Warnings are to be logged and recorded whatever the Action.
 	Warnings []string
+	// AutoApproved says that AutoApprove of the server's rules names the tool.
+	AutoApproved bool
 	// RetryAfter is when the call may be tried again, for CodeRate.
 	RetryAfter time.Duration
 }

@@ -10,6 +10,7 @@ import (
 func (g *Gate) risk(c *Call, full string, d *Decision) (ask, refusal string) {
 	tool := argv.Quote(c.Tool)
 	approved := anyMatches(g.rules.Servers[c.Server].AutoApprove, c.Tool, full, false)
+	d.AutoApproved = approved
 	if !approved && anyMatches(g.rules.AskTools, c.Tool, full, true) {
 		ask = "Tool '" + tool + "' of server '" + argv.Quote(c.Server) + "' wants approval"
 	}

@@ -37,3 +37,6 @@ func canonical(text string) string {
 	}
 	return string(sorted)
 }
+
+// SameArguments reports whether two JSON texts are equal but for their spacing and the order of their keys.
+func SameArguments(a, b string) bool { return a == b || canonical(a) == canonical(b) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -245,4 +246,73 @@ func Example() {
 	// Output:
 	// add {"a":2,"b":3} = 5
 	// It is 5.
+}
+
+// deferring is a gate that leaves the calls with certain arguments open.
+type deferring map[string]bool
+
+func (g deferring) Approve(_ context.Context, call chat.ToolCall) (Verdict, error) {
+	return Verdict{Allowed: !g[call.ID], Deferred: g[call.ID]}, nil
+}
+
+// TestDeferredCalls wants the other calls of the turn to be run, the run to end, and another run to go on
+// from there.
+func TestDeferredCalls(t *testing.T) {
+	req := question()
+	tools := executeFunc(func(_ context.Context, call chat.ToolCall) (Result, error) {
+		return Result{Content: chat.Text("result " + call.ID)}, nil
+	})
+	model := &scriptedModel{turns: []scriptedTurn{calls(3), {Text: "done"}}}
+	var last Event
+	for e, err := range New(Options{Model: model, Tools: tools, Gate: deferring{"1": true}}).Run(t.Context(), req) {
+		if last = e; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last.Kind != Finish || last.Stop != StopDeferred || len(req.Messages) != 4 {
+		t.Fatalf("ended with %+v after %d messages", last, len(req.Messages))
+	}
+	req.Messages = append(req.Messages, chat.Message{Role: chat.RoleUser, Content: chat.Text("yes, do")})
+	req.ToolChoice.Mode = chat.ToolRequired
+	var ran []string
+	for e, err := range New(Options{Model: model, Tools: tools}).Run(t.Context(), req) {
+		if last = e; err != nil {
+			t.Fatal(err)
+		}
+		if e.Kind == CallRun {
+			ran = append(ran, e.Call.ID)
+		}
+	}
+	var said []string
+	for _, m := range req.Messages[2:] {
+		said = append(said, m.Text())
+	}
+	if got := strings.Join(said, "; "); fmt.Sprint(ran) != "[1]" || got != "result 0; result 1; result 2; yes, do; done" || last.Stop != StopAnswer {
+		t.Errorf("ran %v, messages %s, stop %s", ran, got, last.Stop)
+	}
+	if model.asked[1].ToolChoice.Mode != chat.ToolAuto {
+		t.Errorf("the tool choice of the turn after the calls is %q", model.asked[1].ToolChoice.Mode)
+	}
+	checkHistory(t, req.Messages)
+}
+
+// TestIncompleteCalls wants a call that broke off not to be run.
+func TestIncompleteCalls(t *testing.T) {
+	model := generateFunc(func(_ context.Context, yield func(chat.Event, error) bool) {
+		for _, e := range []chat.Event{
+			{Kind: chat.CallStart, ID: "a", Name: "tool"}, {Kind: chat.CallDelta, Text: "{}"}, {Kind: chat.CallEnd, Incomplete: true},
+			{Kind: chat.Finish, Reason: chat.FinishLength},
+		} {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	})
+	tools := executeFunc(func(context.Context, chat.ToolCall) (Result, error) {
+		t.Error("it was run")
+		return Result{}, nil
+	})
+	if err := drain(New(Options{Model: model, Tools: tools}).Run(t.Context(), question())); err != nil {
+		t.Fatal(err)
+	}
 }

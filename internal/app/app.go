@@ -129,7 +129,8 @@ func (a *App) routes() error {
 	}
 	a.sampler.use(a.model.name, generator.Generate)
 	openai.NewHandler(openai.Options{
-		Generator:   generator,
+		Generator:   a.toolLoop(generator),
+		OwnTools:    a.cfg.Tools.AutoTools,
 		Model:       openai.Model{ID: a.model.name, Aliases: a.model.aliases, Created: time.Now(), ContextLength: a.model.engine.ContextSize()},
 		Fingerprint: a.model.fingerprint,
 		Logger:      a.log,

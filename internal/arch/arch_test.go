@@ -35,6 +35,7 @@ var imports = map[string][]string{
 	"internal/prompt":     {"chat", "jinja"},
 	"internal/inference":  {"chat", "internal/prompt", "internal/engine", "toolcall", "constrain"},
 	"internal/agent":      {"chat"},
+	"internal/toolloop":   {"chat", "internal/agent", "mcphost", "policy"},
 	"internal/sse":        {},
 	"internal/openai":     {"chat", "internal/sse"},
 	"internal/mcpapi":     {"chat", "mcphost", "audit", "internal/sse"},

@@ -56,6 +56,8 @@ type Tools struct {
 	BlockedTools       []string `name:"mcp-blocked-tools" placeholder:"TOOL" help:"These tools may not run."`
 	AllowHighRiskTools []string `name:"mcp-allow-high-risk-tools" placeholder:"TOOL" help:"High-risk tools that run without a warning or a question."`
 	HighRisk           string   `name:"mcp-high-risk" default:"" enum:",warn,ask,block" help:"What happens to a tool whose name says that it runs commands: warn, ask or block. The file's setting by default, which is warn."`
+	AutoTools          bool     `name:"mcp-auto-tools" help:"Offer the tools of the MCP servers to chat requests that name no tools, and run what the model calls."`
+	MaxRounds          int      `name:"mcp-max-rounds" default:"0" help:"Most turns of the model that call tools in one answer, where the server runs them; 0 leaves max_tool_calls of the file, which is 10."`
 	MaxCallsPerMinute  int      `name:"mcp-max-calls-per-minute" default:"0" help:"Most calls of each tool in a minute; 0 leaves the file's setting, which is 60."`
 	AuditFile          string   `type:"path" placeholder:"FILE" help:"Append the audit record of every tool call to this file."`
 	AllowUnsafeMCP     bool     `name:"allow-unsafe-mcp" help:"Honour skip_security_validation of the mcp.json also while listening on an address that is not loopback."`
@@ -84,6 +86,10 @@ func (s *Serve) Validate() error {
 		return fmt.Errorf("--max-tokens %d: give 0 for no limit, or a positive number", s.Generation.MaxTokens)
 	case s.Tools.MaxCallsPerMinute < 0:
 		return fmt.Errorf("--mcp-max-calls-per-minute %d: give 0 for the file's setting, or a positive number", s.Tools.MaxCallsPerMinute)
+	case s.Tools.MaxRounds < 0:
+		return fmt.Errorf("--mcp-max-rounds %d: give 0 for the file's setting, or a positive number", s.Tools.MaxRounds)
+	case s.Tools.AutoTools && s.Tools.MCPConfig == "":
+		return fmt.Errorf("--mcp-auto-tools offers the tools of MCP servers: give --mcp-config too")
 	case slices.Contains(s.Engine.ServedModelName, ""):
 		return fmt.Errorf("--served-model-name: a name is empty")
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/toolserve/toolserve/chat"
+	"github.com/toolserve/toolserve/internal/openai/internal/jsontext"
 )
 
 // answer collects the events of one generation.
@@ -58,7 +59,7 @@ func (a *answer) encode(h head, req *wireRequest) []byte {
 	b := h.append(make([]byte, 0, 1024+len(a.content)+len(a.reasoning)))
 	if req.Prompt != "" {
 		b = append(b, `"choices":[{"index":0,"text":`...)
-		b = appendString(b, string(a.content))
+		b = jsontext.AppendString(b, string(a.content))
 	} else {
 		b = append(b, `"choices":[{"index":0,"message":`...)
 		b = a.appendMessage(b, req.legacy)
@@ -66,7 +67,7 @@ func (a *answer) encode(h head, req *wireRequest) []byte {
 	b = append(b, `,"logprobs":`...)
 	b = appendLogprobs(b, a.logprobs)
 	b = append(b, `,"finish_reason":`...)
-	b = appendString(b, finishReason(a.reason, req.legacy))
+	b = jsontext.AppendString(b, finishReason(a.reason, req.legacy))
 	b = append(b, `}],"usage":`...)
 	b = appendUsage(b, a.usage)
 	b = appendWarnings(b, a.warnings)
@@ -82,14 +83,14 @@ func (a *answer) appendMessage(b []byte, legacy bool) []byte {
 	}
 	b = append(b, `{"role":"assistant","content":`...)
 	if calls > 0 {
-		b = appendStringOrNull(b, string(a.content))
+		b = jsontext.AppendStringOrNull(b, string(a.content))
 	} else {
-		b = appendString(b, string(a.content))
+		b = jsontext.AppendString(b, string(a.content))
 	}
 	b = append(b, `,"refusal":null`...)
 	if len(a.reasoning) > 0 {
 		b = append(b, `,"reasoning_content":`...)
-		b = appendString(b, string(a.reasoning))
+		b = jsontext.AppendString(b, string(a.reasoning))
 	}
 	if calls > 0 {
 		b = a.appendCalls(b, legacy)
@@ -116,7 +117,7 @@ func (a *answer) appendCalls(b []byte, legacy bool) []byte {
 		}
 		first = false
 		b = append(b, `{"id":`...)
-		b = appendString(b, c.id)
+		b = jsontext.AppendString(b, c.id)
 		b = append(b, `,"type":"function","function":`...)
 		b = append(appendFunction(b, c), `}}`...)
 	}
@@ -126,22 +127,22 @@ func (a *answer) appendCalls(b []byte, legacy bool) []byte {
 // appendFunction leaves the object open.
 func appendFunction(b []byte, c collectedCall) []byte {
 	b = append(b, `{"name":`...)
-	b = appendString(b, c.name)
+	b = jsontext.AppendString(b, c.name)
 	b = append(b, `,"arguments":`...)
-	return appendString(b, string(c.arguments))
+	return jsontext.AppendString(b, string(c.arguments))
 }
 
 func appendUsage(b []byte, u chat.Usage) []byte {
 	b = append(b, `{"prompt_tokens":`...)
-	b = appendInt(b, u.PromptTokens)
+	b = jsontext.AppendInt(b, u.PromptTokens)
 	b = append(b, `,"completion_tokens":`...)
-	b = appendInt(b, u.CompletionTokens)
+	b = jsontext.AppendInt(b, u.CompletionTokens)
 	b = append(b, `,"total_tokens":`...)
-	b = appendInt(b, u.PromptTokens+u.CompletionTokens)
+	b = jsontext.AppendInt(b, u.PromptTokens+u.CompletionTokens)
 	b = append(b, `,"prompt_tokens_details":{"cached_tokens":`...)
-	b = appendInt(b, u.CachedTokens)
+	b = jsontext.AppendInt(b, u.CachedTokens)
 	b = append(b, `},"completion_tokens_details":{"reasoning_tokens":`...)
-	b = appendInt(b, u.ReasoningTokens)
+	b = jsontext.AppendInt(b, u.ReasoningTokens)
 	return append(b, `}}`...)
 }
 
@@ -155,7 +156,7 @@ func appendWarnings(b []byte, warnings []string) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(b, w)
+		b = jsontext.AppendString(b, w)
 	}
 	return append(b, ']')
 }
@@ -185,7 +186,7 @@ func appendLogprobs(b []byte, tokens []chat.Logprob) []byte {
 // appendTokenProb leaves the object open. A token need not be whole characters: its bytes say what it is.
 func appendTokenProb(b []byte, t chat.TokenProb) []byte {
 	b = append(b, `{"token":`...)
-	b = appendString(b, t.Token)
+	b = jsontext.AppendString(b, t.Token)
 	b = append(b, `,"logprob":`...)
 	logprob := t.Logprob
 	if math.IsInf(logprob, 0) || math.IsNaN(logprob) {
@@ -197,7 +198,7 @@ func appendTokenProb(b []byte, t chat.TokenProb) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendInt(b, int(t.Token[i]))
+		b = jsontext.AppendInt(b, int(t.Token[i]))
 	}
 	return append(b, ']')
 }

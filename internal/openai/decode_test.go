@@ -283,20 +283,6 @@ func FuzzDecode(f *testing.F) {
 }
 
 // FuzzString checks the encoder of strings against the decoder of encoding/json.
-func FuzzString(f *testing.F) {
-	f.Add("plain")
-	f.Add("\x00\x1f\"\\\u2028\u2029\xff\xed\xa0\x80é\U0001F600")
-	f.Fuzz(func(t *testing.T, s string) {
-		var got string
-		if err := json.Unmarshal(appendString(nil, s), &got); err != nil {
-			t.Fatal(err)
-		}
-		if want := strings.ToValidUTF8(s, "\uFFFD"); utf8.ValidString(s) && got != want {
-			t.Errorf("%q came back as %q", s, got)
-		}
-	})
-}
-
 func BenchmarkDecode(b *testing.B) {
 	tool := `{"type":"function","function":{"name":"tool_%","description":"reads a file","parameters":{"type":"object","properties":{"path":{"type":"string","description":"where"}},"required":["path"]}}}`
 	var tools []string
@@ -339,5 +325,28 @@ func TestDecodeCompletionLength(t *testing.T) {
 		if req, bad := decodeCompletion([]byte(body)); bad != nil || req.MaxTokens != want {
 			t.Errorf("%s: %+v, %v; want %d tokens", body, req, bad, want)
 		}
+	}
+}
+
+func TestDecodeToolServers(t *testing.T) {
+	req := request(t, `"max_tool_calls":3,"tools":[
+		{"type":"function","function":{"name":"f"},"defer_loading":true},
+		{"type":"tool_search"},
+		{"type":"mcp","server_label":"a","server_description":"files","allowed_tools":["x"],"require_approval":{"always":{"read_only":false},"never":["y"]},"defer_loading":true},
+		{"type":"mcp","server_label":"b","server_url":"https://x.example/mcp","headers":{"x-key":"1"},"authorization":"t","allowed_tools":{"read_only":true},"require_approval":"never"}],
+		"tool_choice":{"type":"mcp","server_label":"a","name":"x"}`)
+	yes, no := true, false
+	want := []chat.ToolServer{
+		{Index: 2, Label: "a", Description: "files", Allowed: &chat.ToolFilter{Names: []string{"x"}},
+			Approval: chat.ApprovalRule{Always: &chat.ToolFilter{ReadOnly: &no}, Never: &chat.ToolFilter{Names: []string{"y"}}}, Defer: true},
+		{Index: 3, Label: "b", URL: "https://x.example/mcp", Headers: map[string]string{"X-Key": "1", "Authorization": "Bearer t"},
+			Allowed: &chat.ToolFilter{ReadOnly: &yes}, Approval: chat.ApprovalRule{Mode: chat.ApprovalNever}},
+	}
+	if !reflect.DeepEqual(req.ToolServers, want) {
+		t.Errorf("servers are %+v", req.ToolServers)
+	}
+	if len(req.Tools) != 1 || !req.Tools[0].Defer || req.MaxToolCalls != 3 ||
+		req.ToolChoice != (chat.ToolChoice{Mode: chat.ToolNamed, Name: "x", Server: "a"}) {
+		t.Errorf("tools are %+v, the choice %+v, max_tool_calls %d", req.Tools, req.ToolChoice, req.MaxToolCalls)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/chat"
+	"github.com/toolserve/toolserve/internal/openai/internal/jsontext"
 )
 
 // The values of an error's type.
@@ -39,13 +40,13 @@ func (e *apiError) Error() string { return e.message }
 // body returns the error object: {"error":{...}}. Absent code and param are null, as in OpenAI's.
 func (e *apiError) body() []byte {
 	b := append([]byte(nil), `{"error":{"message":`...)
-	b = appendString(b, e.message)
+	b = jsontext.AppendString(b, e.message)
 	b = append(b, `,"type":`...)
-	b = appendString(b, e.kind)
+	b = jsontext.AppendString(b, e.kind)
 	b = append(b, `,"param":`...)
-	b = appendStringOrNull(b, e.param)
+	b = jsontext.AppendStringOrNull(b, e.param)
 	b = append(b, `,"code":`...)
-	b = appendStringOrNull(b, e.code)
+	b = jsontext.AppendStringOrNull(b, e.code)
 	return append(b, `}}`...)
 }
 

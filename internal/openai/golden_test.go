@@ -147,6 +147,7 @@ func post(h *Handler, route, body string) string {
 //	logprob "TOKEN" -0.5 "OTHER" -1.5      content with the likeliest tokens
 //	call INDEX ID NAME | args INDEX "..." | end INDEX | broken INDEX
 //	finish REASON prompt cached completion reasoning
+//	item TYPE ID STATUS SERVER NAME ARGUMENTS OUTPUT ERROR; itemend likewise
 //	error KIND CODE "..."                  KIND: internal, invalid, busy, unavailable
 func script(t *testing.T, text string) generatorFunc {
 	type step struct {
@@ -204,6 +205,16 @@ func parseStep(t *testing.T, f []string) (chat.Event, error) {
 		return chat.Event{Kind: chat.CallEnd, Index: number(1)}, nil
 	case "broken":
 		return chat.Event{Kind: chat.CallEnd, Index: number(1), Incomplete: true}, nil
+	case "item", "itemend": // TYPE ID STATUS SERVER NAME ARGUMENTS OUTPUT ERROR
+		kind := chat.ItemStart
+		if f[0] == "itemend" {
+			kind = chat.ItemEnd
+		}
+		it := &chat.Item{Type: chat.ItemType(f[1]), ID: f[2], Status: chat.ItemStatus(f[3]), Server: f[4], Name: f[5], Arguments: f[6], Output: f[7], Error: f[8], Ran: f[8] == "ran"}
+		if kind == chat.ItemEnd && (it.Type == chat.ItemTools || it.Type == chat.ItemFound) {
+			it.Tools = []chat.ListedTool{{Name: "read", FullName: "files__read", Description: "Reads.", Schema: []byte("{\n\"type\": \"object\"}")}}
+		}
+		return chat.Event{Kind: kind, Item: it}, nil
 	case "finish":
 		return chat.Event{Kind: chat.Finish, Reason: chat.FinishReason(f[1]), Usage: chat.Usage{
 			PromptTokens: number(2), CachedTokens: number(3), CompletionTokens: number(4), ReasoningTokens: number(5),

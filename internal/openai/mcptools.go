@@ -78,7 +78,7 @@ func decodeServerURL(spec *fields, s *chat.ToolServer) {
 		s.Headers["Authorization"] = "Bearer " + token
 	}
 	if s.URL == "" && s.Headers != nil && spec.err == nil {
-		spec.fail(invalid(spec.at("headers"), "invalid_value", "%s is for a server_url; a configured server has its own", spec.path+".headers and authorization"))
+		spec.fail(invalid(spec.at("headers"), "invalid_value", "%s has headers or authorization, which are for a server_url; a configured server has its own", spec.path))
 	}
 }
 

@@ -172,12 +172,13 @@ func (c *conversation) tool(m *fields, message *chat.Message) {
 	c.answer(m, "tool_call_id", id, message)
 }
 
-// answer makes a message the answer to a call.
+// answer makes a message the answer to a call. The id of an approval request may be the beginning of its
+// call's, up to a dot.
 func (c *conversation) answer(m *fields, key, id string, message *chat.Message) {
 	for i := len(c.calls) - 1; i >= 0; i-- { // the latest first: some models number their calls anew each turn
-		if p := &c.calls[i]; p.id == id {
+		if p := &c.calls[i]; p.id == id || key == "approval_request_id" && strings.HasPrefix(p.id, id+".") {
 			p.answered = true
-			message.ToolCallID = id
+			message.ToolCallID = p.id
 			if message.Name == "" {
 				message.Name = p.name
 			}

@@ -2,6 +2,8 @@ package openai
 
 import (
 	"github.com/toolserve/toolserve/chat"
+	"github.com/toolserve/toolserve/internal/openai/internal/items"
+	"github.com/toolserve/toolserve/internal/openai/internal/jsontext"
 )
 
 // maxWarnings bounds the warnings that an answer carries.
@@ -16,16 +18,16 @@ type head struct {
 // append writes the head as the first members of an object, with a comma after the last.
 func (h head) append(dst []byte) []byte {
 	dst = append(dst, `{"id":`...)
-	dst = appendString(dst, h.id)
+	dst = jsontext.AppendString(dst, h.id)
 	dst = append(dst, `,"object":`...)
-	dst = appendString(dst, h.object)
+	dst = jsontext.AppendString(dst, h.object)
 	dst = append(dst, `,"created":`...)
-	dst = appendInt(dst, int(h.created))
+	dst = jsontext.AppendInt(dst, int(h.created))
 	dst = append(dst, `,"model":`...)
-	dst = appendString(dst, h.model)
+	dst = jsontext.AppendString(dst, h.model)
 	if h.fingerprint != "" {
 		dst = append(dst, `,"system_fingerprint":`...)
-		dst = appendString(dst, h.fingerprint)
+		dst = jsontext.AppendString(dst, h.fingerprint)
 	}
 	return append(dst, ',')
 }
@@ -41,7 +43,7 @@ type chunkEncoder struct {
 	legacy bool // calls are function_call deltas
 	plain  bool // the answer is text, not a message
 
-	items    itemEvents
+	items    items.Events
 	opened   bool // the chunk with the role was sent
 	finished bool
 	warnings []string
@@ -73,7 +75,7 @@ func (e *chunkEncoder) encode(ev *chat.Event) error {
 		return e.text(`{"reasoning_content":`, ev)
 	case chat.ContentDelta:
 		if e.plain {
-			return e.end(appendString(e.begin(), ev.Text), nil, "")
+			return e.end(jsontext.AppendString(e.begin(), ev.Text), nil, "")
 		}
 		return e.text(`{"content":`, ev)
 	case chat.CallStart:
@@ -91,7 +93,7 @@ func (e *chunkEncoder) encode(ev *chat.Event) error {
 // item sends an event of the tools in a chunk that adds nothing to the message.
 func (e *chunkEncoder) item(ev *chat.Event) error {
 	b := append(e.begin(), `{},"logprobs":null,"finish_reason":null}],"mcp_event":`...)
-	b = e.items.append(b, ev)
+	b = e.items.Append(b, ev)
 	if e.usage {
 		b = append(b, `,"usage":null`...)
 	}
@@ -115,7 +117,7 @@ func (e *chunkEncoder) text(open string, ev *chat.Event) error {
 		return nil
 	}
 	b := append(e.begin(), open...)
-	b = appendString(b, ev.Text)
+	b = jsontext.AppendString(b, ev.Text)
 	return e.end(append(b, '}'), ev.Logprobs, "")
 }
 
@@ -123,15 +125,15 @@ func (e *chunkEncoder) callStart(ev *chat.Event) error {
 	b := e.begin()
 	if e.legacy {
 		b = append(b, `{"function_call":{"name":`...)
-		b = appendString(b, ev.Name)
+		b = jsontext.AppendString(b, ev.Name)
 		return e.end(append(b, `,"arguments":""}}`...), nil, "")
 	}
 	b = append(b, `{"tool_calls":[{"index":`...)
-	b = appendInt(b, ev.Index)
+	b = jsontext.AppendInt(b, ev.Index)
 	b = append(b, `,"id":`...)
-	b = appendString(b, ev.ID)
+	b = jsontext.AppendString(b, ev.ID)
 	b = append(b, `,"type":"function","function":{"name":`...)
-	b = appendString(b, ev.Name)
+	b = jsontext.AppendString(b, ev.Name)
 	return e.end(append(b, `,"arguments":""}}]}`...), nil, "")
 }
 
@@ -142,13 +144,13 @@ func (e *chunkEncoder) callDelta(ev *chat.Event) error {
 	b := e.begin()
 	if e.legacy {
 		b = append(b, `{"function_call":{"arguments":`...)
-		b = appendString(b, ev.Text)
+		b = jsontext.AppendString(b, ev.Text)
 		return e.end(append(b, `}}`...), nil, "")
 	}
 	b = append(b, `{"tool_calls":[{"index":`...)
-	b = appendInt(b, ev.Index)
+	b = jsontext.AppendInt(b, ev.Index)
 	b = append(b, `,"function":{"arguments":`...)
-	b = appendString(b, ev.Text)
+	b = jsontext.AppendString(b, ev.Text)
 	return e.end(append(b, `}}]}`...), nil, "")
 }
 
@@ -183,7 +185,7 @@ func (e *chunkEncoder) end(b []byte, logprobs []chat.Logprob, reason string) err
 	b = append(b, `,"logprobs":`...)
 	b = appendLogprobs(b, logprobs)
 	b = append(b, `,"finish_reason":`...)
-	b = appendStringOrNull(b, reason)
+	b = jsontext.AppendStringOrNull(b, reason)
 	b = append(b, `}]`...)
 	if reason != "" {
 		b = appendWarnings(b, e.warnings)

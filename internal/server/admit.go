@@ -15,14 +15,31 @@ import (
 	"github.com/toolserve/toolserve/internal/server/apikey"
 )
 
-// actorKey is the context's key of the name that [Actor] returns.
-type actorKey struct{}
+// callerKey is the context's key of a request's [Caller].
+type callerKey struct{}
+
+// Caller is who sent a request.
+type Caller struct {
+	// Actor is the name of the key that the request came with; "" where the server has no keys.
+	Actor string
+	// Request is the id of the request.
+	Request string
+
+	key   apikey.Key
+	keyed bool // the server has keys
+}
+
+// May reports whether the caller has a scope. Without keys everybody has every one.
+func (c Caller) May(scope apikey.Scope) bool { return !c.keyed || c.key.May(scope) }
+
+// CallerOf returns who sent the request that a context belongs to.
+func CallerOf(ctx context.Context) Caller {
+	caller, _ := ctx.Value(callerKey{}).(Caller)
+	return caller
+}
 
 // Actor returns the name of the key that a request came with; "" where the server has no keys.
-func Actor(r *http.Request) string {
-	name, _ := r.Context().Value(actorKey{}).(string)
-	return name
-}
+func Actor(r *http.Request) string { return CallerOf(r.Context()).Actor }
 
 // admit checks key, rate, scope and content type, and answers for a request that may not pass.
 func (g *gate) admit(w http.ResponseWriter, r *http.Request, scope apikey.Scope) (apikey.Key, bool) {
@@ -76,15 +93,13 @@ func (g *gate) identify(r *http.Request) (key apikey.Key, reason string) {
 	return key, ""
 }
 
-// withActor returns the request as one of a key's.
-func withActor(w http.ResponseWriter, r *http.Request, key apikey.Key) *http.Request {
-	if key.Name == "" {
-		return r
-	}
+// withCaller returns the request with its caller.
+func (g *gate) withCaller(w http.ResponseWriter, r *http.Request, key apikey.Key) *http.Request {
 	if out, ok := w.(*response); ok {
 		out.actor = key.Name
 	}
-	return r.WithContext(context.WithValue(r.Context(), actorKey{}, key.Name))
+	caller := Caller{Actor: key.Name, Request: w.Header().Get("X-Request-Id"), key: key, keyed: g.keys != nil}
+	return r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
 }
 
 // isJSON insists on application/json where a request changes or asks something. Browsers send the other

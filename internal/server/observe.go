@@ -98,9 +98,7 @@ func requestID(r *http.Request) string {
 func (s *Server) protect(scope apikey.Scope, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key, ok := s.gate.admit(w, r, scope)
-		if key.Name != "" {
-			r = withActor(w, r, key)
-		}
+		r = s.gate.withCaller(w, r, key)
 		if !ok {
 			return
 		}

@@ -1,15 +1,18 @@
-package openai
+// Package jsontext appends JSON to byte slices.
+package jsontext
 
 import (
+	"bytes"
+	"encoding/json"
 	"strconv"
 	"unicode/utf8"
 )
 
 const hexDigits = "0123456789abcdef"
 
-// appendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD; nothing else is escaped
+// AppendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD; nothing else is escaped
 // than JSON asks for, and U+2028 and U+2029, which old JavaScript takes for line ends.
-func appendString(dst []byte, s string) []byte {
+func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
@@ -55,24 +58,28 @@ func appendEscape(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
 }
 
-func appendStringOrNull(dst []byte, s string) []byte {
+// AppendStringOrNull appends s as a JSON string, or null where it is empty.
+func AppendStringOrNull(dst []byte, s string) []byte {
 	if s == "" {
 		return append(dst, "null"...)
 	}
-	return appendString(dst, s)
+	return AppendString(dst, s)
 }
 
-func appendInt(dst []byte, n int) []byte { return strconv.AppendInt(dst, int64(n), 10) }
+// AppendInt appends a number.
+func AppendInt(dst []byte, n int) []byte { return strconv.AppendInt(dst, int64(n), 10) }
 
-// quote shows a client's text in an error message: in quotes, one line, not too long.
-func quote(s string) string {
-	const most = 100
-	if len(s) > most {
-		cut := most
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "…"
+// AppendRaw appends JSON on one line, or null where there is none or it is none.
+func AppendRaw(dst []byte, raw json.RawMessage) []byte {
+	line := bytes.NewBuffer(dst)
+	if len(raw) == 0 || json.Compact(line, raw) != nil {
+		return append(dst, "null"...)
 	}
-	return strconv.Quote(s)
+	return line.Bytes()
+}
+
+// AppendMember appends a string member behind another member.
+func AppendMember(dst []byte, key, value string) []byte {
+	dst = append(append(append(dst, `,"`...), key...), `":`...)
+	return AppendString(dst, value)
 }

@@ -1,0 +1,329 @@
+package toolloop
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/toolserve/toolserve/chat"
+	"github.com/toolserve/toolserve/internal/agent"
+	"github.com/toolserve/toolserve/mcphost"
+	"github.com/toolserve/toolserve/policy"
+)
+
+// run is one request on its way. All of it but Execute happens in the goroutine that ranges over the
+// events.
+type run struct {
+	loop   *Loop
+	caller Caller
+	yield  func(chat.Event, error) bool
+
+	req   chat.Request
+	tools map[string]*tool // those that are run here, by full name
+	// only are the tools of the first turn where the tool choice is a whole server.
+	only    []chat.Tool
+	servers []server        // those that the request names
+	listed  map[string]bool // those whose tools the conversation lists already
+	// decisions are what the client decided on open calls, by the call's id.
+	decisions map[string]decision
+	// rounds are the turns with calls that the run had before it stopped.
+	rounds int
+
+	begun   int // the messages before the first turn of this request
+	started bool
+	text    textJoin
+	reason  chat.FinishReason
+	items   map[string]*chat.Item // calls that run, by the call's id
+	waiting []waiting
+	answers map[string]string // results of calls that the client approved, by the id of the request
+}
+
+// server is a server that the request names.
+type server struct {
+	label string
+	tools []*tool
+}
+
+// waiting is a call that the client has to answer. approval says that it asks for consent.
+type waiting struct {
+	call     chat.ToolCall
+	approval bool
+	open     string // its id in the client's message, or the beginning of it
+}
+
+// Approve decides on a call: the client's own functions and what wants consent are left to the client. What
+// the policy refuses passes here, and is refused and recorded where it would be run.
+func (r *run) Approve(_ context.Context, call chat.ToolCall) (agent.Verdict, error) {
+	t := r.tools[call.Name]
+	if t == nil {
+		return agent.Verdict{Deferred: true}, nil
+	}
+	if d, ok := r.decisions[call.ID]; ok {
+		if d.approve {
+			return agent.Verdict{Allowed: true}, nil
+		}
+		t.host.Refuse(r.hostCall(t, call), d.reason)
+		return agent.Verdict{Reason: d.refusal(call.Name)}, nil
+	}
+	judged, err := t.host.Decide(r.hostCall(t, call))
+	wanted := err == nil && (judged.Action == policy.Ask || judged.Action == policy.Allow && t.needsConsent())
+	return agent.Verdict{Allowed: !wanted, Deferred: wanted}, nil
+}
+
+// Execute runs a call on its server. It is called by several goroutines at once.
+func (r *run) Execute(ctx context.Context, call chat.ToolCall) (agent.Result, error) {
+	t := r.tools[call.Name]
+	request := r.hostCall(t, call)
+	request.Approved = r.decisions[call.ID].approve
+	result, err := t.host.Execute(ctx, request)
+	if err != nil {
+		return agent.Result{}, err
+	}
+	return agent.Result{Content: result.Parts(false, false), IsError: result.IsError}, nil
+}
+
+func (r *run) hostCall(t *tool, call chat.ToolCall) mcphost.Call {
+	return mcphost.Call{
+		Server: t.Server, Tool: t.Name, Arguments: json.RawMessage(call.Arguments),
+		Origin: "loop", Actor: r.caller.Actor, Request: r.caller.Request,
+	}
+}
+
+// event hands on what an event of the agent amounts to; false when the reader has left.
+func (r *run) event(e *agent.Event) bool {
+	switch e.Kind {
+	case agent.RoundStart:
+		if !r.started {
+			r.started, r.begun = true, len(r.req.Messages)
+		}
+		r.text.turn()
+	case agent.ModelEvent:
+		return r.modelEvent(&e.Model)
+	case agent.CallRun:
+		return r.callRun(e.Call)
+	case agent.CallEnd:
+		return r.callEnd(e)
+	case agent.Finish:
+		return r.finish(e)
+	}
+	return true
+}
+
+// modelEvent hands on what the model writes, but for its calls: whose they are is known at their end.
+func (r *run) modelEvent(e *chat.Event) bool {
+	switch e.Kind {
+	case chat.CallStart, chat.CallDelta, chat.CallEnd:
+		return true
+	case chat.Finish:
+		r.reason = e.Reason
+		return true
+	case chat.ContentDelta:
+		if gap := r.text.gap(e.Text); gap != "" && !r.yield(chat.Event{Kind: chat.ContentDelta, Text: gap}, nil) {
+			return false
+		}
+	}
+	return r.yield(*e, nil)
+}
+
+func (r *run) callRun(call chat.ToolCall) bool {
+	it := r.newItem(call)
+	if it == nil {
+		return true
+	}
+	if r.items == nil {
+		r.items = map[string]*chat.Item{}
+	}
+	r.items[call.ID] = it
+	return r.yield(chat.Event{Kind: chat.ItemStart, Item: it}, nil)
+}
+
+// newItem is the item of a call that is run here, or nil.
+func (r *run) newItem(call chat.ToolCall) *chat.Item {
+	t := r.tools[call.Name]
+	if t == nil {
+		return nil
+	}
+	return &chat.Item{
+		ID: "mcp_" + r.loop.opts.NewID(), Type: chat.ItemCall, Server: t.label, Name: t.Name,
+		Arguments: call.Arguments, Status: chat.ItemInProgress, Approval: r.decisions[call.ID].id,
+	}
+}
+
+func (r *run) callEnd(e *agent.Event) bool {
+	if e.Outcome == agent.Deferred {
+		r.waiting = append(r.waiting, waiting{call: e.Call, approval: r.tools[e.Call.Name] != nil})
+		return true
+	}
+	it := r.items[e.Call.ID]
+	if it == nil { // it was not run
+		if it = r.newItem(e.Call); it == nil {
+			return true
+		}
+		if !r.yield(chat.Event{Kind: chat.ItemStart, Item: it}, nil) {
+			return false
+		}
+	}
+	delete(r.items, e.Call.ID)
+	done := *it
+	text := shown(e.Result.Content)
+	if done.Status = chat.ItemCompleted; e.Outcome == agent.Ran && !e.Result.IsError {
+		done.Output = text
+	} else {
+		done.Status, done.Ran, done.Error = chat.ItemFailed, e.Outcome == agent.Ran, strings.TrimPrefix(text, "Error: ")
+	}
+	if done.Approval != "" {
+		if r.answers == nil {
+			r.answers = map[string]string{}
+		}
+		r.answers[done.Approval] = text
+	}
+	return r.yield(chat.Event{Kind: chat.ItemEnd, Item: &done}, nil)
+}
+
+// shown is the text of a result, with a word for what is not text.
+func shown(content []chat.Part) string {
+	var out strings.Builder
+	for _, p := range content {
+		if p.Type == chat.PartText {
+			out.WriteString(p.Text)
+		} else {
+			out.WriteString("[" + string(p.Type) + "]")
+		}
+	}
+	return out.String()
+}
+
+// finish hands the calls on that the client has to answer, and ends the answer.
+func (r *run) finish(e *agent.Event) bool {
+	reason := r.reason
+	if e.Stop == agent.StopDeferred {
+		calls, err := r.handOver()
+		if err != nil {
+			return r.yield(chat.Event{}, err)
+		}
+		for i, call := range calls {
+			if !r.askApproval(&r.waiting[i], call.ID) || !r.sendCall(i, call) {
+				return false
+			}
+		}
+		reason = chat.FinishToolCalls
+	}
+	r.loop.log.Debug("a run with tools ended", "stop", e.Stop, "rounds", e.Round, "waiting", len(r.waiting),
+		"prompt", e.Usage.PromptTokens, "cached", e.Usage.CachedTokens, "completion", e.Usage.CompletionTokens)
+	return r.yield(chat.Event{Kind: chat.Finish, Reason: reason, Usage: e.Usage}, nil)
+}
+
+// askApproval sends the item of a call that wants consent.
+func (r *run) askApproval(w *waiting, callID string) bool {
+	if !w.approval {
+		return true
+	}
+	id, _ := cutCarrier(callID)
+	t := r.tools[w.call.Name]
+	it := &chat.Item{ID: id, Type: chat.ItemApproval, Server: t.label, Name: t.Name, Arguments: w.call.Arguments}
+	return r.yield(chat.Event{Kind: chat.ItemStart, Item: it}, nil) && r.yield(chat.Event{Kind: chat.ItemEnd, Item: it}, nil)
+}
+
+func (r *run) sendCall(i int, call chat.ToolCall) bool {
+	return r.yield(chat.Event{Kind: chat.CallStart, Index: i, ID: call.ID, Name: call.Name}, nil) &&
+		r.yield(chat.Event{Kind: chat.CallDelta, Index: i, Text: call.Arguments}, nil) &&
+		r.yield(chat.Event{Kind: chat.CallEnd, Index: i}, nil)
+}
+
+// handOver returns the calls that wait as the client gets them. The first one carries what was done before.
+func (r *run) handOver() ([]chat.ToolCall, error) {
+	for i := range r.waiting {
+		if w := &r.waiting[i]; w.approval {
+			w.open = r.loop.seal.open()
+		} else {
+			w.open = w.call.ID
+		}
+	}
+	state, err := r.state()
+	if err != nil {
+		return nil, err
+	}
+	calls := make([]chat.ToolCall, len(r.waiting))
+	for i, w := range r.waiting {
+		calls[i] = w.call
+		if w.approval {
+			calls[i].ID = r.loop.seal.approvalID(w.open, r.caller.Actor, state, w.call)
+		}
+		if i == 0 && state != "" {
+			calls[i].ID += carrierMark + state
+		}
+	}
+	return calls, nil
+}
+
+// state is what the first of the calls that wait has to carry; "" where the client's message says it all.
+func (r *run) state() (string, error) {
+	c := carried{Answers: r.answers}
+	needed := len(c.Answers) > 0
+	for _, m := range r.req.Messages[r.begun:] {
+		if m.Role == chat.RoleAssistant {
+			needed = needed || len(c.Turns) > 0
+			t := carriedTurn{Text: m.Text(), Reasoning: m.Reasoning}
+			for _, call := range m.ToolCalls {
+				t.Calls = append(t.Calls, carriedCall{ID: call.ID, Name: call.Name, Arguments: call.Arguments})
+			}
+			c.Turns = append(c.Turns, t)
+			continue
+		}
+		if call := c.lastCall(m.ToolCallID); call != nil {
+			call.Result, needed = shown(m.Content), true
+		}
+	}
+	for _, w := range r.waiting {
+		if call := c.lastCall(w.call.ID); call != nil {
+			call.Open = w.open
+		}
+		needed = needed || w.approval
+	}
+	if !needed {
+		return "", nil
+	}
+	return c.encode()
+}
+
+// listTools shows what the named servers offer, but for those whose list the conversation has already.
+func (r *run) listTools() bool {
+	for _, s := range r.servers {
+		if r.listed[s.label] {
+			continue
+		}
+		begun := chat.Item{ID: "mcpl_" + r.loop.opts.NewID(), Type: chat.ItemTools, Server: s.label}
+		done := begun
+		for _, t := range s.tools {
+			done.Tools = append(done.Tools, chat.ListedTool{
+				Name: t.Name, FullName: t.FullName, Description: t.Description, Schema: t.Parameters, Annotations: t.Annotations,
+			})
+		}
+		if !r.yield(chat.Event{Kind: chat.ItemStart, Item: &begun}, nil) || !r.yield(chat.Event{Kind: chat.ItemEnd, Item: &done}, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// textJoin keeps the texts of several turns apart in one message.
+type textJoin struct {
+	any     bool // something was written
+	newline bool // its end is a line break
+	fresh   bool // a turn has begun and nothing of it was written
+}
+
+func (j *textJoin) turn() { j.fresh = true }
+
+// gap returns what goes before the next piece of text.
+func (j *textJoin) gap(text string) string {
+	if text == "" {
+		return ""
+	}
+	gap := ""
+	if j.fresh && j.any && !j.newline {
+		gap = "\n\n"
+	}
+	j.any, j.fresh, j.newline = true, false, strings.HasSuffix(text, "\n")
+	return gap
+}
