@@ -2,7 +2,6 @@ package toolloop
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -232,6 +231,3 @@ func (r *run) chooseTool(req *chat.Request) error {
 	choice.Server = ""
 	return nil
 }
-
-// describe names a tool in messages for people.
-func (t *tool) describe() string { return fmt.Sprintf("tool '%s' of MCP server '%s'", t.Name, t.label) }

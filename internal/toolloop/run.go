@@ -79,7 +79,21 @@ func (r *run) Execute(ctx context.Context, call chat.ToolCall) (agent.Result, er
 	if err != nil {
 		return agent.Result{}, err
 	}
-	return agent.Result{Content: result.Parts(false, false), IsError: result.IsError}, nil
+	return agent.Result{Content: joinTexts(result.Parts(false, false)), IsError: result.IsError}, nil
+}
+
+// joinTexts makes one part of texts that follow each other, a line break between them: a prompt has none
+// between parts.
+func joinTexts(parts []chat.Part) []chat.Part {
+	var out []chat.Part
+	for _, p := range parts {
+		if last := len(out) - 1; last >= 0 && p.Type == chat.PartText && out[last].Type == chat.PartText {
+			out[last].Text = strings.TrimSuffix(out[last].Text, "\n") + "\n" + p.Text
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 func (r *run) hostCall(t *tool, call chat.ToolCall) mcphost.Call {

@@ -134,3 +134,17 @@ func FuzzRead(f *testing.F) {
 		_ = r.Text()
 	})
 }
+
+func TestAWrappedTextIsShownOnce(t *testing.T) {
+	for structured, parts := range map[string]int{
+		`{"content":"a\nb"}`: 1, `{"result":"a\nb"}`: 1, `{"content":"a"}`: 2, `{"content":"a\nb","n":1}`: 2, `{"content":["a\nb"]}`: 2, `"a\nb"`: 2,
+	} {
+		r, err := Read([]byte(`{"content":[{"type":"text","text":"a\nb"}],"structuredContent":`+structured+`}`), DefaultLimit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Parts(false, false); len(got) != parts {
+			t.Errorf("%s: %d parts, want %d: %v", structured, len(got), parts, got)
+		}
+	}
+}

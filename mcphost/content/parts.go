@@ -23,12 +23,12 @@ const (
 // own where the model takes them, and as a description such as
 // "[image/png, 12 KB, not shown: the model takes no images]" where it does not; links and embedded
 // resources under a line that names them. The structured result is added as text unless a text item
-// says the same. Base64 data never becomes text. Without any content there are no parts.
+// says the same, or is all that it holds. Base64 data never becomes text. Without any content there are no parts.
 func (r Result) Parts(images, audio bool) []chat.Part {
 	m := mapper{images: images, audio: audio}
 	said := r.Structured == nil
 	for _, c := range r.Content {
-		said = said || c.Type == "text" && sameJSON(c.Text, r.Structured)
+		said = said || c.Type == "text" && (sameJSON(c.Text, r.Structured) || wraps(r.Structured, c.Text))
 		m.item(c)
 	}
 	if !said {
@@ -287,6 +287,18 @@ func oneLine(s string, most int) string {
 		}
 		return r
 	}, short)
+}
+
+// wraps reports whether a structured result is an object whose only member is the text: so libraries for
+// servers wrap a result that has no structure.
+func wraps(value json.RawMessage, text string) bool {
+	members, same := 0, false
+	rawjson.Fields(value, func(_ string, member json.RawMessage) bool {
+		said, isText := rawjson.Text(member)
+		members, same = members+1, isText && said == text
+		return members == 1
+	})
+	return members == 1 && same
 }
 
 // sameJSON reports whether a text is the JSON of value, however it is spaced and its keys are ordered.
