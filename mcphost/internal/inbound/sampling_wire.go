@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -116,6 +117,9 @@ func readTools(req *chat.Request, p *samplingParams) error {
 
 // readTurn turns the content of one message into messages: results of tools stand alone.
 func readTurn(role chat.Role, content json.RawMessage) ([]chat.Message, error) {
+	if len(content) == 0 {
+		return nil, errors.New("it has no content")
+	}
 	var blocks []block
 	if !rawjson.Items(content, func(json.RawMessage) bool { return false }) {
 		content = append(append(json.RawMessage{'['}, content...), ']')
