@@ -193,6 +193,11 @@ func (s *server) shelved(r library.Report) {
 	} else {
 		s.host.changes.add(Versions{Resources: 1})
 	}
+	if r.What == "prompts" {
+		s.host.changes.add(Versions{Prompts: 1})
+	} else {
+		s.host.changes.add(Versions{Resources: 1})
+	}
 	for _, note := range r.Notes {
 		s.logger.Warn("a list of an MCP server", "note", note)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/mcphost/content"
 	"github.com/toolserve/toolserve/mcphost/internal/library"
 	"github.com/toolserve/toolserve/policy"
@@ -259,4 +260,14 @@ func (h *Host) completed(ctx context.Context, req CompletionRequest, params *mcp
 		return nil, policy.Read{}, e
 	}
 	return s, policy.Read{Server: s.name, Kind: policy.ReadTemplate, Name: req.Template}, nil
+}
+
+// Parts returns the contents as the parts of a message, each under a line that names its URI. What was cut
+// for its size says so.
+func (r ResourceResult) Parts(images, audio bool) []chat.Part {
+	var items []Content
+	for _, c := range r.Contents {
+		items = append(items, content.ReadItem(encode(map[string]any{"type": "resource", "resource": c})))
+	}
+	return Result{Content: items}.Parts(images, audio)
 }

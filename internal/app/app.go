@@ -128,13 +128,17 @@ func (a *App) routes() error {
 		return fmt.Errorf("model %s: %w", a.model.name, err)
 	}
 	a.sampler.use(a.model.name, generator.Generate)
-	openai.NewHandler(openai.Options{
+	options := openai.Options{
 		Generator:   a.toolLoop(generator),
 		OwnTools:    a.cfg.Tools.AutoTools,
 		Model:       openai.Model{ID: a.model.name, Aliases: a.model.aliases, Created: time.Now(), ContextLength: a.model.engine.ContextSize()},
 		Fingerprint: a.model.fingerprint,
 		Logger:      a.log,
-	}).Register(a.server.Scoped(apikey.Chat))
+	}
+	if a.host != nil { // not a typed nil in an interface
+		options.Contexts = contexts{a.host}
+	}
+	openai.NewHandler(options).Register(a.server.Scoped(apikey.Chat))
 	for _, route := range a.mcpHandler().Routes() {
 		a.server.Handle(mcpScope(route.Pattern), route.Pattern, route.Handler)
 	}

@@ -31,8 +31,8 @@ type errorObject struct {
 	Code    string  `json:"code"`
 }
 
-// statusOf is the table from what went wrong to HTTP.
-func statusOf(kind mcphost.Kind) (status int, errorType string) {
+// StatusOf is the table from what went wrong to HTTP.
+func StatusOf(kind mcphost.Kind) (status int, errorType string) {
 	switch kind {
 	case mcphost.BadArguments:
 		return http.StatusBadRequest, "invalid_request_error"
@@ -79,7 +79,7 @@ func describe(err error) (status int, body errorBody, retryAfter int) {
 		body.Error.Type, body.Error.Code = "invalid_request_error", "invalid_request"
 		body.Error.Param = orNull(request.param)
 	case errors.As(err, &call):
-		status, body.Error.Type = statusOf(call.Kind)
+		status, body.Error.Type = StatusOf(call.Kind)
 		body.Error.Code, body.Error.Param = string(call.Kind), orNull(call.Param)
 		body.Server, body.Tool = call.Server, call.Tool
 		if call.RetryAfter > 0 {

@@ -74,7 +74,7 @@ func (h *Handler) whole(w http.ResponseWriter, r *http.Request, req *wireRequest
 	defer wait.end()
 	var a answer
 	var failed *apiError
-	for ev, err := range h.opts.Generator.Generate(r.Context(), &req.Request) {
+	for ev, err := range h.generate(r.Context(), req) {
 		if err != nil {
 			failed = failure(r.Context(), err)
 			if failed == nil {
@@ -109,7 +109,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, req *wireReques
 	defer out.Stop()
 	out.KeepAlive(h.opts.KeepAlive)
 	enc := newChunkEncoder(h.head(req), req, func(data []byte) error { return out.Event("", data) })
-	for ev, err := range h.opts.Generator.Generate(r.Context(), &req.Request) {
+	for ev, err := range h.generate(r.Context(), req) {
 		if err != nil {
 			h.streamError(w, r, out, failure(r.Context(), err))
 			return

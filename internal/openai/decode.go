@@ -31,12 +31,16 @@ type wireRequest struct {
 	includeUsage bool
 	// legacy: the request has "functions", so its answer has "function_call".
 	legacy bool
+	wanted wanted
 }
 
 // DecodeRequest reads the body of a chat completions request. An error is the client's fault, and its text
 // is for the client.
 func DecodeRequest(body []byte) (*chat.Request, error) {
 	req, err := decode(body)
+	if err == nil && req.wanted.any() {
+		err = invalid("mcp_prompt", "unsupported_value", "mcp_prompt and mcp_resources are fetched by a running server only; leave them out")
+	}
 	if err != nil {
 		return nil, &chat.Error{Kind: chat.KindInvalid, Param: err.param, Code: err.code, Message: err.message}
 	}
@@ -51,6 +55,7 @@ func decode(body []byte) (*wireRequest, *apiError) {
 	}
 	req := &wireRequest{}
 	req.Model, _ = f.str("model")
+	req.wanted = decodeWanted(f)
 	decodeMessages(f, req)
 	decodeTools(f, req)
 	decodeSampling(f, &req.Sampling)
@@ -257,7 +262,9 @@ func decodeTemplate(f *fields, req *wireRequest) {
 	if prompt != nil && *prompt {
 		f.fail(invalid("add_generation_prompt", "invalid_value", "add_generation_prompt and continue_final_message exclude each other; leave the first out"))
 	}
-	if last := len(req.Messages) - 1; req.Messages[last].Role != chat.RoleAssistant {
+	if last := len(req.Messages) - 1; last < 0 {
+		f.fail(invalid("continue_final_message", "invalid_value", "continue_final_message needs an assistant message at the end of messages"))
+	} else if req.Messages[last].Role != chat.RoleAssistant {
 		f.fail(invalid("continue_final_message", "invalid_value", "continue_final_message needs an assistant message at the end; the last one is from %q", req.Messages[last].Role))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/chat"
+	"github.com/toolserve/toolserve/internal/openai/insert"
 	"github.com/toolserve/toolserve/internal/openai/internal/jsontext"
 )
 
@@ -106,6 +107,10 @@ func failure(ctx context.Context, err error) *apiError {
 			return nil
 		}
 		return status(http.StatusServiceUnavailable, "stopping", err.Error())
+	}
+	var missing *insert.Error
+	if errors.As(err, &missing) {
+		return contextFailure(missing)
 	}
 	var known *chat.Error
 	if !errors.As(err, &known) {

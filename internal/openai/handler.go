@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/chat"
+	"github.com/toolserve/toolserve/internal/openai/insert"
 )
 
 // generator is what answers requests. Errors are [*chat.Error], a context's error, or an internal failure.
@@ -44,6 +45,8 @@ type Options struct {
 	// OwnTools says that the generator may have tools for a request that names none, so that such a request
 	// may have a tool_choice.
 	OwnTools bool
+	// Contexts fetches prompts and resources that requests name; nil means that there are no MCP servers.
+	Contexts insert.Source
 	// Fingerprint is system_fingerprint: it changes when the same request may be answered otherwise, so it
 	// should name model and engine. Empty leaves it out.
 	Fingerprint string

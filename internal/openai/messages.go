@@ -29,6 +29,8 @@ func decodeMessages(f *fields, req *wireRequest) {
 	switch {
 	case f.err != nil:
 		return
+	case len(raw) == 0 && req.wanted.prompt != nil: // whose messages are the conversation
+		return
 	case len(raw) == 0:
 		f.fail(invalid("messages", "missing", `messages is missing or empty; send at least one, such as {"role":"user","content":"Hello"}`))
 		return
