@@ -154,7 +154,7 @@ func TestKilledDuringCall(t *testing.T) {
 		t.Errorf("the other server is %+v", st)
 	}
 	eventually(t, "state connected", func() bool { return status(t, h, "s").State == StateConnected })
-	if st := status(t, h, "s"); st.Restarts != 1 || st.PID == pid || st.Error != "" {
+	if st := status(t, h, "s"); st.Restarts != 1 || len(st.RestartedAt) != 1 || st.PID == pid || st.Error != "" || !strings.Contains(st.LastError, "killed") {
 		t.Errorf("after the restart: %+v", st)
 	}
 	if result, err := h.Execute(t.Context(), call("echo", `{"text":"back"}`)); err != nil || result.Text() != "back" {

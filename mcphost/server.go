@@ -38,6 +38,8 @@ const (
 	refreshPause = 250 * time.Millisecond
 	// steady is how long a connection must have lasted for the next failure to count as the first.
 	steady = time.Minute
+	// maxRestartTimes is how many of the last restarts are remembered.
+	maxRestartTimes = 10
 	// parallelCalls bounds the calls that one server has at a time; more wait.
 	parallelCalls = 64
 )
@@ -77,12 +79,16 @@ type server struct {
 	since    time.Time
 	retryAt  time.Time
 	restarts int
-	link     *link            // not nil while connected
-	catalog  *catalog.Catalog // the last one, also while not connected
-	stderr   []string         // of the last process that ended
-	sandbox  SandboxSummary   // of the last process that was started
-	shadows  []string         // what its tools have to do with those of other servers
-	shelf    *library.Shelf   // what it offers besides tools
+	// restartedAt are the last times that it was started again; lastError is why, also once it is back.
+	restartedAt []time.Time
+	lastError   string
+	lastErrorAt time.Time
+	link        *link            // not nil while connected
+	catalog     *catalog.Catalog // the last one, also while not connected
+	stderr      []string         // of the last process that ended
+	sandbox     SandboxSummary   // of the last process that was started
+	shadows     []string         // what its tools have to do with those of other servers
+	shelf       *library.Shelf   // what it offers besides tools
 }
 
 func newServer(h *Host, in *setup, cfg ServerConfig) *server {
@@ -361,9 +367,12 @@ func (s *server) fail(err error) {
 func (s *server) retry(err error, delay time.Duration) {
 	reason := s.host.redactor.Hide(err.Error())
 	s.set(StateRetrying, reason)
+	now := s.host.now()
 	s.mu.Lock()
 	s.restarts++
-	s.retryAt = s.host.now().Add(delay)
+	s.retryAt = now.Add(delay)
+	s.restartedAt = append(s.restartedAt[max(len(s.restartedAt)-maxRestartTimes+1, 0):], s.retryAt)
+	s.lastError, s.lastErrorAt = reason, now
 	s.mu.Unlock()
 	s.logger.Warn("MCP server is tried again", "error", reason, "in", delay.Round(time.Millisecond))
 	s.host.record(audit.Record{Kind: audit.KindServer, Server: s.name, Error: reason, Note: "disconnected"})

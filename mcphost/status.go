@@ -29,8 +29,14 @@ type ServerStatus struct {
 	Pending []Pending
 	// Since is when it came into the state.
 	Since time.Time
-	// Restarts is how often it was started or dialled again.
-	Restarts int
+	// Restarts is how often it was started or dialled again, RestartedAt the last times of that, the newest
+	// last.
+	Restarts    int
+	RestartedAt []time.Time
+	// LastError is why it last went away or did not come up, at LastErrorAt; it stays while connected. ""
+	// where it never did.
+	LastError   string
+	LastErrorAt time.Time
 	// RetryAt is when it is tried again; zero unless it is retrying.
 	RetryAt time.Time
 	// Stderr are the last lines of its standard error.
@@ -69,7 +75,8 @@ func (s *server) snapshot(findings []string) ServerStatus {
 	defer s.mu.Unlock()
 	st := ServerStatus{
 		Name: s.name, State: s.state, Transport: s.cfg().Transport, Error: s.reason, Since: s.since,
-		Restarts: s.restarts, Stderr: slices.Clone(s.stderr), Sandbox: s.sandbox,
+		Restarts: s.restarts, RestartedAt: slices.Clone(s.restartedAt),
+		LastError: s.lastError, LastErrorAt: s.lastErrorAt, Stderr: slices.Clone(s.stderr), Sandbox: s.sandbox,
 		Notes: slices.Concat(s.catalog.Notes, findings, s.shadows),
 	}
 	st.Notes = st.Notes[:min(len(st.Notes), maxStatusNotes)]

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/toolserve/toolserve/audit"
@@ -55,6 +57,11 @@ type App struct {
 	host    *mcphost.Host // nil without an mcp.json
 	model   *model
 	sampler sampler
+	// redactor hides the secrets of the mcp.json in the log; nil without one. mcpFiles are the files that
+	// the configuration in force was read from, reloading orders its changes.
+	redactor  *audit.Redactor
+	mcpFiles  atomic.Pointer[[]string]
+	reloading sync.Mutex
 	// closers end what was built, last first.
 	closers []func() error
 }
@@ -150,6 +157,7 @@ func (a *App) mcpHandler() *mcpapi.Handler {
 	opts := mcpapi.Options{Actor: server.Actor, Logger: a.log}
 	if a.host != nil {
 		opts.Host, opts.Lists, opts.Reads, opts.Audit = a.host, a.host, a.host, a.host.Audit()
+		opts.Config = a.host.ConfigStatus
 	}
 	return mcpapi.NewHandler(opts)
 }

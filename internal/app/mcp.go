@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/toolserve/toolserve/internal/filewatch"
 	"github.com/toolserve/toolserve/mcphost"
 	"github.com/toolserve/toolserve/policy"
 )
@@ -17,23 +18,82 @@ func (a *App) startHost(ctx context.Context) error {
 	if tools.MCPConfig == "" {
 		return nil
 	}
-	cfg, warnings, err := mcphost.LoadConfig(tools.MCPConfig, mcphost.ParseOptions{LookupEnv: a.lookupEnv})
+	var files *filewatch.Watcher
+	if tools.Watch {
+		files = filewatch.New(filewatch.Options{Logger: a.log}, tools.MCPConfig) // before it is read
+		a.onClose(files.Close)
+	}
+	cfg, err := a.loadMCP()
 	if err != nil {
 		return fmt.Errorf("--mcp-config: %w", err)
 	}
-	for _, w := range warnings {
-		a.log.Warn("mcp config", "file", filepath.Base(tools.MCPConfig), "warning", w.String())
-	}
-	a.applyFlags(cfg)
-	redactor := cfg.AuditOptions().Redactor
-	redactor.AddSecrets(a.cfg.Network.APIKey)
-	a.secrets.use(redactor)
+	a.redactor = cfg.AuditOptions().Redactor
+	a.redactor.AddSecrets(a.cfg.Network.APIKey)
+	a.secrets.use(a.redactor)
 	a.host, err = mcphost.New(cfg, mcphost.Options{Logger: a.log, Sampler: &a.sampler, Elicitation: true})
 	if err != nil {
 		return fmt.Errorf("--mcp-config %s: %w", tools.MCPConfig, err)
 	}
 	a.onClose(a.host.Close)
-	return a.host.Start(ctx)
+	if err := a.host.Start(ctx); err != nil {
+		return err
+	}
+	if tools.Watch {
+		a.watchMCP(ctx, files, cfg)
+	}
+	return nil
+}
+
+// loadMCP reads the mcp.json and puts the flags on top.
+func (a *App) loadMCP() (*mcphost.Config, error) {
+	path := a.cfg.Tools.MCPConfig
+	cfg, warnings, err := mcphost.LoadConfig(path, mcphost.ParseOptions{LookupEnv: a.lookupEnv})
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		a.log.Warn("mcp config", "file", filepath.Base(path), "warning", w.String())
+	}
+	a.applyFlags(cfg)
+	return cfg, nil
+}
+
+// ReloadMCP reads the mcp.json again and puts what it says into force. What cannot be read or used is said
+// in the log and in GET /v1/mcp/status, and changes nothing.
+func (a *App) ReloadMCP() {
+	if a.host == nil {
+		a.log.Warn("there is no MCP configuration to read again; start with --mcp-config FILE")
+		return
+	}
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	cfg, err := a.loadMCP()
+	if err == nil {
+		a.redactor.AddSecrets(cfg.Secrets()...)
+		a.redactor.AddKeys(cfg.Security.RedactKeys...)
+		_, err = a.host.Reload(cfg)
+	}
+	if err != nil {
+		a.host.ReloadFailed(err)
+		return
+	}
+	a.mcpFiles.Store(&cfg.Files)
+}
+
+// watchMCP reloads the configuration when one of its files changes.
+func (a *App) watchMCP(ctx context.Context, files *filewatch.Watcher, cfg *mcphost.Config) {
+	a.mcpFiles.Store(&cfg.Files)
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		files.Run(ctx, func() []string { return *a.mcpFiles.Load() }, a.ReloadMCP)
+	}()
+	a.onClose(func() error {
+		cancel()
+		<-ended
+		return nil
+	})
 }
 
 // lookupEnv finds a variable for ${VAR}. One that is set to nothing counts as unset: no server is helped by

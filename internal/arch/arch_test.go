@@ -43,6 +43,7 @@ var imports = map[string][]string{
 	"internal/client":     {"chat", "internal/sse"},
 	"internal/bench":      {"chat", "internal/sse", "internal/client"},
 	"internal/config":     {},
+	"internal/filewatch":  {},
 	"internal/app":        {"*"},
 	"internal/cli":        {"*"},
 	"internal/e2e":        {"*"},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/toolserve/toolserve/internal/cli/repl"
 	"github.com/toolserve/toolserve/internal/client"
@@ -167,8 +168,21 @@ func printNotes(out io.Writer, servers []client.ServerStatus) {
 		for _, note := range s.Notes {
 			fmt.Fprintf(out, "note: %s: %s\n", shortened(s.Name, 200), shortened(note, 500))
 		}
+		if n := len(s.RestartedAt); n > 0 {
+			fmt.Fprintf(out, "restarted: %s: %d times, last at %s: %s\n", shortened(s.Name, 200), s.Restarts,
+				s.RestartedAt[n-1].Local().Format(time.DateTime), shortened(s.LastError, 300))
+		}
+		if s.Error == "" {
+			continue
+		}
+		for _, line := range s.Stderr[max(len(s.Stderr)-maxStderrShown, 0):] {
+			fmt.Fprintf(out, "stderr: %s: %s\n", shortened(s.Name, 200), shortened(line, 300))
+		}
 	}
 }
+
+// maxStderrShown is how many of the last lines of standard error are shown of a server that does not work.
+const maxStderrShown = 5
 
 func (c *MCPApproveCmd) open(streams IO) (approvals, func(), error) {
 	if c.Config == "" {

@@ -43,6 +43,9 @@ func (c *MCPStatusCmd) Run(ctx context.Context, streams IO) error {
 	if c.JSON {
 		return printJSON(streams.Out, status.Raw)
 	}
+	if status.Config.Error != "" {
+		fmt.Fprintf(streams.Err, "the changed configuration is not in force: %s\n", shortened(status.Config.Error, 1000))
+	}
 	if len(status.Servers) == 0 {
 		return printEmpty(streams, "no MCP servers", status.Reason)
 	}

@@ -30,6 +30,9 @@ func (c *ServeCmd) Run(ctx context.Context, streams IO) error {
 		}
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer onHangup(a.ReloadMCP, cancel)()
 	fmt.Fprintf(streams.Err, "serving %s on %s\n", a.ModelName(), a.URL())
 	return errors.Join(a.Serve(ctx), a.Close())
 }

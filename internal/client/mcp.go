@@ -19,8 +19,16 @@ type Status struct {
 	Servers []ServerStatus `json:"servers"`
 	// Reason says why Servers is empty.
 	Reason string `json:"reason"`
+	// Config is where the configuration came from.
+	Config ConfigStatus `json:"config"`
 	// Raw is the answer as it came.
 	Raw json.RawMessage `json:"-"`
+}
+
+// ConfigStatus is the file of the configuration in force, and why a newer text of it is not, or "".
+type ConfigStatus struct {
+	Path  string `json:"path"`
+	Error string `json:"error"`
 }
 
 // ServerStatus is the state of one MCP server.
@@ -31,6 +39,11 @@ type ServerStatus struct {
 	ToolsCount int    `json:"tools_count"`
 	Error      string `json:"error"`
 	Restarts   int    `json:"restarts"`
+	// RestartedAt are the last times that it was started again, LastError is why it last went away.
+	RestartedAt []time.Time `json:"restarted_at"`
+	LastError   string      `json:"last_error"`
+	// Stderr are the last lines of its standard error.
+	Stderr []string `json:"stderr"`
 	// Sandbox is the level of confinement: text or an object, as the server words it.
 	Sandbox json.RawMessage `json:"sandbox"`
 	// Notes are complaints about its tools, and what screening found in its texts.

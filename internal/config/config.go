@@ -51,6 +51,7 @@ type Generation struct {
 // replaces, the same setting of the file.
 type Tools struct {
 	MCPConfig          string   `name:"mcp-config" type:"path" placeholder:"FILE" help:"An mcp.json: the MCP servers whose tools are offered." env:"TOOLSERVE_MCP_CONFIG"`
+	Watch              bool     `name:"mcp-watch" default:"true" negatable:"" help:"Take up changes of the mcp.json, and of the envFiles that it names, while running. A SIGHUP does so in any case."`
 	AllowCommand       []string `name:"mcp-allow-command" placeholder:"NAME" help:"Command that MCP servers may be started with, besides the whitelist."`
 	AllowedTools       []string `name:"mcp-allowed-tools" placeholder:"TOOL" help:"Only these tools may run."`
 	BlockedTools       []string `name:"mcp-blocked-tools" placeholder:"TOOL" help:"These tools may not run."`

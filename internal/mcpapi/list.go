@@ -18,6 +18,9 @@ type serverItem struct {
 	ToolsCount     int                    `json:"tools_count"`
 	Error          *string                `json:"error"`
 	Restarts       int                    `json:"restarts"`
+	RestartedAt    []time.Time            `json:"restarted_at,omitempty"`
+	LastError      string                 `json:"last_error,omitempty"`
+	LastErrorAt    time.Time              `json:"last_error_at,omitzero"`
 	Sandbox        mcphost.SandboxSummary `json:"sandbox"`
 	ResourcesCount int                    `json:"resources_count"`
 	TemplatesCount int                    `json:"resource_templates_count"`
@@ -42,6 +45,8 @@ type statusBody struct {
 	Total     int          `json:"servers_total"`
 	Connected int          `json:"servers_connected"`
 	Tools     int          `json:"tools_available"`
+	// Config is where the configuration in force came from, and why a newer text is not.
+	Config *mcphost.ConfigStatus `json:"config,omitempty"`
 }
 
 // Status answers with the state of every server.
@@ -53,6 +58,10 @@ func (h *Handler) Status(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	body.Enabled = true
+	if h.opts.Config != nil {
+		config := h.opts.Config()
+		body.Config = &config
+	}
 	for _, s := range h.opts.Host.Status() {
 		body.Servers = append(body.Servers, newServerItem(s))
 		body.Total++
@@ -70,6 +79,7 @@ func (h *Handler) Status(w http.ResponseWriter, _ *http.Request) {
 func newServerItem(s mcphost.ServerStatus) serverItem {
 	item := serverItem{
 		Name: s.Name, State: s.State, Transport: s.Transport, ToolsCount: s.Tools, Restarts: s.Restarts,
+		RestartedAt: s.RestartedAt, LastError: s.LastError, LastErrorAt: s.LastErrorAt,
 		ResourcesCount: s.Resources, TemplatesCount: s.ResourceTemplates, PromptsCount: s.Prompts,
 		Sandbox: s.Sandbox, Since: s.Since, PID: s.PID, Protocol: s.Protocol, Implementation: s.Implementation,
 		Notes: s.Notes, Stderr: s.Stderr, Pending: s.Pending,

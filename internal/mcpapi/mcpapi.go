@@ -36,6 +36,8 @@ type Options struct {
 	// Lists and Reads answer for resources and prompts; nil means that MCP is off.
 	Lists lister
 	Reads reader
+	// Config says where the configuration of the host came from; nil says nothing.
+	Config func() mcphost.ConfigStatus
 	// Audit is the log that the host writes; nil has no records.
 	Audit auditLog
 	// Actor names whose key a request came with, for the audit log; nil names nobody.

@@ -48,6 +48,8 @@ const (
 type Config struct {
 	// Path is the file it came from, or "".
 	Path string
+	// Files are all files that it was read from: Path, and the envFiles of its servers.
+	Files []string
 	// Servers are the entries in the order of the file, the unusable ones included.
 	Servers []ServerConfig
 	// MaxToolCalls bounds the rounds of a loop that calls tools; 0 means 10.
@@ -219,6 +221,7 @@ func newConfigParser(opts ParseOptions) *configParser {
 	}
 	p := &configParser{opts: opts, cfg: &Config{Path: opts.Path}}
 	if opts.Path != "" {
+		p.cfg.Files = []string{opts.Path}
 		p.dir = filepath.Dir(opts.Path)
 		if abs, err := filepath.Abs(p.dir); err == nil {
 			p.dir = abs

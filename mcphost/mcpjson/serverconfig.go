@@ -257,6 +257,7 @@ func (p *configParser) finishStdio(e *entry) error {
 	}
 	env := map[string]string{}
 	if e.envFile != "" {
+		p.cfg.Files = append(p.cfg.Files, p.resolve(e.envFile))
 		if err := jsonc.ReadEnvFile(p.resolve(e.envFile), env); err != nil {
 			return fmt.Errorf("\"envFile\": %w", err)
 		}
