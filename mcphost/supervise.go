@@ -1,0 +1,182 @@
+package mcphost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+)
+
+// run keeps the server connected until ctx ends or trying again is of no use.
+func (s *server) run(ctx context.Context) {
+	defer s.settle()
+	for failures := 0; ; failures++ {
+		up, err := s.once(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if isHeld(err) {
+			s.hold(err, ctx.Done())
+			continue
+		}
+		if permanent := (permanentError{}); errors.As(err, &permanent) {
+			s.fail(err)
+			return
+		}
+		if up >= steady {
+			failures = 0
+		}
+		delay := s.host.opts.backoff(failures)
+		s.retry(err, delay)
+		s.settle()
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// backoff is the wait before attempt n+1: doubling from a quarter of a second to a minute, with a
+// quarter of it left to chance so that servers that fell together do not rise together.
+func (o *Options) backoff(n int) time.Duration {
+	least, most := o.RetryMin, o.RetryMax
+	if least <= 0 {
+		least = 250 * time.Millisecond
+	}
+	if most <= 0 {
+		most = time.Minute
+	}
+	d := min(least<<min(n, 16), most)
+	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+}
+
+// once takes the server up and waits for its end. It returns how long it was up and why it ended.
+func (s *server) once(ctx context.Context) (up time.Duration, err error) {
+	var custom mcp.Transport
+	if s.host.opts.Transport != nil {
+		custom = s.host.opts.Transport(*s.cfg())
+	}
+	if custom == nil {
+		if err := s.allowed(); err != nil {
+			return 0, err
+		}
+	}
+	if err := s.reviewer.Launch(s.trusted()); err != nil {
+		return 0, err
+	}
+	l, err := s.connect(ctx, custom)
+	if err != nil {
+		return 0, err
+	}
+	listCtx, cancel := context.WithTimeout(l.ctx, s.connectTimeout())
+	c, err := catalog.Read(listCtx, s.name, l.session)
+	cancel()
+	if err != nil {
+		err = fmt.Errorf("cannot list its tools: %w", s.explainEnd(l, err))
+		s.teardown(l, err)
+		return 0, err
+	}
+	if err := s.reviewer.Review(s.trusted(), c, l.instructions()); err != nil {
+		s.teardown(l, err)
+		return 0, err
+	}
+	since := s.host.now()
+	s.setLogLevel(l.ctx, l)
+	s.connected(l)
+	err = s.watch(ctx, l)
+	s.mu.Lock()
+	s.link = nil
+	s.mu.Unlock()
+	s.host.changes.add(everything())
+	s.shelf.Detach()
+	s.teardown(l, err)
+	return s.host.now().Sub(since), err
+}
+
+// allowed asks the launch rules. It runs before every start, since files and rules may have changed.
+func (s *server) allowed() error {
+	verdict := s.host.launch().CheckServer(s.cfg().Spec())
+	for _, warning := range verdict.Warnings {
+		s.logger.Warn("launch rules", "warning", warning)
+	}
+	if !verdict.Allowed {
+		s.host.record(audit.Record{
+			Kind: audit.KindServer, Server: s.name, Decision: "deny",
+			Code: string(verdict.Code), Reason: verdict.Reason, Error: verdict.Reason,
+		})
+		return permanentError{errors.New(verdict.Reason)}
+	}
+	return nil
+}
+
+// watch returns when the connection has ended, with the reason, reading the tools anew when they change.
+func (s *server) watch(ctx context.Context, l *link) error {
+	var exited <-chan struct{}
+	if l.process != nil {
+		exited = l.process.Exited()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-exited:
+			return s.explainEnd(l, errors.New("the connection was closed"))
+		case <-l.gone:
+			return s.explainEnd(l, errors.New("the connection was closed"))
+		case <-s.broken:
+			return s.explainEnd(l, errors.New("the connection failed"))
+		case <-s.shelf.Woken():
+			s.shelf.Refresh()
+		case <-s.changed:
+			s.refresh(l)
+			waitFor(l.ctx.Done(), refreshPause)
+		}
+	}
+}
+
+// refresh reads the list of tools anew; when that fails the old one stays.
+func (s *server) refresh(l *link) {
+	ctx, cancel := context.WithTimeout(l.ctx, s.connectTimeout())
+	defer cancel()
+	c, err := catalog.Read(ctx, s.name, l.session)
+	if err != nil {
+		s.logger.Warn("cannot list the tools again", "error", err)
+		return
+	}
+	if c.Indirect {
+		return // the library's cache is older than what is there already
+	}
+	if err := s.reviewer.Review(s.trusted(), c, l.instructions()); err != nil {
+		s.logger.Warn("the changed tools are not taken up", "error", err)
+		return
+	}
+	s.logger.Info("the tools changed", "tools", len(c.Tools))
+}
+
+// explainEnd says why a connection ended: how its process ended, where it has one.
+func (s *server) explainEnd(l *link, err error) error {
+	if l.process == nil || !waitFor(l.process.Exited(), 300*time.Millisecond) {
+		return err
+	}
+	return withStderr(fmt.Errorf("the process ended (%s)", l.process.ExitText()), l.process)
+}
+
+// teardown ends a connection and everything that belongs to it.
+func (s *server) teardown(l *link, reason error) {
+	l.cancel(reason)
+	if l.process != nil {
+		l.process.Stop(s.host.ladder())
+		s.keepStderr(l.process)
+	}
+	l.session.Close()
+	<-l.gone
+}
