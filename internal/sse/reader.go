@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"time"
 )
 
 // ErrTooLong means that an event is longer than the reader takes.
@@ -29,6 +31,7 @@ type Reader struct {
 	line    []byte
 	data    []byte
 	id      string
+	retry   time.Duration
 	skipLF  bool // the last line ended in CR: a LF that follows belongs to it
 	started bool
 }
@@ -43,6 +46,24 @@ func NewReader(r io.Reader) *Reader { return NewReaderSize(r, defaultLimit) }
 func NewReaderSize(r io.Reader, limit int) *Reader {
 	return &Reader{src: bufio.NewReaderSize(r, 16<<10), limit: limit}
 }
+
+// Reset makes the Reader read another stream, as a new one would.
+func (r *Reader) Reset(src io.Reader) {
+	const keep = 1 << 20 // a buffer that one event made larger is given back
+	r.src.Reset(src)
+	fresh := Reader{src: r.src, limit: r.limit}
+	if cap(r.line) <= keep && cap(r.data) <= keep {
+		fresh.line, fresh.data = r.line[:0], r.data[:0]
+	}
+	*r = fresh
+}
+
+// LastID is the last id that the stream has set, also by an event without data; "" without one. A stream
+// that broke off is asked to go on behind it.
+func (r *Reader) LastID() string { return r.id }
+
+// Retry is how long the stream wants a client to wait before it comes back; 0 where it has not said.
+func (r *Reader) Retry() time.Duration { return r.retry }
 
 // Next returns the next event that has data. It returns io.EOF at the end of the stream,
 // io.ErrUnexpectedEOF where the stream ends inside an event, whose data is dropped as the format's
@@ -79,6 +100,10 @@ func (r *Reader) Next() (Event, error) {
 		case "id":
 			if bytes.IndexByte(value, 0) < 0 {
 				r.id = string(value)
+			}
+		case "retry":
+			if ms, err := strconv.ParseUint(string(value), 10, 31); err == nil {
+				r.retry = time.Duration(ms) * time.Millisecond
 			}
 		}
 		if len(field) == 0 {

@@ -260,3 +260,21 @@ func BenchmarkReader(b *testing.B) {
 		}
 	}
 }
+
+// TestResumption keeps what a client needs to come back: the last id and the wait.
+func TestResumption(t *testing.T) {
+	r := NewReader(strings.NewReader("id: 1\nretry: 500\n\nid: 2\ndata: x\n\nretry: soon\nretry: -1\nid: 3\n\n"))
+	ev, err := r.Next()
+	if err != nil || string(ev.Data) != "x" || ev.ID != "2" || r.LastID() != "2" || r.Retry() != 500*time.Millisecond {
+		t.Errorf("%+v, %v, id %q, retry %v", ev, err, r.LastID(), r.Retry())
+	}
+	if _, err := r.Next(); err != io.EOF || r.LastID() != "3" || r.Retry() != 500*time.Millisecond {
+		t.Errorf("%v, id %q, retry %v", err, r.LastID(), r.Retry())
+	}
+	r.Reset(strings.NewReader("\xEF\xBB\xBFdata: y\r\rdata: z\n\n"))
+	for _, want := range []string{"y", "z"} {
+		if ev, err := r.Next(); err != nil || string(ev.Data) != want || ev.ID != "" || r.LastID() != "" || r.Retry() != 0 {
+			t.Errorf("after a reset: %+v, %v", ev, err)
+		}
+	}
+}

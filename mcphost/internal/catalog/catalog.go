@@ -49,7 +49,8 @@ type Tool struct {
 	// which Problem says.
 	OutputCheck *SchemaCheck
 	// Item is the definition whole, before anything of it was cut, as trust is put in it.
-	Item trust.Item
+	Item    trust.Item
+	headers []headerParam
 	// Held says that the definition is not approved: the tool keeps its name, and is not offered.
 	Held bool
 }
@@ -226,6 +227,7 @@ func newTool(server string, raw json.RawMessage) (*Tool, error) {
 		t.Problem = fmt.Sprintf("its input schema cannot be used: %v", err)
 	}
 	t.readOutputSchema()
+	t.headers = readHeaderParams(t.Parameters)
 	t.Profile = policy.NewToolProfile(t.Parameters, t.Annotations)
 	t.Item = trust.NewItem(trust.KindTool, t.Name, object(definition))
 	return t, nil

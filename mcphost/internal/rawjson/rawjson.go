@@ -118,6 +118,17 @@ func Fields(data []byte, yield func(key string, value json.RawMessage) bool) boo
 	}
 }
 
+// Member returns a member of an object, the last where it is given twice, or nil.
+func Member(data []byte, key string) (found json.RawMessage) {
+	Fields(data, func(k string, value json.RawMessage) bool {
+		if k == key {
+			found = value
+		}
+		return true
+	})
+	return found
+}
+
 // Items calls yield for each item of an array in order, until it returns false. data must be valid
 // JSON; it returns false when data is not an array. The items share data's memory.
 func Items(data []byte, yield func(item json.RawMessage) bool) bool {

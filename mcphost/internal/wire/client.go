@@ -27,7 +27,7 @@ func NewHTTPClient(endpoint string, headers map[string]string, rules *policy.Lau
 	transport := &http.Transport{
 		DialContext:           guardedDial(rules),
 		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   16,
+		MaxIdleConnsPerHost:   64, // as many as are called at once
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,

@@ -23,6 +23,9 @@ type TapHTTP struct {
 // RoundTrip sends the request through the round tripper below.
 func (t TapHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.Base.RoundTrip(req)
+	if own, _ := req.Context().Value(ownKey{}).(bool); own {
+		return resp, err
+	}
 	if err == nil {
 		t.listen(req, resp)
 	}

@@ -1,7 +1,10 @@
 package wire
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"io"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -38,7 +41,7 @@ func (r *Requests) learn(req *jsonrpc.Request) {
 	}
 	var meta []byte
 	declares := false
-	rawjson.Fields(member(req.Params, "_meta"), func(key string, value json.RawMessage) bool {
+	rawjson.Fields(rawjson.Member(req.Params, "_meta"), func(key string, value json.RawMessage) bool {
 		if strings.HasPrefix(key, "io.modelcontextprotocol/") && key != "io.modelcontextprotocol/logLevel" {
 			declares = declares || key == "io.modelcontextprotocol/protocolVersion"
 			if len(meta) > 0 {
@@ -57,13 +60,60 @@ func (r *Requests) learn(req *jsonrpc.Request) {
 	r.mu.Unlock()
 }
 
-// member returns a member of an object, or nil.
-func member(object json.RawMessage, key string) (found json.RawMessage) {
-	rawjson.Fields(object, func(k string, value json.RawMessage) bool {
-		if k == key {
-			found = value
+// Library returns the round tripper for the protocol library over HTTP: ours declare what its requests
+// declare, and notes of progress on its streams reach the requests of ours that they are for.
+func (r *Requests) Library(base http.RoundTripper) http.RoundTripper { return library{base, r} }
+
+type library struct {
+	base     http.RoundTripper
+	requests *Requests
+}
+
+func (l library) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.GetBody != nil {
+		if body, err := req.GetBody(); err == nil {
+			l.learn(body)
 		}
-		return true
+	}
+	resp, err := l.base.RoundTrip(req)
+	if err == nil && isEvents(resp) {
+		resp.Body = &peerEvents{ReadCloser: resp.Body, take: l.requests.takeMessage}
+	}
+	return resp, err
+}
+
+func (l library) learn(body io.ReadCloser) {
+	defer body.Close()
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return
+	}
+	_ = eachMessage(data, func(e envelope) error { // what is no message declares nothing
+		msg, err := e.message()
+		if req, ok := msg.(*jsonrpc.Request); ok && req.IsCall() {
+			l.requests.learn(req)
+		}
+		return err
 	})
-	return found
+}
+
+// CloseIdleConnections closes what the transport below keeps open.
+func (l library) CloseIdleConnections() {
+	if c, ok := l.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// HeaderValue returns a text as the value of a header of MCP: as it is where HTTP can carry it, else in
+// base64 between "=?base64?" and "?=".
+func HeaderValue(s string) string {
+	const prefix, suffix = "=?base64?", "?="
+	plain := strings.Trim(s, " \t") == s && !(strings.HasPrefix(s, prefix) && strings.HasSuffix(s, suffix))
+	for i := 0; i < len(s) && plain; i++ {
+		plain = s[i] >= ' ' && s[i] <= '~'
+	}
+	if plain {
+		return s
+	}
+	return prefix + base64.StdEncoding.EncodeToString([]byte(s)) + suffix
 }

@@ -32,6 +32,10 @@ type Request struct {
 	Method string
 	// Params is a JSON object without line breaks and without "_meta", which is added here.
 	Params json.RawMessage
+	// Name is what Params name, and Headers are further headers: where the request is one of HTTP and the
+	// revision wants them there too.
+	Name    string
+	Headers map[string]string
 	// OnProgress, unless nil, is called by Do with the params of each notification of progress, in order.
 	// What comes faster than it returns is passed over, the oldest first.
 	OnProgress func(params json.RawMessage)
@@ -61,9 +65,11 @@ type sender interface {
 
 // outgoing is a message of ours.
 type outgoing struct {
-	id     int64 // 0 for a notification
-	method string
-	params json.RawMessage
+	id      int64 // 0 for a notification
+	method  string
+	params  json.RawMessage
+	name    string
+	headers map[string]string
 }
 
 // line encodes a message as one line.
@@ -137,7 +143,7 @@ func (r *Requests) open(w *waiter, req Request) (sender, outgoing, error) {
 	if req.OnProgress != nil {
 		token = id
 	}
-	return r.sender, outgoing{id, req.Method, withMeta(req.Params, r.meta, token)}, nil
+	return r.sender, outgoing{id, req.Method, withMeta(req.Params, r.meta, token), req.Name, req.Headers}, nil
 }
 
 func (r *Requests) close(id int64) {
@@ -192,6 +198,16 @@ func (r *Requests) end(err error) {
 	}
 }
 
+// fail ends a request without an answer.
+func (r *Requests) fail(id int64, err error) {
+	r.mu.Lock()
+	w := r.waiting[id]
+	r.mu.Unlock()
+	if w != nil {
+		w.finish(nil, err)
+	}
+}
+
 // find returns the caller of an id. It is nil for an id of ours that nobody waits for any more.
 func (r *Requests) find(raw []byte) (w *waiter, ours bool) {
 	id, ours := ownID(raw)
@@ -243,7 +259,7 @@ func (r *Requests) take(e envelope) bool {
 	if method, _ := rawjson.Text(e.method); method != methodProgress {
 		return false
 	}
-	w, ours := r.find(member(e.params, "progressToken"))
+	w, ours := r.find(rawjson.Member(e.params, "progressToken"))
 	if w != nil {
 		w.note(e.params)
 	}
@@ -267,7 +283,7 @@ func (r *Requests) takeMessage(msg jsonrpc.Message) bool {
 		if msg.Method != methodProgress || msg.IsCall() {
 			return false
 		}
-		w, ours := r.find(member(msg.Params, "progressToken"))
+		w, ours := r.find(rawjson.Member(msg.Params, "progressToken"))
 		if w != nil {
 			w.note(msg.Params)
 		}

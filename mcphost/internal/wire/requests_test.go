@@ -15,6 +15,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/goleak"
+
+	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -215,7 +217,7 @@ func TestProgress(t *testing.T) {
 	done := p.do(t.Context(), Request{OnProgress: func(params json.RawMessage) {
 		mu.Lock()
 		defer mu.Unlock()
-		got = append(got, string(member(params, "progress")))
+		got = append(got, string(rawjson.Member(params, "progress")))
 	}})
 	msg := p.sees()
 	token := msg["params"].(map[string]any)["_meta"].(map[string]any)["progressToken"]
@@ -238,7 +240,7 @@ func TestProgress(t *testing.T) {
 	if strings.Join(got, " ") != "0 1 2" {
 		t.Errorf("progress is %q", got)
 	}
-	if msg := (<-p.library).(*jsonrpc.Request); string(member(msg.Params, "progressToken")) != `"mine"` {
+	if msg := (<-p.library).(*jsonrpc.Request); string(rawjson.Member(msg.Params, "progressToken")) != `"mine"` {
 		t.Errorf("the library saw %s", msg.Params)
 	}
 }
@@ -253,7 +255,7 @@ func TestProgressFlood(t *testing.T) {
 			close(begun)
 			<-goOn
 		}
-		got = append(got, string(member(params, "progress")))
+		got = append(got, string(rawjson.Member(params, "progress")))
 	}})
 	n := id(p.sees())
 	note := `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%d,"progress":%d}}`
@@ -397,10 +399,10 @@ func TestMeta(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := string(member(line, "params")); got != test.want {
+		if got := string(rawjson.Member(line, "params")); got != test.want {
 			t.Errorf("after %s %s\n got %s\nwant %s", test.method, test.params, got, test.want)
 		}
-		n, _ := ownID(member(line, "id"))
+		n, _ := ownID(rawjson.Member(line, "id"))
 		p.says(`{"jsonrpc":"2.0","id":%d,"result":1}`, n)
 		p.want(done, "1", "")
 	}
@@ -426,8 +428,8 @@ func TestManyCallers(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if string(member(line, "method")) == `"tools/call"` {
-				fmt.Fprintf(p.out, `{"jsonrpc":"2.0","id":%s,"result":%s}`+"\n", member(line, "id"), member(line, "params"))
+			if string(rawjson.Member(line, "method")) == `"tools/call"` {
+				fmt.Fprintf(p.out, `{"jsonrpc":"2.0","id":%s,"result":%s}`+"\n", rawjson.Member(line, "id"), rawjson.Member(line, "params"))
 			}
 		}
 	}()
