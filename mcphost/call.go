@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
-	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/toolserve/toolserve/mcphost/content"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
@@ -44,7 +43,7 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		return l.callTool(ctx, t.Name, arguments, params, call.OnProgress)
+		return l.callTool(ctx, t, arguments, params, call.OnProgress)
 	}}
 	raw, err := exchange.Do(callCtx, callParams(t.Name, arguments))
 	if err != nil {
@@ -58,15 +57,8 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 }
 
 // callTool sends the call and returns the result as the server sent it.
-func (l *link) callTool(ctx context.Context, name string, arguments, params json.RawMessage, onProgress func(Progress)) (json.RawMessage, error) {
-	if l.requests == nil {
-		raw, err := l.callByLibrary(ctx, name, arguments)
-		if err == nil && content.Type(raw) == content.InputRequired {
-			return nil, errors.New("the tool asks for more input while it runs, which is not supported over this transport")
-		}
-		return raw, err
-	}
-	req := wire.Request{Method: "tools/call", Params: params}
+func (l *link) callTool(ctx context.Context, t *catalog.Tool, arguments, params json.RawMessage, onProgress func(Progress)) (json.RawMessage, error) {
+	req := wire.Request{Method: "tools/call", Params: params, Name: t.Name, Headers: t.Headers(arguments)}
 	if onProgress != nil {
 		req.OnProgress = func(params json.RawMessage) {
 			if p, ok := readProgress(params); ok {
@@ -82,20 +74,6 @@ func callParams(name string, arguments json.RawMessage) json.RawMessage {
 	b = rawjson.AppendText(append(b, `{"name":`...), name)
 	b = append(append(b, `,"arguments":`...), arguments...)
 	return append(b, '}')
-}
-
-// callByLibrary has the protocol library make the call. It may not know a kind of content that the server
-// sent; its bytes are good all the same.
-func (l *link) callByLibrary(ctx context.Context, name string, arguments json.RawMessage) (json.RawMessage, error) {
-	captureCtx, capture := wire.WithCapture(ctx)
-	decoded, err := l.session.CallTool(captureCtx, &mcp.CallToolParams{Name: name, Arguments: arguments})
-	switch raw := capture.Raw(); {
-	case err != nil && (raw == nil || ctx.Err() != nil):
-		return nil, err
-	case raw != nil:
-		return raw, nil
-	}
-	return json.Marshal(decoded)
 }
 
 // Progress is what a tool says while it runs.

@@ -39,7 +39,7 @@ func roundsServer() *mcp.Server {
 
 // TestRoundsOfACall answers what a tool asks in its result, over each transport.
 func TestRoundsOfACall(t *testing.T) {
-	url, _ := remote(t, mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return roundsServer() }, nil))
+	url, _ := remote(t, mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return roundsServer() }, &mcp.StreamableHTTPOptions{Stateless: true}))
 	root := t.TempDir()
 	memory := inMemory(roundsServer())
 	h := start(t, &Config{Servers: []ServerConfig{
@@ -57,7 +57,7 @@ func TestRoundsOfACall(t *testing.T) {
 		}
 		return ElicitationAnswer{Action: ElicitationAccept, Content: json.RawMessage(`{"name":"Ann"}`)}, nil
 	}
-	for _, server := range []string{"memory"} {
+	for _, server := range []string{"memory", "http"} {
 		call := Call{Server: server, Tool: "hello", Arguments: json.RawMessage(`{"a":1}`), Elicit: elicit}
 		result, err := h.Execute(t.Context(), call)
 		if err != nil {

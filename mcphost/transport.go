@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -21,7 +22,7 @@ import (
 // link is one connection to a server: what carries the session and what ends with it.
 type link struct {
 	session *mcp.ClientSession
-	// requests carries our calls past the session; nil where only the session can send.
+	// requests carries our calls past the session.
 	requests *wire.Requests
 	process  *sandbox.Process // nil for a remote server
 	noise    *wire.NoiseLog   // nil for a remote server
@@ -212,28 +213,52 @@ func (s *server) connectRemote(l *link) error {
 		rules = nil
 	}
 	client := wire.NewHTTPClient(cfg.URL, cfg.Headers, rules, s.asks)
-	streamable := &mcp.StreamableClientTransport{
-		Endpoint: cfg.URL, HTTPClient: client, MaxRetries: 2, MaxEventSize: wire.MaxLine,
-	}
 	// On the older transport all comes on one stream, and the answers go elsewhere: its tap answers.
-	requests := &wire.Requests{}
-	sse := wire.Tap{Requests: requests, Peer: s.asks, Transport: &mcp.SSEClientTransport{
+	sse := wire.Tap{Requests: &wire.Requests{}, Peer: s.asks, Transport: &mcp.SSEClientTransport{
 		Endpoint: cfg.URL, HTTPClient: wire.NewHTTPClient(cfg.URL, cfg.Headers, rules, nil), MaxEventSize: wire.MaxLine,
 	}}
-	switch cfg.Transport {
-	case TransportHTTP:
-		return s.handshake(l, streamable)
-	case TransportSSE:
-		l.requests = requests
+	if cfg.Transport == TransportSSE {
+		l.requests = sse.Requests
 		return s.handshake(l, sse)
 	}
-	err := s.handshake(l, streamable)
-	if err == nil || l.ctx.Err() != nil {
+	err := s.connectStreamable(l, client, cfg.URL)
+	if err == nil || l.ctx.Err() != nil || cfg.Transport == TransportHTTP {
 		return err
 	}
-	l.requests = requests
+	l.requests = sse.Requests
 	if sseErr := s.handshake(l, sse); sseErr != nil {
 		return fmt.Errorf("%w (and as SSE: %v)", err, sseErr)
 	}
 	return nil
+}
+
+// connectStreamable opens a session over Streamable HTTP. The protocol library and our own requests use
+// one client.
+func (s *server) connectStreamable(l *link, client *http.Client, endpoint string) error {
+	requests, library := &wire.Requests{}, *client
+	library.Transport = requests.Library(client.Transport)
+	err := s.handshake(l, &mcp.StreamableClientTransport{
+		Endpoint: endpoint, HTTPClient: &library, MaxRetries: 2, MaxEventSize: wire.MaxLine,
+	})
+	if err != nil {
+		return err
+	}
+	l.requests = requests
+	requests.BindHTTP(wire.HTTP{
+		Client: client, Endpoint: endpoint, Session: l.session.ID(), Version: l.session.InitializeResult().ProtocolVersion,
+		Peer: s.asks, OnNotice: s.noticed,
+	})
+	return nil
+}
+
+// noticed takes a notification that came on the response of a call.
+func (s *server) noticed(method string) {
+	switch method {
+	case "notifications/tools/list_changed":
+		notify(s.changed)
+	case "notifications/prompts/list_changed":
+		s.shelf.PromptsChanged()
+	case "notifications/resources/list_changed":
+		s.shelf.ResourcesChanged()
+	}
 }
