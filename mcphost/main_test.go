@@ -81,6 +81,7 @@ func (s *scripted) run() {
 // leaveOrphan starts a child that keeps standard output open, and writes down its process id.
 func (s *scripted) leaveOrphan() {
 	child := exec.Command("sleep", "600")
+	child.Args[0] = s.state // to be found by, from outside of a namespace
 	child.Stdout, child.Stderr = os.Stdout, os.Stderr
 	if child.Start() == nil {
 		os.WriteFile(s.state, fmt.Appendf(nil, "%d", child.Process.Pid), 0o600)

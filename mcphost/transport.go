@@ -137,7 +137,7 @@ func (s *server) confined(summary SandboxSummary) {
 	if known {
 		return
 	}
-	s.logger.Info("sandbox of an MCP server", "level", summary.Level, "setting", summary.Setting, "net", summary.Net)
+	s.logger.Info("sandbox of an MCP server", "level", summary.Level, "setting", summary.Setting, "net", summary.Net, "namespaces", summary.Namespaces)
 	for _, missing := range hidden.Missing {
 		s.logger.Warn("sandbox of an MCP server: not enforced", "what", missing)
 	}

@@ -127,7 +127,7 @@ func (c *DoctorCmd) port() finding {
 // confinement reports how far this machine can confine MCP servers.
 func confinement() finding {
 	support := sandbox.Probe()
-	f := finding{what: "sandbox", ok: support.Level == sandbox.LevelEnforced, optional: true, detail: string(support.Level)}
+	f := finding{what: "sandbox", ok: support.Level == sandbox.LevelEnforced, optional: true, detail: support.String()}
 	if !f.ok {
 		f.detail += ": " + strings.Join(support.Missing, "; ")
 		if support.Mend != "" {

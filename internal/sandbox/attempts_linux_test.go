@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -192,6 +193,54 @@ func (a attempt) call() error {
 			return errors.New("no foreign calls here")
 		}
 		return raw(0x40000000|39, 0, 0, 0)
+	case "chmod":
+		return unix.Chmod(a[1], 0o777)
+	case "chown":
+		return unix.Lchown(a[1], os.Getuid(), os.Getgid())
+	case "utimes":
+		return unix.Utimes(a[1], []unix.Timeval{{Sec: 1}, {Sec: 1}})
+	case "setxattr":
+		return unix.Setxattr(a[1], "user.test", []byte("x"), 0)
+	case "shm":
+		key, _ := strconv.Atoi(a[1])
+		id, err := unix.SysvShmGet(key, 4096, 0)
+		if err != nil {
+			return fmt.Errorf("%w: %w", unix.EACCES, err) // there is none in its namespace
+		}
+		_, err = unix.SysvShmAttach(id, 0, 0)
+		return err
+	case "prlimit":
+		var have unix.Rlimit
+		if err := unix.Prlimit(pid, unix.RLIMIT_CORE, nil, &have); err != nil {
+			return err
+		}
+		return unix.Prlimit(pid, unix.RLIMIT_CORE, &have, nil)
+	case "priority":
+		return unix.Setpriority(unix.PRIO_PROCESS, pid, 0)
+	case "affinity":
+		var set unix.CPUSet
+		if err := unix.SchedGetaffinity(pid, &set); err != nil {
+			return err
+		}
+		return unix.SchedSetaffinity(pid, &set)
+	case "pidfd":
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err == nil {
+			err = unix.PidfdSendSignal(fd, 0, nil, 0)
+		}
+		return err
+	case "memfd":
+		return execMemory(a[1])
+	case "race":
+		return race(a[1], a[2])
+	case "memory":
+		size, _ := strconv.Atoi(a[1])
+		_, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+		return err
+	case "fork":
+		return forkMany(pid)
+	case "big-file":
+		return bigFile(a[1])
 	case "temp":
 		dir := os.Getenv("TMPDIR")
 		if data, err := os.ReadFile(os.Getenv("TEST_FILE")); err != nil || string(data) != "settings" {
@@ -215,4 +264,87 @@ func fastOpen(address string) error {
 	defer unix.Close(fd)
 	to := &unix.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())}
 	return unix.Sendto(fd, []byte("x"), unix.MSG_FASTOPEN, to)
+}
+
+// execMemory runs a copy of cat out of memory, to read a file with it.
+func execMemory(path string) error {
+	program, err := os.ReadFile("/bin/cat")
+	if err != nil {
+		return err
+	}
+	fd, err := unix.MemfdCreate("x", 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, program); err != nil {
+		return err
+	}
+	file := os.NewFile(uintptr(fd), "x")
+	cmd := exec.Command("/proc/self/fd/3", path)
+	cmd.ExtraFiles = []*os.File{file}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// race opens a name in a granted folder while it changes between a file and a link to a secret.
+func race(folder, secret string) error {
+	name, other := filepath.Join(folder, "race"), filepath.Join(folder, "race-link")
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			os.WriteFile(other, []byte("own"), 0o600)
+			os.Rename(other, name)
+			os.Symlink(secret, other)
+			os.Rename(other, name)
+		}
+	}()
+	for range 1000 {
+		if data, err := os.ReadFile(name); err == nil && string(data) == "content" {
+			return nil
+		}
+	}
+	return unix.EACCES
+}
+
+// forkMany starts n processes at a time, and fails where that is not possible.
+func forkMany(n int) error {
+	var started []*exec.Cmd
+	defer func() {
+		for _, cmd := range started {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+	}()
+	for range n {
+		cmd := exec.Command("/bin/sleep", "60")
+		if err := cmd.Start(); err != nil {
+			return fmt.Errorf("%w: after %d: %w", unix.EACCES, len(started), err)
+		}
+		started = append(started, cmd)
+	}
+	return nil
+}
+
+// bigFile writes far into a file.
+func bigFile(path string) error {
+	signal.Ignore(unix.SIGXFSZ)
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err = f.WriteAt([]byte("x"), 2<<20); err != nil {
+		return fmt.Errorf("%w: %w", unix.EACCES, err)
+	}
+	return nil
 }

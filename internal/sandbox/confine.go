@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -28,13 +29,34 @@ type Confinement struct {
 	PrivateTemp bool
 	// TempFiles are written into that directory.
 	TempFiles []TempFile
-	// MaxFiles bounds the open files; 0 means 65,536. MaxFileSize bounds a file that is written, in
-	// bytes; 0 means 16 GiB. A core dump is never written.
-	MaxFiles, MaxFileSize uint64
+	// Limits bound what it may use. A core dump is never written.
+	Limits Limits
 	// Require fails the start where a part cannot be enforced; else what can be is.
 	Require bool
 	// Unenforceable names what was asked for and that no kernel can enforce. It counts as missing.
 	Unenforceable []string
+}
+
+// Limits bound what a process may use; 0 is the default.
+type Limits struct {
+	// Files bounds the open files of each process; the default is 65,536.
+	Files uint64
+	// FileSize bounds each file that is written, in bytes; the default is 16 GiB.
+	FileSize uint64
+	// Memory bounds the data of each process in bytes: what it allocates, not what it maps from files. The
+	// default is half of the machine's, and at least 2 GiB.
+	Memory uint64
+	// Processes bounds the processes and threads of all together; the default is 1024. For root it is at least
+	// 400, and may take effect up to 300 earlier.
+	Processes uint64
+}
+
+func (l Limits) orDefault(machine uint64) Limits {
+	l.Files = cmp.Or(l.Files, 1<<16)
+	l.FileSize = cmp.Or(l.FileSize, 16<<30)
+	l.Memory = cmp.Or(l.Memory, max(machine/2, 2<<30))
+	l.Processes = cmp.Or(l.Processes, 1024)
+	return l
 }
 
 // TempFile is a file that a process finds in its directory for temporary files.
@@ -93,6 +115,8 @@ type Report struct {
 	// system calls are filtered.
 	Landlock int
 	Seccomp  bool
+	// Namespaces are those that the process has of its own: "user", "mount", "pid", "ipc", "net".
+	Namespaces []string
 	// Missing says what was asked for and is not enforced.
 	Missing []string
 }
@@ -132,13 +156,31 @@ type Support struct {
 	Landlock int
 	// Seccomp says that system calls can be filtered.
 	Seccomp bool
-	// UserNamespaces says that processes may make namespaces. It is not needed.
-	UserNamespaces bool
+	// Namespaces are those that a process without a network can be given.
+	Namespaces []string
 	// Level is what a process with the usual grants would get, and Missing what it would lack.
 	Level   string
 	Missing []string
 	// Mend says what would raise the level, or "".
 	Mend string
+}
+
+// String returns the level and what it stands on, such as "enforced (Landlock 7, seccomp, namespaces mount pid)".
+func (s Support) String() string {
+	var parts []string
+	if s.Landlock > 0 {
+		parts = append(parts, fmt.Sprintf("Landlock %d", s.Landlock))
+	}
+	if s.Seccomp {
+		parts = append(parts, "seccomp")
+	}
+	if len(s.Namespaces) > 0 {
+		parts = append(parts, "namespaces "+strings.Join(s.Namespaces, " "))
+	}
+	if parts == nil {
+		return s.Level
+	}
+	return s.Level + " (" + strings.Join(parts, ", ") + ")"
 }
 
 // Probe looks at what this machine offers.

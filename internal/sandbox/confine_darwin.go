@@ -27,22 +27,17 @@ func newPlan(c *Confinement) (*plan, error) {
 	return p, nil
 }
 
-// command puts the program behind the one that confines it.
-func (p *plan) command(cmd *exec.Cmd) error {
-	if !p.available {
-		return nil
-	}
-	if cmd.Err != nil {
-		return cmd.Err
+// start starts the program behind the one that confines it.
+func (p *plan) start(g *group, cmd *exec.Cmd) error {
+	if !p.available || cmd.Err != nil {
+		return g.start(cmd)
 	}
 	cmd.Args = append([]string{seatbeltProgram, "-p", seatbelt(p.confinement), cmd.Path}, cmd.Args[1:]...)
 	cmd.Path = seatbeltProgram
-	return nil
+	return g.start(cmd)
 }
 
-func (p *plan) enter() error { return nil }
-func (p *plan) started(int)  {}
-func (p *plan) close()       {}
+func (p *plan) close() {}
 
 func onThread(f func()) { go f() }
 

@@ -6,22 +6,22 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/toolserve/toolserve/internal/sandbox/internal/landlock"
 	"github.com/toolserve/toolserve/internal/sandbox/internal/seccomp"
+	"github.com/toolserve/toolserve/internal/sandbox/internal/spawn"
 )
 
-// plan is a confinement ready to be applied to a thread.
-//
-// A child inherits the restrictions of the thread that starts it, not those of the whole process. So
-// one thread restricts itself, starts the child, waits for its end and ends: nothing has to run
-// between fork and exec, and the child's first instruction is confined.
+// plan is a confinement ready to be applied to a process: between fork and exec it gives up its rights, so
+// that the program's first instruction is confined and this process stays free.
 type plan struct {
 	confinement *Confinement
 	rules       *landlock.Ruleset
 	filter      seccomp.Filter
+	spaces      spaces
 	report      Report
 }
 
@@ -54,9 +54,17 @@ func newPlan(c *Confinement) (*plan, error) {
 	} else {
 		missing = append(missing, "access to files, and the ports of TCP connections (needs Linux 5.13 or newer, booted with lsm=landlock)")
 	}
+	var without error
+	if p.spaces, without = findSpaces(n); without != nil {
+		missing = append(missing, fmt.Sprintf("the mode, owner and dates of files, System V memory, priorities and limits of other processes, "+
+			"processes that leave their group, and the number of processes (needs namespaces: %v)", without))
+	} else {
+		missing = append(missing, p.spaces.missing()...)
+	}
+	p.report.Namespaces = p.spaces.names()
 	p.report.Missing = missing
 	switch {
-	case p.rules == nil && p.filter == nil:
+	case p.rules == nil && p.filter == nil && p.spaces.flags == 0:
 		p.report.Level = LevelProcessGroup
 	case missing != nil:
 		p.report.Level = LevelPartial
@@ -64,74 +72,116 @@ func newPlan(c *Confinement) (*plan, error) {
 	return p, nil
 }
 
-// enter restricts the calling thread for good. The goroutine must be locked to it and must end there.
-func (p *plan) enter() error {
-	if err := dropCapabilities(); err != nil {
+// start starts the program as the leader of a new group, confined. The goroutine must be locked to its
+// thread until the program has ended.
+func (p *plan) start(g *group, cmd *exec.Cmd) error {
+	if cmd.Err != nil {
+		return cmd.Err
+	}
+	process := &spawn.Process{Namespaces: p.spaces.flags}
+	p.spaces.prepare(&process.Prepare)
+	run := &process.Run
+	run.Add("make a group", unix.SYS_SETPGID)
+	run.Add("set the signal for the end of the parent", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
+	p.mounts(run)
+	p.limits(run)
+	dropCapabilities(run, p.spaces.flags&unix.CLONE_NEWUSER != 0)
+	if err := directory(run, cmd.Dir); err != nil {
 		return err
 	}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("sandbox: give up new privileges: %w", err)
+	closeStreams, err := streams(run, cmd)
+	if err != nil {
+		return err
 	}
+	defer closeStreams()
+	run.Add("give up new privileges", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 	if p.rules != nil {
-		if err := p.rules.RestrictThread(); err != nil {
-			return err
-		}
+		run.Add("apply the rules for files", unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(p.rules.FD()))
 	}
 	if p.filter != nil {
-		return p.filter.RestrictThread()
+		run.Add("filter system calls", unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, spawn.Data(run, p.filter.Program()))
 	}
+	program(run, cmd)
+	started, err := spawn.Start(process)
+	runtime.KeepAlive(p)
+	if err != nil {
+		return startFailure(cmd, err)
+	}
+	g.idle = started.Idle
+	cmd.Process, err = os.FindProcess(started.PID)
+	if err != nil {
+		started.Reap()
+	}
+	return err
+}
+
+const callExec, callDirectory = "exec", "enter the working directory"
+
+// program becomes the program.
+func program(run *spawn.Calls, cmd *exec.Cmd) {
+	list := func(texts []string) uintptr {
+		pointers := make([]uintptr, len(texts)+1)
+		for i, text := range texts {
+			pointers[i] = run.Text(text)
+		}
+		return spawn.Data(run, &pointers[0])
+	}
+	run.Add(callExec, unix.SYS_EXECVE, run.Text(cmd.Path), list(cmd.Args), list(cmd.Environ()))
+}
+
+// startFailure is the error of a failed start, as os/exec would word it where it could have been its own.
+func startFailure(cmd *exec.Cmd, err error) error {
+	var failed *spawn.Error
+	if errors.As(err, &failed) {
+		switch failed.Call {
+		case callExec:
+			return &os.PathError{Op: "fork/exec", Path: cmd.Path, Err: failed.Err}
+		case callDirectory:
+			return &os.PathError{Op: "chdir", Path: cmd.Dir, Err: failed.Err}
+		}
+	}
+	return fmt.Errorf("sandbox: start %s: %w", cmd.Path, err)
+}
+
+// directory enters the working directory. It does so also where that does not change: what is mounted over
+// it counts for paths alone.
+func directory(run *spawn.Calls, dir string) error {
+	if dir != "" {
+		run.Add(callDirectory, unix.SYS_CHDIR, run.Text(dir))
+		return nil
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	run.Add(callDirectory, unix.SYS_CHDIR, run.Text(dir)).MayFail()
 	return nil
 }
 
-// command is the command as it is; other systems wrap it.
-func (p *plan) command(*exec.Cmd) error { return nil }
-
-// started sets the bounds that belong to a process rather than to a thread.
-func (p *plan) started(pid int) {
-	c := p.confinement
-	bound := func(resource int, most uint64) {
-		var have unix.Rlimit
-		if unix.Prlimit(pid, resource, nil, &have) == nil {
-			want := unix.Rlimit{Cur: min(have.Cur, most), Max: min(have.Max, most)}
-			unix.Prlimit(pid, resource, &want, nil) // fails only for one that is gone
+// streams puts the command's three streams in their places.
+func streams(run *spawn.Calls, cmd *exec.Cmd) (closeAll func(), err error) {
+	var own []int
+	closeAll = func() {
+		for _, fd := range own {
+			unix.Close(fd)
 		}
 	}
-	files, size := c.MaxFiles, c.MaxFileSize
-	if files == 0 {
-		files = 1 << 16
-	}
-	if size == 0 {
-		size = 16 << 30
-	}
-	bound(unix.RLIMIT_CORE, 0)
-	bound(unix.RLIMIT_NOFILE, files)
-	bound(unix.RLIMIT_FSIZE, size)
-}
-
-func (p *plan) close() {
-	if p.rules != nil {
-		p.rules.Close()
-	}
-}
-
-// onThread runs f in a goroutine that has a thread to itself, which ends with it. The main thread
-// would not end, so it is never the one.
-func onThread(f func()) {
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() != unix.Getpid() {
-			f()
-			return
+	for place, stream := range []any{cmd.Stdin, cmd.Stdout, cmd.Stderr} {
+		file, ok := stream.(*os.File)
+		if !ok {
+			return closeAll, errors.New("sandbox: a stream is no file")
 		}
-		other := make(chan struct{})
-		go func() {
-			runtime.LockOSThread()
-			close(other)
-			f()
-		}()
-		<-other
-		runtime.UnlockOSThread()
-	}()
+		fd := int(file.Fd())
+		if fd < 3 { // it would be in the way of another
+			if fd, err = unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 3); err != nil {
+				closeAll()
+				return nil, fmt.Errorf("sandbox: %w", err)
+			}
+			own = append(own, fd)
+		}
+		run.Add("connect a stream", unix.SYS_DUP3, uintptr(fd), uintptr(place), 0)
+	}
+	return closeAll, nil
 }
 
 // keptCapabilities are what an unconfined user has over its own files, and a port below 1024. A
@@ -147,62 +197,59 @@ func keptCapabilities() uint64 {
 	return set
 }
 
-// dropCapabilities takes from the thread's children every capability that is not kept.
-func dropCapabilities() error {
+// dropCapabilities takes from the process every capability that is not kept. In a namespace of users it
+// has all of them there.
+func dropCapabilities(run *spawn.Calls, all bool) {
 	kept := keptCapabilities()
 	for capability := range 64 {
-		if kept&(1<<capability) != 0 {
-			continue
-		}
-		err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(capability), 0, 0, 0)
-		if errors.Is(err, unix.EINVAL) {
-			break // the kernel knows no more
-		}
-		if errors.Is(err, unix.EPERM) {
-			break // not root: there is nothing to drop that a program could bring back
-		}
-		if err != nil {
-			return fmt.Errorf("sandbox: drop capability %d: %w", capability, err)
+		if kept&(1<<capability) == 0 {
+			// Who is not root has none that a program could bring back; the kernel may know fewer.
+			run.Add("drop a capability", unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(capability)).MayFail()
 		}
 	}
-	// Neither may be there on old kernels, and then has nothing in it.
-	_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return fmt.Errorf("sandbox: read capabilities: %w", err)
+	run.Add("drop ambient capabilities", unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL).MayFail()
+	var have [2]unix.CapUserData
+	if !all {
+		_ = unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &have[0])
+	} else {
+		have[0].Permitted, have[1].Permitted = ^uint32(0), ^uint32(0)
 	}
-	data[0].Inheritable, data[1].Inheritable = 0, 0
-	if err := unix.Capset(&header, &data[0]); err != nil {
-		return fmt.Errorf("sandbox: drop capabilities: %w", err)
+	data := &[2]unix.CapUserData{}
+	for i := range data {
+		left := have[i].Permitted & uint32(kept>>(32*i))
+		data[i] = unix.CapUserData{Permitted: left, Effective: left}
 	}
-	return nil
+	header := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	run.Add("drop capabilities", unix.SYS_CAPSET, spawn.Data(run, header), uintptr(unsafe.Pointer(data)))
+	spawn.Data(run, data)
+}
+
+func (p *plan) close() {
+	if p.rules != nil {
+		p.rules.Close()
+	}
+}
+
+// onThread runs f in a goroutine that keeps its thread.
+func onThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		f()
+	}()
 }
 
 func probe() Support {
-	s := Support{Landlock: landlock.ABI(), Seccomp: seccomp.Available(), UserNamespaces: userNamespaces()}
+	s := Support{Landlock: landlock.ABI(), Seccomp: seccomp.Available()}
+	found, without := findSpaces(Network{})
+	s.Namespaces = found.names()
 	switch {
 	case s.Landlock == 0:
 		s.Mend = "use Linux 5.13 or newer with Landlock: add landlock to the kernel's lsm= list"
 	case s.Landlock < 6:
 		s.Mend = "use Linux 6.12 or newer"
+	case without != nil:
+		s.Mend = mendSpaces()
 	}
 	return s
-}
-
-// userNamespaces tells from the kernel's settings whether a process may make a namespace of users.
-func userNamespaces() bool {
-	if _, err := os.Stat("/proc/self/ns/user"); err != nil {
-		return false
-	}
-	for path, forbids := range map[string]string{
-		"/proc/sys/user/max_user_namespaces":                     "0\n",
-		"/proc/sys/kernel/unprivileged_userns_clone":             "0\n",
-		"/proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n",
-	} {
-		if data, err := os.ReadFile(path); err == nil && string(data) == forbids {
-			return false
-		}
-	}
-	return true
 }

@@ -90,12 +90,15 @@ func check(t *testing.T, c *Confinement, allowed, denied map[string]attempt) {
 
 // denial reports whether an error is one that the sandbox gives.
 func denial(text string) bool {
-	for _, errno := range []unix.Errno{unix.EACCES, unix.EPERM, unix.EXDEV, unix.ENOSYS, unix.EPROTONOSUPPORT, unix.EOPNOTSUPP} {
+	for _, errno := range []unix.Errno{
+		unix.EACCES, unix.EPERM, unix.EXDEV, unix.ENOSYS, unix.EPROTONOSUPPORT, unix.EOPNOTSUPP, unix.EROFS, unix.ESRCH,
+	} {
 		if strings.Contains(strings.ToLower(text), errno.Error()) {
 			return true
 		}
 	}
-	return false
+	// A process that it cannot see is not there.
+	return strings.Contains(text, "/proc/") && strings.Contains(text, unix.ENOENT.Error())
 }
 
 // tree makes a granted directory and a secret beside it.
@@ -152,7 +155,7 @@ func TestFiles(t *testing.T) {
 		"read what looks granted":   {"read", base + "/granted-not/n"},
 		"read /etc/shadow":          {"read", "/etc/shadow"},
 		"read another's variables":  {"read", "/proc/1/environ"},
-		"read another's arguments":  {"read", "/proc/1/cmdline"},
+		"read another's arguments":  {"read", "/proc/" + strconv.Itoa(os.Getpid()) + "/cmdline"},
 		"read another's memory":     {"read", "/proc/" + strconv.Itoa(os.Getpid()) + "/mem"},
 		"read this one's variables": {"read", "/proc/" + strconv.Itoa(os.Getpid()) + "/environ"},
 		"write outside":             {"write", base + "/x"},
@@ -174,7 +177,7 @@ func TestCalls(t *testing.T) {
 	granted, _ := tree(t)
 	c := confinement(t)
 	c.Write = append(c.Write, granted)
-	c.MaxFiles = 512
+	c.Limits.Files = 512
 	pid := strconv.Itoa(os.Getpid())
 	denied := map[string]attempt{
 		"trace a process": {"ptrace", pid}, "read its memory": {"vm_readv", pid}, "take its files": {"pidfd_getfd"},
@@ -308,7 +311,14 @@ func TestSharedMemory(t *testing.T) {
 	c := confinement(t)
 	check(t, c, nil, map[string]attempt{"make": {"write", name}})
 	c.SharedMemory = true
-	check(t, c, map[string]attempt{"make": {"write", name}}, map[string]attempt{"list": {"list", "/dev/shm"}})
+	may, mustNot := map[string]attempt{"make": {"write", name}}, map[string]attempt{"list": {"list", "/dev/shm"}}
+	if Probe().Namespaces != nil { // it has one of its own
+		may, mustNot = map[string]attempt{"make": {"write", name}, "list": {"list", "/dev/shm"}}, nil
+	}
+	check(t, c, may, mustNot)
+	if _, err := os.Stat(name); err == nil && mustNot == nil {
+		t.Error("what it shares is seen outside")
+	}
 	os.Remove(name)
 }
 

@@ -11,17 +11,17 @@ import (
 type group struct{}
 
 // start runs cmd as the leader of a new group.
-func (group) start(cmd *exec.Cmd) error {
+func (*group) start(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd.Start()
 }
 
 // reap waits for the leader's end and kills what is left of the group.
-func (g group) reap(cmd *exec.Cmd) error {
+func (g *group) reap(cmd *exec.Cmd) error {
 	err := cmd.Wait()
 	g.kill(cmd.Process.Pid)
 	return err
 }
 
-func (group) terminate(pid int) { syscall.Kill(-pid, syscall.SIGTERM) }
-func (group) kill(pid int)      { syscall.Kill(-pid, syscall.SIGKILL) }
+func (*group) terminate(pid int) { syscall.Kill(-pid, syscall.SIGTERM) }
+func (*group) kill(pid int)      { syscall.Kill(-pid, syscall.SIGKILL) }

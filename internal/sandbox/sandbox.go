@@ -134,8 +134,8 @@ func (p *Process) start(spec Spec, plan *plan) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = pipes.childIn, pipes.childOut, pipes.childErr
 	p.stdin, p.stdout = pipes.stdin, pipes.stdout
 
-	// The goroutine that starts the process also waits for its end: it holds the thread that the
-	// process inherits its restrictions from, and whose end the kernel takes for this process's.
+	// The goroutine that starts the process also waits for its end: it holds the thread whose end the kernel
+	// takes for this process's.
 	started := make(chan error, 1)
 	run := func(start func() error) {
 		err := start()
@@ -148,7 +148,7 @@ func (p *Process) start(spec Spec, plan *plan) error {
 	if plan == nil {
 		go run(func() error { return p.group.start(cmd) })
 	} else {
-		onThread(func() { run(func() error { return p.startConfined(plan) }) })
+		onThread(func() { run(func() error { return plan.start(&p.group, cmd) }) })
 	}
 	err = <-started
 	if err != nil {
@@ -162,21 +162,6 @@ func (p *Process) start(spec Spec, plan *plan) error {
 		p.stderr.readFrom(pipes.stderr)
 	}()
 	go p.finish(pipes.stderr)
-	return nil
-}
-
-// startConfined starts the process from a thread that is restricted for good.
-func (p *Process) startConfined(plan *plan) error {
-	if err := plan.command(p.cmd); err != nil {
-		return err
-	}
-	if err := plan.enter(); err != nil {
-		return err
-	}
-	if err := p.group.start(p.cmd); err != nil {
-		return err
-	}
-	plan.started(p.cmd.Process.Pid)
 	return nil
 }
 
@@ -242,8 +227,7 @@ func (p *Process) waitExit(d time.Duration) bool {
 	}
 }
 
-// finish clears away what belongs to the process once it is gone. It runs apart from the goroutine that
-// waits for the process, whose thread may do no more than the process itself.
+// finish clears away what belongs to the process once it is gone.
 func (p *Process) finish(stderr *os.File) {
 	<-p.reaped
 	p.CloseInput()

@@ -21,6 +21,8 @@ type Summary struct {
 	// Landlock is the version of the kernel's interface in use. Seccomp says that system calls are filtered.
 	Landlock int  `json:"landlock,omitempty"`
 	Seccomp  bool `json:"seccomp,omitempty"`
+	// Namespaces are those that the process has of its own.
+	Namespaces []string `json:"namespaces,omitempty"`
 	// Net is "all", "none", or the ports and sockets that are allowed.
 	Net string `json:"net,omitempty"`
 	// Read and Write are the granted paths, without those of the system and the runtime.
@@ -66,7 +68,7 @@ func (s *Summary) InForce(r sandbox.Report) {
 	if r.Level != "" {
 		s.Level = r.Level
 	}
-	s.Landlock, s.Seccomp, s.Missing = r.Landlock, r.Seccomp, r.Missing
+	s.Landlock, s.Seccomp, s.Namespaces, s.Missing = r.Landlock, r.Seccomp, r.Namespaces, r.Missing
 }
 
 // Hide returns the summary with secrets taken out of its texts.

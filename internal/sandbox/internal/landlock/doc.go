@@ -1,4 +1,3 @@
-// Package landlock restricts one thread, and the processes it starts, with the Landlock security module
-// of Linux. It does not touch the other threads of the process, and it says what the kernel's version
-// of Landlock cannot hold back.
+// Package landlock builds rules for the Landlock security module of Linux, which restricts a process and all
+// that it starts, and says what the kernel's version of Landlock cannot hold back.
 package landlock

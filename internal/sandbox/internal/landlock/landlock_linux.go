@@ -19,10 +19,6 @@ const (
 	abiResolveUnix = 9 // connecting to a socket by its path
 )
 
-// erratumSignal is the bit of a repair: threads of one process may signal each other although only
-// some of them are restricted.
-const erratumSignal = 1 << (2 - 1)
-
 // ruleNetPort is the kind of a rule about a port; the other kind is unix.LANDLOCK_RULE_PATH_BENEATH.
 const ruleNetPort = 2
 
@@ -53,15 +49,6 @@ func ABI() int {
 	return int(v)
 }
 
-// scopesSignals reports whether signals can be scoped without cutting off the threads of this process.
-func scopesSignals(abi int) bool {
-	if abi < abiScope {
-		return false
-	}
-	errata, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_ERRATA)
-	return errno == 0 && errata&erratumSignal != 0
-}
-
 // ResolvesUnix reports whether the kernel can hold back connections to sockets by their path.
 func ResolvesUnix(abi int) bool { return abi >= abiResolveUnix }
 
@@ -81,18 +68,14 @@ type Options struct {
 
 // Ruleset is a set of rules ready to be applied.
 type Ruleset struct {
-	fd int
+	fd        int
+	handledFS uint64
 	// Missing says what the kernel cannot hold back of what was asked.
 	Missing []string
 }
 
 type rulesetAttr struct {
 	handledFS, handledNet, scoped uint64
-}
-
-type pathBeneathAttr struct {
-	allowed uint64
-	fd      int32
 }
 
 type netPortAttr struct {
@@ -102,12 +85,12 @@ type netPortAttr struct {
 // New builds the rules. The kernel must offer Landlock: see [ABI].
 func New(opts Options) (*Ruleset, error) {
 	abi := ABI()
-	attr, missing := handled(opts, abi, scopesSignals(abi))
+	attr, missing := handled(opts, abi)
 	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
 	if errno != 0 {
 		return nil, fmt.Errorf("landlock: create the rules: %w", errno)
 	}
-	r := &Ruleset{fd: int(fd), Missing: missing}
+	r := &Ruleset{fd: int(fd), handledFS: attr.handledFS, Missing: missing}
 	if err := r.addAll(opts, attr); err != nil {
 		r.Close()
 		return nil, err
@@ -116,7 +99,7 @@ func New(opts Options) (*Ruleset, error) {
 }
 
 // handled returns what the rules are about: everything of opts that this version of Landlock knows.
-func handled(opts Options, abi int, signals bool) (attr rulesetAttr, missing []string) {
+func handled(opts Options, abi int) (attr rulesetAttr, missing []string) {
 	attr.handledFS = all
 	if abi < abiRefer {
 		attr.handledFS &^= unix.LANDLOCK_ACCESS_FS_REFER // is then always denied
@@ -143,10 +126,10 @@ func handled(opts Options, abi int, signals bool) (attr rulesetAttr, missing []s
 	if abi >= abiScope && !opts.AllowUnix {
 		attr.scoped |= unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
 	}
-	if signals {
+	if abi >= abiScope {
 		attr.scoped |= unix.LANDLOCK_SCOPE_SIGNAL
 	} else {
-		missing = append(missing, "signals to other processes (needs Linux 6.12 with its later repairs)")
+		missing = append(missing, "signals to other processes (needs Linux 6.12)")
 	}
 	return attr, missing
 }
@@ -193,7 +176,7 @@ func (r *Ruleset) addPath(path string, dirRights, fileRights uint64) error {
 	if err := unix.Fstat(fd, &stat); err != nil {
 		return fmt.Errorf("landlock: %w", &os.PathError{Op: "stat", Path: path, Err: err})
 	}
-	rule := pathBeneathAttr{allowed: fileRights, fd: int32(fd)}
+	rule := Beneath{allowed: fileRights, FD: int32(fd)}
 	if stat.Mode&unix.S_IFMT == unix.S_IFDIR {
 		rule.allowed = dirRights
 	}
@@ -214,15 +197,24 @@ func (r *Ruleset) add(kind uintptr, rule unsafe.Pointer) error {
 	return nil
 }
 
-// RestrictThread applies the rules to the calling thread for good. The thread must have given up new
-// privileges, and the goroutine must be locked to it.
-func (r *Ruleset) RestrictThread() error {
-	_, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0)
-	if errno != 0 {
-		return fmt.Errorf("landlock: restrict: %w", errno)
-	}
-	return nil
+// FD is the descriptor of the rules, for landlock_restrict_self.
+func (r *Ruleset) FD() int { return r.fd }
+
+// Beneath is a rule about a directory that is not there yet, such as one on a file system that a process will
+// mount: once FD is a descriptor of it, landlock_add_rule takes the rule.
+type Beneath struct {
+	allowed uint64
+	FD      int32
 }
 
-// Close releases the rules; threads that they were applied to stay restricted.
+// Later returns a rule that grants what is beneath a directory to be read, or to be written as well.
+func (r *Ruleset) Later(write bool) *Beneath {
+	rights := uint64(unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR)
+	if write {
+		rights = readDir | writeDir
+	}
+	return &Beneath{allowed: rights & r.handledFS, FD: -1}
+}
+
+// Close releases the rules; processes that they were applied to stay restricted.
 func (r *Ruleset) Close() { unix.Close(r.fd) }

@@ -1,4 +1,4 @@
-// Package seccomp denies one thread, and the processes it starts, the system calls that an MCP server
+// Package seccomp writes filters that deny a process, and all that it starts, the system calls that an MCP server
 // has no use for: those that reach into other processes, change mounts, namespaces or the kernel, or
 // go around the other layers of the sandbox.
 package seccomp

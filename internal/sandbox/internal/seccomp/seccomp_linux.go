@@ -1,7 +1,6 @@
 package seccomp
 
 import (
-	"fmt"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -145,13 +144,7 @@ func ret(value uint32) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: value}
 }
 
-// RestrictThread applies the filter to the calling thread for good. The thread must have given up new
-// privileges, and the goroutine must be locked to it.
-func (f Filter) RestrictThread() error {
-	program := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program)))
-	if errno != 0 {
-		return fmt.Errorf("seccomp: apply the filter: %w", errno)
-	}
-	return nil
+// Program returns the filter as the kernel takes it. It keeps the filter alive.
+func (f Filter) Program() *unix.SockFprog {
+	return &unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
 }
