@@ -201,10 +201,8 @@ func (h *Host) arguments(t *catalog.Tool, raw json.RawMessage) (json.RawMessage,
 		e.Param = "arguments"
 		return nil, e
 	}
-	if t.Check == nil {
-		return arguments, nil
-	}
-	if misfit := t.Check.Validate(arguments); misfit != nil {
+	arguments, misfit := t.Fit(arguments)
+	if misfit != nil {
 		e := errorf(BadArguments, t.Server, t.Name, "Tool '%s' argument validation failed: %s", t.Full, misfit.Message)
 		if e.Param = "arguments"; misfit.Path != "" {
 			e.Param += "." + misfit.Path

@@ -176,3 +176,28 @@ func FuzzReadArguments(f *testing.F) {
 		}
 	})
 }
+
+func TestFit(t *testing.T) {
+	tool, err := newTool("s", json.RawMessage(`{"name":"t","inputSchema":{"type":"object","required":["a"],"properties":{
+		"a":{"type":"string"},"b":{"type":"boolean"},"c":{"type":["null","string"]},"d":{"type":"object"},"e~/":{"type":"number"}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for arguments, want := range map[string]string{
+		`{ "a":"x", "c":null }`:                       `{ "a":"x", "c":null }`,
+		`{"a":"x","b":null,"c":"y"}`:                  `{"a":"x","c":"y"}`,
+		`{"b":null,"a":"\u0078","d":{"e":null}}`:      `{"a":"\u0078","d":{"e":null}}`,
+		`{"e~/":null,"a":"x"}`:                        `{"a":"x"}`,
+		`{"a":null}`:                                  "a: got null, want string",
+		`{"a":"x","b":"yes","c":null}`:                "b: got string, want boolean",
+		`{"a":"x","b\"":null,"b":null,"\u0063":null}`: `{"a":"x","b\"":null,"c":null}`,
+	} {
+		got, misfit := tool.Fit(json.RawMessage(arguments))
+		if misfit != nil {
+			got = json.RawMessage(misfit.Message)
+		}
+		if string(got) != want {
+			t.Errorf("%s\n got %s\nwant %s", arguments, got, want)
+		}
+	}
+}

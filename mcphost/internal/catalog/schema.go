@@ -50,6 +50,40 @@ func ReadArguments(raw json.RawMessage) (json.RawMessage, error) {
 	return oneLine(raw), nil
 }
 
+// Fit returns the arguments as they are to be sent, or what is wrong with them. A null that the schema does
+// not know stands for an argument that is not given, as many models write it, and is left out.
+func (t *Tool) Fit(arguments json.RawMessage) (json.RawMessage, *Misfit) {
+	if t.Check == nil {
+		return arguments, nil
+	}
+	misfit := t.Check.Validate(arguments)
+	if misfit == nil {
+		return arguments, nil
+	}
+	if given, fewer := withoutNulls(arguments, misfit.members); fewer && t.Check.Validate(given) == nil {
+		return given, nil
+	}
+	return nil, misfit
+}
+
+// withoutNulls returns an object without those of some members that are null, and whether there are any.
+func withoutNulls(object json.RawMessage, members map[string]bool) (given json.RawMessage, fewer bool) {
+	given = append(given, '{')
+	rawjson.Fields(object, func(key string, value json.RawMessage) bool {
+		if members[key] && string(value) == "null" {
+			fewer = true
+			return true
+		}
+		if len(given) > 1 {
+			given = append(given, ',')
+		}
+		given = append(rawjson.AppendText(given, key), ':')
+		given = append(given, value...)
+		return true
+	})
+	return append(given, '}'), fewer
+}
+
 // oneLine returns JSON without line breaks, which can only be white space: over the pipes of a process a
 // message is a line.
 func oneLine(raw json.RawMessage) json.RawMessage {
@@ -141,13 +175,22 @@ func (c *SchemaCheck) Validate(raw json.RawMessage) *Misfit {
 }
 
 // Misfit is a place in a value and what is wrong there.
-type Misfit struct{ Path, Message string }
+type Misfit struct {
+	Path, Message string
+	members       map[string]bool // of the value's own, those that something is wrong with as a whole
+}
+
+// pointerName reads the name of a member in a JSON pointer.
+var pointerName = strings.NewReplacer("~1", "/", "~0", "~")
 
 // newMisfit picks the innermost complaints, three at most.
 func newMisfit(invalid *jsonschema.ValidationError) *Misfit {
-	m := &Misfit{}
+	m := &Misfit{members: map[string]bool{}}
 	var parts []string
 	for _, unit := range invalid.BasicOutput().Errors {
+		if name, own := strings.CutPrefix(unit.InstanceLocation, "/"); own && !strings.Contains(name, "/") {
+			m.members[pointerName.Replace(name)] = true
+		}
 		if unit.Error == nil || len(parts) == 3 {
 			continue
 		}
@@ -224,7 +267,7 @@ func (w *schemaWork) reference(ref string) int {
 	node := w.root
 	for _, step := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
 		if object, isObject := node.(map[string]any); isObject && step != "" {
-			node = object[strings.NewReplacer("~1", "/", "~0", "~").Replace(step)]
+			node = object[pointerName.Replace(step)]
 		}
 	}
 	cost := w.of(node, 0)
