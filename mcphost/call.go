@@ -45,7 +45,10 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 		}
 		return l.callTool(ctx, t, arguments, params, call.OnProgress)
 	}}
-	raw, err := exchange.Do(callCtx, callParams(t.Name, arguments))
+	raw, err := exchange.Do(callCtx, s.callParams(l, t, arguments))
+	if err == nil && mrtr.IsTask(raw) {
+		raw, err = s.await(callCtx, l, asks, raw, call.OnProgress)
+	}
 	if err != nil {
 		return Result{}, s.callError(callCtx, l, t, timeout, err)
 	}

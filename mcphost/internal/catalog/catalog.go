@@ -51,6 +51,9 @@ type Tool struct {
 	// Item is the definition whole, before anything of it was cut, as trust is put in it.
 	Item    trust.Item
 	headers []headerParam
+	// TaskSupport is "required" for a tool of revision 2025-11-25 that runs as a task only, else as the
+	// server says or "".
+	TaskSupport string
 	// Held says that the definition is not approved: the tool keeps its name, and is not offered.
 	Held bool
 }
@@ -208,6 +211,13 @@ func newTool(server string, raw json.RawMessage) (*Tool, error) {
 			t.Output = value
 		case "annotations":
 			t.Annotations = value
+		case "execution":
+			rawjson.Fields(value, func(key string, value json.RawMessage) bool {
+				if key == "taskSupport" {
+					t.TaskSupport, _ = rawjson.Text(value)
+				}
+				return true
+			})
 		}
 		return true
 	})

@@ -1,7 +1,9 @@
 package inbound
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -33,7 +35,8 @@ type Call struct {
 	handlers *Handlers
 	ctx      context.Context
 	clock    clock
-	started  uint64 // orders the calls of a server
+	started  uint64   // orders the calls of a server
+	tasks    []string // guarded by the handlers' mutex
 
 	mu     sync.Mutex
 	ended  bool
@@ -61,10 +64,52 @@ func (h *Handlers) Begin(ctx context.Context, caller Caller, timeout time.Durati
 	return c.ctx, c
 }
 
+// Owns notes that a task of the server belongs to the call, and with it what the task asks.
+func (c *Call) Owns(task string) {
+	c.handlers.mu.Lock()
+	defer c.handlers.mu.Unlock()
+	if len(c.handlers.tasks) < maxTasks {
+		c.tasks = append(c.tasks, task)
+		c.handlers.tasks[task] = c
+	}
+}
+
+// ofTask puts the call of the task that a request names into the context (2025-11-25: _meta of the
+// request, io.modelcontextprotocol/related-task).
+func (h *Handlers) ofTask(ctx context.Context, params json.RawMessage) context.Context {
+	if !bytes.Contains(params, []byte(relatedTask)) {
+		return ctx
+	}
+	var p struct {
+		Meta map[string]json.RawMessage `json:"_meta"`
+	}
+	var related struct {
+		TaskID string `json:"taskId"`
+	}
+	if json.Unmarshal(params, &p) != nil || json.Unmarshal(p.Meta[relatedTask], &related) != nil {
+		return ctx
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c := h.tasks[related.TaskID]; c != nil {
+		return context.WithValue(ctx, callKey{}, c)
+	}
+	return ctx
+}
+
+const (
+	relatedTask = "io.modelcontextprotocol/related-task"
+	// maxTasks bounds the tasks of a server that calls wait for.
+	maxTasks = 1024
+)
+
 // End notes that the call is over: nothing that the server asks belongs to it any more.
 func (c *Call) End() {
 	c.handlers.mu.Lock()
 	delete(c.handlers.calls, c)
+	for _, task := range c.tasks {
+		delete(c.handlers.tasks, task)
+	}
 	c.handlers.mu.Unlock()
 	c.mu.Lock()
 	c.ended = true

@@ -80,6 +80,7 @@ type Handlers struct {
 
 	mu    sync.Mutex
 	calls map[*Call]struct{} // the calls under way
+	tasks map[string]*Call   // the tasks that they wait for
 	begun uint64             // how many calls there were
 }
 
@@ -101,7 +102,7 @@ func New(opts Options) *Handlers {
 		opts.AskTimeout = 5 * time.Minute
 	}
 	opts.Sampling = opts.Sampling.orDefaults()
-	return &Handlers{opts: opts, slots: make(chan struct{}, atOnce), calls: map[*Call]struct{}{}}
+	return &Handlers{opts: opts, slots: make(chan struct{}, atOnce), calls: map[*Call]struct{}{}, tasks: map[string]*Call{}}
 }
 
 // Capabilities are what is declared to the server: what is on, and nothing else.
@@ -122,8 +123,12 @@ func (h *Handlers) Capabilities() *mcp.ClientCapabilities {
 	if h.opts.Sampler != nil {
 		c.Sampling = &mcp.SamplingCapabilities{Tools: &mcp.SamplingToolsCapabilities{}}
 	}
+	c.AddExtension(tasksExtension, nil)
 	return c
 }
+
+// tasksExtension lets servers of 2026-07-28 answer a call with a task.
+const tasksExtension = "io.modelcontextprotocol/tasks"
 
 // Answers reports whether a method is one that Answer knows.
 func Answers(method string) bool {
@@ -146,6 +151,7 @@ func (h *Handlers) Answer(ctx context.Context, method string, params json.RawMes
 	if err := checkParams(params); err != nil {
 		return nil, err
 	}
+	ctx = h.ofTask(ctx, params)
 	var result any
 	var err error
 	switch method {

@@ -55,7 +55,7 @@ func TestCapabilitiesAreWhatIsOn(t *testing.T) {
 		}
 		return string(data)
 	}
-	if got := declared(Options{}); got != `{"roots":{}}` { // the library's field for older code, which it leaves out
+	if got := declared(Options{}); got != `{"extensions":{"io.modelcontextprotocol/tasks":{}},"roots":{}}` { // the library's field for older code, which it leaves out
 		t.Errorf("of nothing: %s", got)
 	}
 	if c := New(Options{}).Capabilities(); c.RootsV2 != nil || c.Sampling != nil || c.Elicitation != nil {

@@ -103,6 +103,17 @@ func read(result json.RawMessage) (asks []ask, state json.RawMessage, err error)
 	if _, isText := rawjson.Text(state); state != nil && (!isText || len(state) > maxState) {
 		return nil, nil, fmt.Errorf("the server's requestState is not a string of at most %d bytes", maxState)
 	}
+	if asks, err = readAsks(requests); err != nil {
+		return nil, nil, err
+	}
+	if len(asks) == 0 && state == nil {
+		return nil, nil, errors.New("the server asks for input and does not say for which")
+	}
+	return asks, state, nil
+}
+
+// readAsks reads inputRequests; nil and null are none.
+func readAsks(requests json.RawMessage) (asks []ask, err error) {
 	isObject := rawjson.Fields(requests, func(key string, value json.RawMessage) bool {
 		a := ask{key: key}
 		rawjson.Fields(value, func(key string, value json.RawMessage) bool {
@@ -119,13 +130,11 @@ func read(result json.RawMessage) (asks []ask, state json.RawMessage, err error)
 	})
 	switch {
 	case requests != nil && string(requests) != "null" && !isObject:
-		return nil, nil, errors.New("the server's inputRequests are not an object")
+		return nil, errors.New("the server's inputRequests are not an object")
 	case len(asks) > maxAsks:
-		return nil, nil, fmt.Errorf("the server asks for more than %d things at once", maxAsks)
-	case len(asks) == 0 && state == nil:
-		return nil, nil, errors.New("the server asks for input and does not say for which")
+		return nil, fmt.Errorf("the server asks for more than %d things at once", maxAsks)
 	}
-	return asks, state, nil
+	return asks, nil
 }
 
 // answer returns the params of the next round: those of the first, the answers, and the state unread.

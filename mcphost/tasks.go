@@ -1,0 +1,53 @@
+package mcphost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/inbound"
+	"github.com/toolserve/toolserve/mcphost/internal/mrtr"
+	"github.com/toolserve/toolserve/mcphost/internal/wire"
+)
+
+// withTasks is the revision whose servers are told with the call that it may become a task. Later ones decide
+// by themselves.
+const withTasks = "2025-11-25"
+
+// taskTTL is how long a server is asked to keep a task: the wait for a person may be part of it.
+const taskTTL = time.Hour
+
+// callParams are the params of a call. A tool that runs as a task only is asked for one.
+func (s *server) callParams(l *link, t *catalog.Tool, arguments json.RawMessage) json.RawMessage {
+	params := callParams(t.Name, arguments)
+	if init := l.session.InitializeResult(); t.TaskSupport != "required" || init == nil || init.ProtocolVersion != withTasks {
+		return params
+	}
+	params = append(params[:len(params)-1], `,"task":{"ttl":`...)
+	return append(strconv.AppendInt(params, taskTTL.Milliseconds(), 10), "}}"...)
+}
+
+// await waits for the result of a call that became a task. What the server says of it is passed on as
+// progress.
+func (s *server) await(ctx context.Context, l *link, asks *inbound.Call, promise json.RawMessage, onProgress func(Progress)) (json.RawMessage, error) {
+	if l.requests == nil {
+		return nil, errors.New("the tool runs as a task, which is not supported over this transport")
+	}
+	tasks := mrtr.Tasks{
+		Answer: s.asks.Answer, OnTask: asks.Owns,
+		Send: func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+			return l.requests.Do(ctx, wire.Request{Method: method, Params: params})
+		},
+	}
+	if onProgress != nil {
+		said := 0.0
+		tasks.OnStatus = func(text string) {
+			said++
+			onProgress(Progress{Progress: said, Message: text})
+		}
+	}
+	return tasks.Result(ctx, promise)
+}
