@@ -3,7 +3,6 @@ package mcphost
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strconv"
 	"time"
 
@@ -33,13 +32,15 @@ func (s *server) callParams(l *link, t *catalog.Tool, arguments json.RawMessage)
 // await waits for the result of a call that became a task. What the server says of it is passed on as
 // progress.
 func (s *server) await(ctx context.Context, l *link, asks *inbound.Call, promise json.RawMessage, onProgress func(Progress)) (json.RawMessage, error) {
-	if l.requests == nil {
-		return nil, errors.New("the tool runs as a task, which is not supported over this transport")
-	}
+	var id string
 	tasks := mrtr.Tasks{
-		Answer: s.asks.Answer, OnTask: asks.Owns,
+		Answer: s.asks.Answer,
+		OnTask: func(task string) {
+			id = task
+			asks.Owns(task)
+		},
 		Send: func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
-			return l.requests.Do(ctx, wire.Request{Method: method, Params: params})
+			return l.requests.Do(ctx, wire.Request{Method: method, Params: params, Name: id})
 		},
 	}
 	if onProgress != nil {
