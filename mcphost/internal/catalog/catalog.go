@@ -212,12 +212,7 @@ func newTool(server string, raw json.RawMessage) (*Tool, error) {
 		case "annotations":
 			t.Annotations = value
 		case "execution":
-			rawjson.Fields(value, func(key string, value json.RawMessage) bool {
-				if key == "taskSupport" {
-					t.TaskSupport, _ = rawjson.Text(value)
-				}
-				return true
-			})
+			t.TaskSupport = taskSupport(value)
 		}
 		return true
 	})
@@ -241,6 +236,17 @@ func newTool(server string, raw json.RawMessage) (*Tool, error) {
 	t.Profile = policy.NewToolProfile(t.Parameters, t.Annotations)
 	t.Item = trust.NewItem(trust.KindTool, t.Name, object(definition))
 	return t, nil
+}
+
+// taskSupport reads {"taskSupport": "..."}.
+func taskSupport(execution json.RawMessage) (support string) {
+	rawjson.Fields(execution, func(key string, value json.RawMessage) bool {
+		if key == "taskSupport" {
+			support, _ = rawjson.Text(value)
+		}
+		return true
+	})
+	return support
 }
 
 // object writes members as one object.
