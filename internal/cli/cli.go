@@ -52,12 +52,16 @@ type commands struct {
 }
 
 type mcpGroup struct {
-	Status  MCPStatusCmd  `cmd:"" help:"Show the MCP servers of a running server."`
-	Tools   MCPToolsCmd   `cmd:"" help:"List the tools of a running server."`
-	Call    MCPCallCmd    `cmd:"" help:"Call a tool through a running server."`
-	Audit   MCPAuditCmd   `cmd:"" help:"Show the audit log of a running server."`
-	Approve MCPApproveCmd `cmd:"" help:"Show what changed of servers and tools since it was approved, and approve it."`
-	Check   MCPCheckCmd   `cmd:"" help:"Judge an mcp.json without starting anything."`
+	Status    MCPStatusCmd    `cmd:"" help:"Show the MCP servers of a running server."`
+	Tools     MCPToolsCmd     `cmd:"" help:"List the tools of a running server."`
+	Call      MCPCallCmd      `cmd:"" help:"Call a tool through a running server."`
+	Resources MCPResourcesCmd `cmd:"" help:"List the resources of the MCP servers of a running server."`
+	Read      MCPReadCmd      `cmd:"" help:"Read a resource through a running server."`
+	Prompts   MCPPromptsCmd   `cmd:"" help:"List the prompts of the MCP servers of a running server."`
+	Prompt    MCPPromptCmd    `cmd:"" help:"Get a prompt through a running server, or complete its arguments."`
+	Audit     MCPAuditCmd     `cmd:"" help:"Show the audit log of a running server."`
+	Approve   MCPApproveCmd   `cmd:"" help:"Show what changed of servers and tools since it was approved, and approve it."`
+	Check     MCPCheckCmd     `cmd:"" help:"Judge an mcp.json without starting anything."`
 }
 
 type keysGroup struct {

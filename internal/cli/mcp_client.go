@@ -49,10 +49,10 @@ func (c *MCPStatusCmd) Run(ctx context.Context, streams IO) error {
 	if len(status.Servers) == 0 {
 		return printEmpty(streams, "no MCP servers", status.Reason)
 	}
-	rows := [][]string{{"SERVER", "STATE", "TRANSPORT", "TOOLS", "RESTARTS", "SANDBOX", "ERROR"}}
+	rows := [][]string{{"SERVER", "STATE", "TRANSPORT", "TOOLS", "RESOURCES", "PROMPTS", "RESTARTS", "SANDBOX", "ERROR"}}
 	for _, s := range status.Servers {
 		rows = append(rows, []string{
-			s.Name, s.State, s.Transport, strconv.Itoa(s.ToolsCount), strconv.Itoa(s.Restarts), sandboxWord(s.Sandbox), s.Error,
+			s.Name, s.State, s.Transport, strconv.Itoa(s.ToolsCount), strconv.Itoa(s.Resources), strconv.Itoa(s.Prompts), strconv.Itoa(s.Restarts), sandboxWord(s.Sandbox), s.Error,
 		})
 	}
 	if err := printTable(streams.Out, rows); err != nil {

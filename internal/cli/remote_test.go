@@ -36,12 +36,12 @@ func TestRemoteCommands(t *testing.T) {
 		{
 			name: "status", args: []string{"mcp", "status"},
 			change: func(s *clienttest.Server) {
-				s.Status = `{"servers":[{"name":"fs","state":"connected","transport":"stdio","tools_count":14,"restarts":1,"sandbox":{"level":"strict"}},` +
+				s.Status = `{"servers":[{"name":"fs","state":"connected","transport":"stdio","tools_count":14,"resources_count":7,"prompts_count":4,"restarts":1,"sandbox":{"level":"strict"}},` +
 					`{"name":"bad","state":"failed","transport":"stdio","error":"Command 'bash'\nis not allowed\u001b[2J","sandbox":"none"}]}`
 			},
-			out: "SERVER  STATE      TRANSPORT  TOOLS  RESTARTS  SANDBOX  ERROR\n" +
-				"fs      connected  stdio      14     1         strict\n" +
-				"bad     failed     stdio      0      0         none     Command 'bash' is not allowed\n",
+			out: "SERVER  STATE      TRANSPORT  TOOLS  RESOURCES  PROMPTS  RESTARTS  SANDBOX  ERROR\n" +
+				"fs      connected  stdio      14     7          4        1         strict\n" +
+				"bad     failed     stdio      0      0          0        0         none     Command 'bash' is not allowed\n",
 		},
 		{
 			name: "status of a server that comes and goes", args: []string{"mcp", "status"},

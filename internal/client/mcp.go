@@ -37,6 +37,8 @@ type ServerStatus struct {
 	State      string `json:"state"`
 	Transport  string `json:"transport"`
 	ToolsCount int    `json:"tools_count"`
+	Resources  int    `json:"resources_count"`
+	Prompts    int    `json:"prompts_count"`
 	Error      string `json:"error"`
 	Restarts   int    `json:"restarts"`
 	// RestartedAt are the last times that it was started again, LastError is why it last went away.

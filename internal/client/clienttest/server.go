@@ -86,6 +86,8 @@ type Server struct {
 	Execute func(body map[string]any) Reply
 	// Approve answers an approval; nil approves all.
 	Approve func(body map[string]any) Reply
+	// Replies answer further paths.
+	Replies map[string]Reply
 	// Hold, when set, keeps a turn without [DONE] open until the client goes away, and is closed then.
 	Hold chan struct{}
 	// Key is the API key that every request must bring.
@@ -163,6 +165,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	case "/v1/chat/completions":
 		s.chat(w, r)
 	default:
+		if r, ok := s.Replies[r.URL.Path]; ok {
+			reply(w, r)
+			return
+		}
 		reply(w, Reply{http.StatusNotFound, "404 page not found"})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -117,7 +118,7 @@ func readContent(item json.RawMessage) Content {
 	if c.IsText {
 		c.Blob, c.Size = "", len(c.Text)
 	} else {
-		c.Size = base64.StdEncoding.DecodedLen(len(c.Blob))
+		c.Size = base64.RawStdEncoding.DecodedLen(len(strings.TrimRight(c.Blob, "=")))
 	}
 	return c
 }
