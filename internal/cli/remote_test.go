@@ -49,7 +49,7 @@ func TestRemoteCommands(t *testing.T) {
 				s.Status = `{"servers":[{"name":"fs","state":"retrying","transport":"stdio","restarts":3,"restarted_at":["2026-01-05T09:07:03Z"],` +
 					`"error":"it died","last_error":"it\u001b[8m died","stderr":["1","2","3","4","5","out of\nmemory"]}],"config":{"path":"x","error":"line 3: no comma"}}`
 			},
-			out: "SERVER  STATE     TRANSPORT  TOOLS  RESTARTS  SANDBOX  ERROR\nfs      retrying  stdio      0      3                  it died\n" +
+			out: "SERVER  STATE     TRANSPORT  TOOLS  RESOURCES  PROMPTS  RESTARTS  SANDBOX  ERROR\nfs      retrying  stdio      0      0          0        3                  it died\n" +
 				"restarted: fs: 3 times, last at " + time.Date(2026, 1, 5, 9, 7, 3, 0, time.UTC).Local().Format(time.DateTime) + ": it died\n" +
 				"stderr: fs: 2\nstderr: fs: 3\nstderr: fs: 4\nstderr: fs: 5\nstderr: fs: out of memory\n",
 			err: "the changed configuration is not in force: line 3: no comma\n",
