@@ -114,11 +114,14 @@ func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeou
 	var e *Error
 	var protocol *jsonrpc.Error
 	var unanswered *mrtr.UnansweredError
+	login := l.credentialError(err)
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errTimeout):
 		e = errorf(TimedOut, t.Server, t.Name, "Tool call timed out after %gs: server '%s' did not answer '%s'", timeout.Seconds(), t.Server, t.Name)
 	case cause != nil && !errors.Is(cause, errLinkEnded):
 		e = errorf(Canceled, t.Server, t.Name, "the call of tool '%s' was given up by its caller", t.Full)
+	case login != nil:
+		e = errorf(NeedsApproval, t.Server, t.Name, "server '%s' did not run '%s': %s", t.Server, t.Name, login.Message)
 	case cause == nil && errors.As(err, &unanswered):
 		e = errorf(NeedsInput, t.Server, t.Name, "Tool '%s' cannot go on: %v", t.Full, unanswered)
 	case cause == nil && errors.As(err, &protocol):

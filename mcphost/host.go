@@ -22,6 +22,7 @@ import (
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/internal/sandbox"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/oauth/tokens"
 	"github.com/toolserve/toolserve/policy"
 	"github.com/toolserve/toolserve/policy/screen"
 )
@@ -50,6 +51,11 @@ type Options struct {
 	// DiscoverWait is how long a server may be silent to the opening of the newest protocol revision
 	// before the older opening is tried; 0 means 15 s.
 	DiscoverWait time.Duration
+	// Tokens keeps the logins to remote servers; nil keeps them in memory.
+	Tokens *Tokens
+	// Authorizer asks a person to log in to a remote server that wants it; nil means that nobody can be
+	// asked: such a server is held until there is a login in Tokens.
+	Authorizer Authorizer
 	// Version is what the servers are told of this program; "" is the version of the build.
 	Version string
 	// Now is the clock; nil is time.Now.
@@ -75,6 +81,7 @@ type Host struct {
 	audit    *audit.Log
 	ownAudit bool
 	redactor *audit.Redactor
+	tokens   *Tokens
 
 	setup     atomic.Pointer[setup]
 	config    atomic.Pointer[ConfigStatus]
@@ -101,6 +108,9 @@ func New(cfg *Config, opts Options) (*Host, error) {
 	}
 	auditOptions := cfg.AuditOptions()
 	h.redactor = auditOptions.Redactor
+	if h.tokens = opts.Tokens; h.tokens == nil {
+		h.tokens = tokens.NewMemory()
+	}
 	h.index.Store(catalog.NewIndex(nil))
 	in, err := newSetup(cfg, &opts, nil)
 	if err != nil {

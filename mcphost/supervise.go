@@ -25,6 +25,10 @@ func (s *server) run(ctx context.Context) {
 			s.hold(err, ctx.Done())
 			continue
 		}
+		if login := (loginError{}); errors.As(err, &login) {
+			s.awaitLogin(ctx, login)
+			continue
+		}
 		if permanent := (permanentError{}); errors.As(err, &permanent) {
 			s.fail(err)
 			return
@@ -81,7 +85,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 	c, err := catalog.Read(listCtx, s.name, l.session)
 	cancel()
 	if err != nil {
-		err = fmt.Errorf("cannot list its tools: %w", s.explainEnd(l, err))
+		err = fmt.Errorf("cannot list its tools: %w", l.loginProblem(s.explainEnd(l, err)))
 		s.teardown(l, err)
 		return 0, err
 	}
@@ -92,7 +96,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 	since := s.host.now()
 	s.setLogLevel(l.ctx, l)
 	s.connected(l)
-	err = s.watch(ctx, l)
+	err = l.loginProblem(s.watch(ctx, l))
 	s.mu.Lock()
 	s.link = nil
 	s.mu.Unlock()

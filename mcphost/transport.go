@@ -16,6 +16,7 @@ import (
 	"github.com/toolserve/toolserve/internal/sandbox"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/confine"
+	"github.com/toolserve/toolserve/mcphost/internal/oauth"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 )
 
@@ -31,6 +32,9 @@ type link struct {
 	cancel context.CancelCauseFunc
 	// gone is closed when the session has ended.
 	gone chan struct{}
+	// auth gives requests to a remote server their credentials, or is nil; authState is its State before.
+	auth      *oauth.Client
+	authState string
 }
 
 // instructions is what the server tells models about itself, or "".
@@ -63,7 +67,7 @@ func (s *server) connect(ctx context.Context, custom mcp.Transport) (*link, erro
 	}
 	if err != nil {
 		cancel(err)
-		return nil, err
+		return nil, l.loginProblem(err)
 	}
 	go func() {
 		defer close(l.gone)
@@ -213,16 +217,22 @@ func (s *server) connectRemote(l *link) error {
 		rules = nil
 	}
 	client := wire.NewHTTPClient(cfg.URL, cfg.Headers, rules, s.asks)
+	if err := s.authorize(l, rules); err != nil {
+		return err
+	}
+	l.sign(client)
 	// On the older transport all comes on one stream, and the answers go elsewhere: its tap answers.
+	older := wire.NewHTTPClient(cfg.URL, cfg.Headers, rules, nil)
+	l.sign(older)
 	sse := wire.Tap{Requests: &wire.Requests{}, Peer: s.asks, Transport: &mcp.SSEClientTransport{
-		Endpoint: cfg.URL, HTTPClient: wire.NewHTTPClient(cfg.URL, cfg.Headers, rules, nil), MaxEventSize: wire.MaxLine,
+		Endpoint: cfg.URL, HTTPClient: older, MaxEventSize: wire.MaxLine,
 	}}
 	if cfg.Transport == TransportSSE {
 		l.requests = sse.Requests
 		return s.handshake(l, sse)
 	}
 	err := s.connectStreamable(l, client, cfg.URL)
-	if err == nil || l.ctx.Err() != nil || cfg.Transport == TransportHTTP {
+	if err == nil || l.ctx.Err() != nil || cfg.Transport == TransportHTTP || l.auth != nil && l.auth.Failed() != nil {
 		return err
 	}
 	l.requests = sse.Requests

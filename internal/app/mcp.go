@@ -30,7 +30,9 @@ func (a *App) startHost(ctx context.Context) error {
 	a.redactor = cfg.AuditOptions().Redactor
 	a.redactor.AddSecrets(a.cfg.Network.APIKey)
 	a.secrets.use(a.redactor)
-	a.host, err = mcphost.New(cfg, mcphost.Options{Logger: a.log, Sampler: &a.sampler, Elicitation: true})
+	a.host, err = mcphost.New(cfg, mcphost.Options{
+		Logger: a.log, Sampler: &a.sampler, Elicitation: true, Tokens: mcphost.OpenTokens(a.opts.Getenv),
+	})
 	if err != nil {
 		return fmt.Errorf("--mcp-config %s: %w", tools.MCPConfig, err)
 	}

@@ -44,6 +44,7 @@ var imports = map[string][]string{
 	"internal/bench":      {"chat", "internal/sse", "internal/client"},
 	"internal/config":     {},
 	"internal/filewatch":  {},
+	"internal/oauthtest":  {},
 	"internal/app":        {"*"},
 	"internal/cli":        {"*"},
 	"internal/e2e":        {"*"},

@@ -62,6 +62,8 @@ type mcpGroup struct {
 	Audit     MCPAuditCmd     `cmd:"" help:"Show the audit log of a running server."`
 	Approve   MCPApproveCmd   `cmd:"" help:"Show what changed of servers and tools since it was approved, and approve it."`
 	Check     MCPCheckCmd     `cmd:"" help:"Judge an mcp.json without starting anything."`
+	Login     MCPLoginCmd     `cmd:"" help:"Log in to a remote MCP server."`
+	Logout    MCPLogoutCmd    `cmd:"" help:"Forget the login to a remote MCP server."`
 }
 
 type keysGroup struct {

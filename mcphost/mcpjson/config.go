@@ -104,6 +104,8 @@ type ServerConfig struct {
 	// URL and Headers reach a remote server.
 	URL     string
 	Headers map[string]string
+	// OAuth says how a remote server's access tokens are got.
+	OAuth OAuth
 	// Disabled keeps the server from being started.
 	Disabled bool
 	// Timeout bounds a call; 0 means Config.DefaultTimeout.

@@ -147,12 +147,12 @@ func TestConfigErrors(t *testing.T) {
 }
 
 func TestUnknownKeysWarn(t *testing.T) {
-	_, warnings := mustParse(t, `{"mcp_servers":{},"mcpServers":{"s":{"comand":"x","command":"a","Args":[],"oauth":{},"description":"fine","zzz":1}},"security":{"blocked_tool":[]}}`)
+	_, warnings := mustParse(t, `{"mcp_servers":{},"mcpServers":{"s":{"comand":"x","command":"a","Args":[],"headersHelper":{},"description":"fine","zzz":1}},"security":{"blocked_tool":[]}}`)
 	want := []string{
 		`line 1, column 2: unknown key "mcp_servers" is ignored; did you mean "mcpServers"?`,
 		`MCP server 's': unknown key "comand" is ignored; did you mean "command"?`,
 		`MCP server 's': unknown key "Args" is ignored; did you mean "args"?`,
-		`MCP server 's': the key "oauth" of other programs has no effect here`,
+		`MCP server 's': the key "headersHelper" of other programs has no effect here`,
 		`MCP server 's': unknown key "zzz" is ignored`,
 		`unknown key "blocked_tool" is ignored; did you mean "blocked_tools"?`,
 	}

@@ -22,6 +22,8 @@ type launchSpec struct {
 	Env       map[string]string `json:"env,omitempty"`
 	URL       string            `json:"url,omitempty"`
 	Headers   map[string]string `json:"headers,omitempty"`
+	// OAuth is who is asked for access tokens, as what client and for what.
+	OAuth map[string]any `json:"oauth,omitempty"`
 	// Sandbox is what the entry grants. Unsafe says that the launch rules are skipped.
 	Sandbox *SandboxConfig `json:"sandbox,omitempty"`
 	Unsafe  bool           `json:"skip_security_validation,omitempty"`
@@ -85,7 +87,7 @@ func (c *Config) LaunchItem(s ServerConfig, redactor *audit.Redactor) trust.Item
 	if written, ok := c.written[s.Name]; ok && sameLaunch(written.filled, s) {
 		spec = written.spec
 	}
-	spec.Transport, spec.Unsafe = s.Transport, s.SkipSecurityValidation
+	spec.Transport, spec.Unsafe, spec.OAuth = s.Transport, s.SkipSecurityValidation, s.OAuth.plain()
 	if empty, _ := json.Marshal(SandboxConfig{}); bytes.Equal(marshal(spec.Sandbox), empty) {
 		spec.Sandbox = nil
 	}

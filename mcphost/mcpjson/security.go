@@ -249,6 +249,7 @@ func (c *Config) AuditOptions() audit.Options {
 func (c *Config) Secrets() []string {
 	var values []string
 	for _, s := range c.Servers {
+		values = append(values, s.OAuth.secrets()...)
 		for name, value := range s.Env {
 			if audit.SecretName(name) {
 				values = append(values, value)

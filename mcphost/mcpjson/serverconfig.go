@@ -17,7 +17,7 @@ const maxServerName = 128
 func serverKeys() []string {
 	return append(readKeys(), "command", "args", "env", "cwd", "envFile", "url", "headers", "type", "transport", "enabled",
 		"disabled", "timeout", "connect_timeout", "allowed_tools", "blocked_tools", "disabledTools", "autoApprove",
-		"skip_security_validation", "sandbox", "trust", "roots", "max_calls_per_minute", "sampling", "elicitation", "log_level")
+		"skip_security_validation", "sandbox", "trust", "oauth", "roots", "max_calls_per_minute", "sampling", "elicitation", "log_level")
 }
 
 // Offers reports whether the entry lets a tool of this name be listed and called. Names may be globs.
@@ -94,6 +94,9 @@ func (p *configParser) readEntry(e *entry, value jsonc.Node) error {
 		}
 		if m.Key == "sandbox" {
 			known, err = true, p.sandboxKey(e, m.Value)
+		}
+		if m.Key == "oauth" || m.Key == "auth" {
+			known, err = true, p.oauthKey(e, m.Value)
 		}
 		if !known {
 			p.otherKey(e, m)
@@ -184,7 +187,7 @@ func ruleKey(e *entry, m jsonc.Member) (known bool, err error) {
 func (p *configParser) otherKey(e *entry, m jsonc.Member) {
 	switch m.Key {
 	case "description", "name", "gallery", "version", "icon", "note":
-	case "oauth", "auth", "headersHelper", "dev", "watchPaths":
+	case "headersHelper", "dev", "watchPaths":
 		p.warn(e.Name, m.At, "the key %q of other programs has no effect here", m.Key)
 	default:
 		p.warnUnknown(e.Name, m, serverKeys())
@@ -303,6 +306,9 @@ func (p *configParser) finishRemote(e *entry) error {
 	}
 	if len(headers) > 0 {
 		e.Headers = headers
+	}
+	if err := e.OAuth.check(); err != nil {
+		return fmt.Errorf("\"oauth\": %w", err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -43,6 +44,16 @@ type scenarioContext struct {
 		Name      string          `json:"name"`
 		Arguments json.RawMessage `json:"arguments"`
 	} `json:"toolCalls"`
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret"`
+	Issuer       string `json:"issuer"`
+	PrivateKey   string `json:"private_key_pem"`
+	Algorithm    string `json:"signing_algorithm"`
+	ValidJWT     string `json:"valid_jwt"`
+	IDPClientID  string `json:"idp_client_id"`
+	IDPIssuer    string `json:"idp_issuer"`
+	IDPEndpoint  string `json:"idp_token_endpoint"`
+	IDToken      string `json:"idp_id_token"`
 }
 
 // Run plays a scenario to its end. An error is a step that did not come out; where the scenario wants a
@@ -56,7 +67,11 @@ func Run(ctx context.Context, opts Options) error {
 			return fmt.Errorf("MCP_CONFORMANCE_CONTEXT: %w", err)
 		}
 	}
-	text, err := json.Marshal(map[string]any{"mcpServers": map[string]any{server: map[string]any{"url": opts.URL}}})
+	entry := map[string]any{"url": opts.URL}
+	if block := c.oauth(); len(block) > 0 {
+		entry["oauth"] = block
+	}
+	text, err := json.Marshal(map[string]any{"mcpServers": map[string]any{server: entry}})
 	if err != nil {
 		return err
 	}
@@ -68,7 +83,7 @@ func Run(ctx context.Context, opts Options) error {
 		return errors.New(w.String())
 	}
 	logger := slog.New(slog.NewTextHandler(opts.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if c.host, err = mcphost.New(cfg, mcphost.Options{Logger: logger}); err != nil {
+	if c.host, err = mcphost.New(cfg, mcphost.Options{Logger: logger, Authorizer: follower{}}); err != nil {
 		return err
 	}
 	defer c.host.Close()
@@ -82,6 +97,53 @@ func Run(ctx context.Context, opts Options) error {
 		return fmt.Errorf("the server is %s: %s", status.State, status.Error)
 	}
 	return c.play()
+}
+
+// oauth is the block of the configuration that the scenario's context asks for.
+func (c *client) oauth() map[string]any {
+	known := c.context
+	block := map[string]any{}
+	for key, value := range map[string]string{
+		"client_id": known.ClientID, "client_secret": known.ClientSecret, "issuer": known.Issuer, "private_key": known.PrivateKey,
+		"signing_algorithm": known.Algorithm, "assertion": known.ValidJWT,
+	} {
+		if value != "" {
+			block[key] = value
+		}
+	}
+	switch {
+	case strings.HasPrefix(c.Scenario, "auth/client-credentials"):
+		block["grant"] = "client_credentials"
+	case known.ValidJWT != "":
+		block["grant"] = "jwt_bearer"
+	case known.IDToken != "":
+		block["grant"] = "enterprise"
+		block["identity_provider"] = map[string]any{
+			"issuer": known.IDPIssuer, "token_endpoint": known.IDPEndpoint, "client_id": known.IDPClientID, "id_token": known.IDToken,
+		}
+	case strings.HasPrefix(c.Scenario, "auth/"):
+		// The suite looks at this address, and fetches nothing from it.
+		block["client_metadata_url"] = "https://conformance-test.local/client-metadata.json"
+	}
+	return block
+}
+
+// follower logs in as the suite's person does, who agrees to everything at once.
+type follower struct{}
+
+func (follower) RedirectURI() string { return "http://localhost:3000/callback" }
+
+func (follower) Authorize(ctx context.Context, request mcphost.AuthorizationRequest) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, request.URL, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return "", err
+	}
+	resp.Body.Close()
+	return resp.Header.Get("Location"), nil
 }
 
 // play does what the scenario wants of a connected client.
