@@ -72,6 +72,8 @@ const (
 	ItemInProgress ItemStatus = "in_progress"
 	ItemCompleted  ItemStatus = "completed"
 	ItemFailed     ItemStatus = "failed"
+	// ItemIncomplete is a search that was not made.
+	ItemIncomplete ItemStatus = "incomplete"
 )
 
 // Item is a step that was taken with tools while an answer was made: an output item of OpenAI's Responses.

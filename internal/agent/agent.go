@@ -45,6 +45,8 @@ type Verdict struct {
 	// Deferred leaves the call to whoever ranges over the run: it is neither run nor refused. The other
 	// calls of its turn are still run, and then the run ends with StopDeferred.
 	Deferred bool
+	// Free says that the call does not count against MaxTotalCalls.
+	Free bool
 	// Reason tells the model why the call was refused. Empty is a plain refusal.
 	Reason string
 }
@@ -90,8 +92,8 @@ type Options struct {
 	MaxRepeats int
 	// MaxCalls bounds the calls of one turn; the calls beyond it are refused.
 	MaxCalls int
-	// MaxTotalCalls bounds the calls of one run that the gate is asked about. Those beyond it are refused,
-	// and then the model is asked for its answer with the tools hidden. 0 is no bound.
+	// MaxTotalCalls bounds the calls of one run that the gate allows. Those beyond it are refused, and then
+	// the model is asked for its answer with the tools hidden. 0 is no bound.
 	MaxTotalCalls int
 	// MaxResultBytes bounds the text of one result that goes to the model.
 	MaxResultBytes int

@@ -131,14 +131,16 @@ func (r *run) judge(ctx context.Context, index int, call chat.ToolCall) (Outcome
 	if reason := r.unfit(index, call); reason != "" {
 		return Rejected, reason, nil
 	}
-	if r.calls++; r.opts.MaxTotalCalls > 0 && r.calls > r.opts.MaxTotalCalls {
-		r.stop = StopCalls
-		return Rejected, fmt.Sprintf("At most %d tools can be called for this answer. Give it with what is known.", r.opts.MaxTotalCalls), nil
+	verdict, err := Verdict{Allowed: true}, error(nil)
+	if r.opts.Gate != nil {
+		verdict, err = r.opts.Gate.Approve(ctx, call)
 	}
-	if r.opts.Gate == nil {
-		return "", "", nil
+	if most := r.opts.MaxTotalCalls; err == nil && most > 0 && verdict.Allowed && !verdict.Free {
+		if r.calls++; r.calls > most {
+			r.stop = StopCalls
+			return Rejected, fmt.Sprintf("At most %d tools can be called for this answer. Give it with what is known.", most), nil
+		}
 	}
-	verdict, err := r.opts.Gate.Approve(ctx, call)
 	switch {
 	case err != nil:
 		return "", "", err

@@ -25,7 +25,7 @@ type run struct {
 	// stop is set when no more tools may be called, and says why.
 	stop  Stop
 	usage chat.Usage
-	// calls counts those that the gate was asked about, and deferred says that it left one of them open.
+	// calls counts those that the gate allowed, and deferred says that it left one of them open.
 	calls    int
 	deferred bool
 }

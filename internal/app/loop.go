@@ -14,6 +14,11 @@ func (a *App) toolLoop(model *inference.Model) *toolloop.Loop {
 	opts := toolloop.Options{
 		Model: model, Caller: loopCaller, Logger: a.log,
 		MaxRounds: a.cfg.Tools.MaxRounds, AutoTools: a.cfg.Tools.AutoTools,
+		Search: toolloop.SearchMode(a.cfg.Tools.ToolSearch), ContextSize: a.model.engine.ContextSize(),
+		Tokens: func(text string) (int, error) {
+			ids, err := a.model.engine.Tokenize(text, false)
+			return len(ids), err
+		},
 	}
 	if a.host != nil { // not a typed nil in an interface
 		opts.Host = a.host

@@ -58,6 +58,7 @@ type Tools struct {
 	AllowHighRiskTools []string `name:"mcp-allow-high-risk-tools" placeholder:"TOOL" help:"High-risk tools that run without a warning or a question."`
 	HighRisk           string   `name:"mcp-high-risk" default:"" enum:",warn,ask,block" help:"What happens to a tool whose name says that it runs commands: warn, ask or block. The file's setting by default, which is warn."`
 	AutoTools          bool     `name:"mcp-auto-tools" help:"Offer the tools of the MCP servers to chat requests that name no tools, and run what the model calls."`
+	ToolSearch         string   `name:"mcp-tool-search" default:"auto" enum:"auto,on,off" help:"Keep tools that the server runs out of the prompt until the model searches for them: auto where they would fill more than a quarter of the context and where the request says so, on always, off never."`
 	MaxRounds          int      `name:"mcp-max-rounds" default:"0" help:"Most turns of the model that call tools in one answer, where the server runs them; 0 leaves max_tool_calls of the file, which is 10."`
 	MaxCallsPerMinute  int      `name:"mcp-max-calls-per-minute" default:"0" help:"Most calls of each tool in a minute; 0 leaves the file's setting, which is 60."`
 	AuditFile          string   `type:"path" placeholder:"FILE" help:"Append the audit record of every tool call to this file."`

@@ -23,8 +23,8 @@ func appendItems(b []byte, list []*chat.Item) []byte {
 // maxItems bounds the items of one message that a client sends back.
 const maxItems = 1024
 
-// decodeItems reads the items of an assistant message that the client sent back. Only calls and lists of
-// tools mean anything later; the others are left out.
+// decodeItems reads the items of an assistant message that the client sent back. Only calls, searches and
+// lists of tools mean anything later; the others are left out.
 func decodeItems(m *fields, message *chat.Message) {
 	raw := m.items("mcp_items")
 	if len(raw) > maxItems {
@@ -36,7 +36,7 @@ func decodeItems(m *fields, message *chat.Message) {
 		kind, _ := spec.str("type")
 		it := chat.Item{Type: chat.ItemType(kind)}
 		switch it.Type {
-		case chat.ItemCall, chat.ItemTools:
+		case chat.ItemCall, chat.ItemTools, chat.ItemSearch:
 			decodeItem(spec, &it)
 			message.Items = append(message.Items, it)
 		}
@@ -50,10 +50,13 @@ func decodeItem(spec *fields, it *chat.Item) {
 	if it.Type == chat.ItemTools {
 		return
 	}
+	it.Arguments = arguments(spec)
+	if it.Type == chat.ItemSearch {
+		return
+	}
 	it.Name, _ = spec.str("name")
 	it.Output, _ = spec.str("output")
 	it.Approval, _ = spec.str("approval_request_id")
-	it.Arguments = arguments(spec)
 	if raw := spec.get("error"); raw != nil && raw[0] == '"' {
 		it.Error = text(raw)
 	} else if raw != nil {

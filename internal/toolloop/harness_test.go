@@ -195,12 +195,23 @@ type item struct {
 	Type      string           `json:"type"`
 	Server    string           `json:"server_label"`
 	Name      string           `json:"name,omitempty"`
-	Arguments string           `json:"arguments,omitempty"`
+	Arguments jsonText         `json:"arguments,omitempty"`
 	Output    *string          `json:"output,omitempty"`
 	Error     json.RawMessage  `json:"error,omitempty"`
 	Status    string           `json:"status,omitempty"`
 	Approval  *string          `json:"approval_request_id,omitempty"`
 	Tools     []map[string]any `json:"tools,omitempty"`
+}
+
+// jsonText is the text of a string, or of any other value: some items have their arguments as an object.
+type jsonText string
+
+func (s *jsonText) UnmarshalJSON(data []byte) error {
+	if data[0] == '"' {
+		return json.Unmarshal(data, (*string)(s))
+	}
+	*s = jsonText(data)
+	return nil
 }
 
 // plain is the message as a client keeps it that knows OpenAI's fields only.

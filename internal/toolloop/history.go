@@ -131,8 +131,11 @@ func (u *unfolding) turn(i int, m *chat.Message, answers []chat.Message) error {
 // plain is a message that carries nothing.
 func (u *unfolding) plain(i int, m *chat.Message, answers []chat.Message) error {
 	for k := range m.Items {
-		if it := &m.Items[k]; it.Type == chat.ItemCall && it.Approval == "" {
+		switch it := &m.Items[k]; {
+		case it.Type == chat.ItemCall && it.Approval == "":
 			u.item(it)
+		case it.Type == chat.ItemSearch && u.run.deferral.name != "":
+			u.search(it)
 		}
 	}
 	message := *m
@@ -183,6 +186,18 @@ func (u *unfolding) item(it *chat.Item) {
 	call := chat.ToolCall{ID: it.ID, Name: name, Arguments: it.Arguments}
 	u.out = append(u.out, chat.Message{Role: chat.RoleAssistant, ToolCalls: []chat.ToolCall{call}})
 	u.answer(it.ID, name, chat.Text(outputOf(it)))
+}
+
+// search puts a search for tools into the conversation. What it finds is always the same.
+func (u *unfolding) search(it *chat.Item) {
+	d := &u.run.deferral
+	call := chat.ToolCall{ID: it.ID, Name: d.name, Arguments: it.Arguments}
+	words, err := query(call)
+	if err != nil {
+		return
+	}
+	u.out = append(u.out, chat.Message{Role: chat.RoleAssistant, ToolCalls: []chat.ToolCall{call}})
+	u.answer(it.ID, d.name, chat.Text(d.describe(d.find(words))))
 }
 
 func (u *unfolding) answer(id, name string, content []chat.Part) {

@@ -24,63 +24,68 @@ type tool struct {
 // maxNames bounds the names that an error lists.
 const maxNames = 20
 
-// collectTools gives the request the tools of the servers that it names or, with auto, of all.
-func (r *run) collectTools(req *chat.Request, auto bool) error {
-	r.tools = map[string]*tool{}
-	r.req.Tools = slices.Clone(req.Tools)
+// collectTools returns the tools of the request, and of the servers that it names or, with auto, of all.
+func (r *run) collectTools(req *chat.Request, auto bool) (all []offered, err error) {
+	r.tools, r.about, r.req.Tools = map[string]*tool{}, map[string]string{}, nil
+	for _, t := range req.Tools {
+		all = append(all, offered{tool: t, hide: t.Defer})
+	}
 	if auto {
 		for _, t := range r.loop.opts.Host.Tools() {
-			r.offer(&tool{Tool: t, label: t.Server, host: r.loop.opts.Host})
+			all = append(all, r.offer(&tool{Tool: t, label: t.Server, host: r.loop.opts.Host}))
 		}
-		return nil
+		return all, nil
 	}
 	for i := range req.ToolServers {
 		s := &req.ToolServers[i]
 		param := "tools[" + strconv.Itoa(s.Index) + "]"
 		if r.caller.NoTools {
-			return refusal(chat.KindForbidden, param, "missing_scope", "%s is of type \"mcp\", whose tools the server runs: the API key needs the scope \"tools\" for that", param)
+			return nil, refusal(chat.KindForbidden, param, "missing_scope", "%s is of type \"mcp\", whose tools the server runs: the API key needs the scope \"tools\" for that", param)
 		}
-		if err := r.serverTools(s, param); err != nil {
-			return err
+		if all, err = r.serverTools(s, param, all); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return all, nil
 }
 
 // serverTools adds the tools of one server.
-func (r *run) serverTools(s *chat.ToolServer, param string) error {
+func (r *run) serverTools(s *chat.ToolServer, param string, all []offered) ([]offered, error) {
 	if s.URL != "" {
-		return refusal(chat.KindForbidden, param+".server_url", "server_url_not_allowed",
+		return nil, refusal(chat.KindForbidden, param+".server_url", "server_url_not_allowed",
 			"%s.server_url is not allowed here; name a configured server by server_label alone", param)
 	}
-	offered, err := r.configured(s, param)
+	tools, err := r.configured(s, param)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := checkNames(s, offered, param); err != nil {
-		return err
+	if err := checkNames(s, tools, param); err != nil {
+		return nil, err
 	}
+	r.about[s.Label] = s.Description
 	shown := server{label: s.Label}
-	for _, t := range offered {
+	for _, t := range tools {
 		if !picks(s.Allowed, &t) {
 			continue
 		}
-		if slices.ContainsFunc(r.req.Tools, func(o chat.Tool) bool { return o.Name == t.FullName }) {
-			return invalid(param, "duplicate_name", "%s brings the tool %q, which another of the tools is called too; rename that one", param, t.FullName)
+		if slices.ContainsFunc(all, func(o offered) bool { return o.tool.Name == t.FullName }) {
+			return nil, invalid(param, "duplicate_name", "%s brings the tool %q, which another of the tools is called too; rename that one", param, t.FullName)
 		}
 		added := &tool{Tool: t, label: s.Label, host: r.loop.opts.Host, rule: s.Approval, ask: !t.AutoApproved}
-		r.offer(added)
+		o := r.offer(added)
+		o.hide = s.Defer
+		all = append(all, o)
 		shown.tools = append(shown.tools, added)
 	}
 	r.servers = append(r.servers, shown)
-	return nil
+	return all, nil
 }
 
-func (r *run) offer(t *tool) {
+func (r *run) offer(t *tool) offered {
 	r.tools[t.FullName] = t
-	r.req.Tools = append(r.req.Tools, chat.Tool{
+	return offered{label: t.label, tool: chat.Tool{
 		Name: t.FullName, Description: t.Description, Parameters: t.Parameters, Function: functionJSON(&t.Tool),
-	})
+	}}
 }
 
 // configured returns the tools of a server of the configuration, which must be connected.
@@ -205,19 +210,19 @@ func (t *tool) needsConsent() bool {
 }
 
 // chooseTool settles a tool choice that names a server's tool.
-func (r *run) chooseTool(req *chat.Request) error {
+func (r *run) chooseTool(req *chat.Request, all []offered) error {
 	choice := &r.req.ToolChoice
-	if choice.Mode == chat.ToolRequired && len(r.req.Tools) == 0 {
+	if choice.Mode == chat.ToolRequired && len(all) == 0 {
 		return invalid("tool_choice", "invalid_value", "tool_choice is \"required\", but there are no tools for this request; send tools, or leave tool_choice out")
 	}
 	if req.ToolChoice.Server == "" {
 		return nil
 	}
 	only := []chat.Tool{}
-	for _, t := range r.req.Tools {
-		from := r.tools[t.Name]
+	for _, o := range all {
+		from := r.tools[o.tool.Name]
 		if from != nil && from.label == choice.Server && (choice.Name == "" || named(choice.Name, &from.Tool)) {
-			only = append(only, t)
+			only = append(only, o.tool)
 		}
 	}
 	switch {

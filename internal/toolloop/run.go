@@ -20,6 +20,9 @@ type run struct {
 
 	req   chat.Request
 	tools map[string]*tool // those that are run here, by full name
+	// about is what the request says of its servers, by label.
+	about    map[string]string
+	deferral deferral
 	// only are the tools of the first turn where the tool choice is a whole server.
 	only    []chat.Tool
 	servers []server        // those that the request names
@@ -54,6 +57,9 @@ type waiting struct {
 // Approve decides on a call: the client's own functions and what wants consent are left to the client. What
 // the policy refuses passes here, and is refused and recorded where it would be run.
 func (r *run) Approve(_ context.Context, call chat.ToolCall) (agent.Verdict, error) {
+	if call.Name == r.deferral.name {
+		return agent.Verdict{Allowed: true, Free: true}, nil
+	}
 	t := r.tools[call.Name]
 	if t == nil {
 		return agent.Verdict{Deferred: true}, nil
@@ -72,6 +78,9 @@ func (r *run) Approve(_ context.Context, call chat.ToolCall) (agent.Verdict, err
 
 // Execute runs a call on its server. It is called by several goroutines at once.
 func (r *run) Execute(ctx context.Context, call chat.ToolCall) (agent.Result, error) {
+	if call.Name == r.deferral.name {
+		return r.deferral.search(call)
+	}
 	t := r.tools[call.Name]
 	request := r.hostCall(t, call)
 	request.Approved = r.decisions[call.ID].approve
@@ -109,6 +118,8 @@ func (r *run) event(e *agent.Event) bool {
 	case agent.RoundStart:
 		if !r.started {
 			r.started, r.begun = true, len(r.req.Messages)
+		} else {
+			r.loadFound()
 		}
 		r.text.turn()
 	case agent.ModelEvent:
@@ -153,6 +164,9 @@ func (r *run) callRun(call chat.ToolCall) bool {
 
 // newItem is the item of a call that is run here, or nil.
 func (r *run) newItem(call chat.ToolCall) *chat.Item {
+	if call.Name == r.deferral.name {
+		return &chat.Item{ID: "tsc_" + r.loop.opts.NewID(), Type: chat.ItemSearch, Arguments: call.Arguments, Status: chat.ItemInProgress}
+	}
 	t := r.tools[call.Name]
 	if t == nil {
 		return nil
@@ -179,6 +193,9 @@ func (r *run) callEnd(e *agent.Event) bool {
 	}
 	delete(r.items, e.Call.ID)
 	done := *it
+	if done.Type == chat.ItemSearch {
+		return r.searchEnd(&done, e)
+	}
 	text := shown(e.Result.Content)
 	if done.Status = chat.ItemCompleted; e.Outcome == agent.Ran && !e.Result.IsError {
 		done.Output = text
@@ -192,6 +209,28 @@ func (r *run) callEnd(e *agent.Event) bool {
 		r.answers[done.Approval] = text
 	}
 	return r.yield(chat.Event{Kind: chat.ItemEnd, Item: &done}, nil)
+}
+
+// searchEnd sends the items of a search for tools and of what it found.
+func (r *run) searchEnd(done *chat.Item, e *agent.Event) bool {
+	if e.Outcome != agent.Ran {
+		done.Status = chat.ItemIncomplete
+		return r.yield(chat.Event{Kind: chat.ItemEnd, Item: done}, nil)
+	}
+	done.Status = chat.ItemCompleted
+	found := r.foundItem(e.Call)
+	return r.yield(chat.Event{Kind: chat.ItemEnd, Item: done}, nil) &&
+		r.yield(chat.Event{Kind: chat.ItemStart, Item: found}, nil) && r.yield(chat.Event{Kind: chat.ItemEnd, Item: found}, nil)
+}
+
+// loadFound shows the model what the searches of its last turn found.
+func (r *run) loadFound() {
+	for i := len(r.req.Messages) - 1; i >= 0; i-- {
+		if r.req.Messages[i].Role == chat.RoleAssistant {
+			r.load(r.req.Messages[i].ToolCalls)
+			return
+		}
+	}
 }
 
 // shown is the text of a result, with a word for what is not text.

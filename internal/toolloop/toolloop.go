@@ -65,6 +65,12 @@ type Options struct {
 	MaxRounds int
 	// AutoTools offers the host's tools to requests that name no tools.
 	AutoTools bool
+	// Search says when tools are kept out of the prompt until the model searches for them.
+	Search SearchMode
+	// ContextSize is the model's, in tokens, and Tokens counts those of a text. Without a size no tools are
+	// too many; without Tokens their number is guessed.
+	ContextSize int
+	Tokens      func(text string) (int, error)
 	// Key authenticates approval requests; nil makes a random one, so that they end with the process.
 	Key []byte
 	// NewID makes the random part of ids; nil is [rand.Text].
@@ -128,6 +134,7 @@ func (l *Loop) auto(req *chat.Request, caller Caller) bool {
 // concerns reports whether a request has anything for this package to do.
 func concerns(req *chat.Request) bool {
 	return len(req.ToolServers) > 0 || req.ToolChoice.Mode == chat.ToolRequired && len(req.Tools) == 0 ||
+		slices.ContainsFunc(req.Tools, func(t chat.Tool) bool { return t.Defer }) ||
 		slices.ContainsFunc(req.Messages, func(m chat.Message) bool {
 			return len(m.Items) > 0 || slices.ContainsFunc(m.ToolCalls, func(c chat.ToolCall) bool { return isCarrier(c.ID) })
 		})
@@ -140,12 +147,14 @@ func (r *run) prepare(req *chat.Request, auto bool) error {
 	}
 	r.req = *req
 	r.req.ToolServers = nil
-	if err := r.collectTools(req, auto); err != nil {
+	all, err := r.collectTools(req, auto)
+	if err != nil {
 		return err
 	}
-	if err := r.chooseTool(req); err != nil {
+	if err := r.chooseTool(req, all); err != nil {
 		return err
 	}
+	r.settleTools(all, r.req.ToolChoice.Name)
 	r.listed = map[string]bool{}
 	for _, m := range req.Messages {
 		for _, it := range m.Items {
@@ -157,6 +166,7 @@ func (r *run) prepare(req *chat.Request, auto bool) error {
 		return err
 	}
 	r.req.Messages = history
+	r.recall()
 	return nil
 }
 
@@ -219,6 +229,11 @@ func (t *turns) Generate(ctx context.Context, req *chat.Request) iter.Seq2[chat.
 			}
 		}
 	}
+}
+
+// mcphostTool is a function of this package in the form of a server's tool.
+func mcphostTool(name, description string, parameters json.RawMessage) mcphost.Tool {
+	return mcphost.Tool{FullName: name, Description: description, Parameters: parameters}
 }
 
 // functionJSON is a tool as OpenAI's function object, in the form that GET /v1/mcp/tools shows, so that the
