@@ -1,6 +1,7 @@
 package mcphost
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +17,9 @@ import (
 	"github.com/toolserve/toolserve/mcphost/internal/inbound"
 	"github.com/toolserve/toolserve/mcphost/internal/mrtr"
 	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/mcphost/internal/turns"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
+	"github.com/toolserve/toolserve/mcphost/mcpjson"
 )
 
 // call runs a tool on the server, within its timeout.
@@ -36,13 +39,13 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 	stop := context.AfterFunc(l.ctx, func() { fail(errLinkEnded) })
 	defer stop()
 
+	wait := queueWait{}
 	exchange := mrtr.Exchange{Answer: s.asks.Answer, Send: func(ctx context.Context, params json.RawMessage) (json.RawMessage, error) {
-		select {
-		case s.slots <- struct{}{}:
-			defer func() { <-s.slots }()
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		done, err := s.turn(ctx, call.Actor, &wait)
+		if err != nil {
+			return nil, err
 		}
+		defer done()
 		return l.callTool(ctx, t, arguments, params, call.OnProgress)
 	}}
 	raw, err := exchange.Do(callCtx, s.callParams(l, t, arguments))
@@ -50,13 +53,47 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 		raw, err = s.await(callCtx, l, asks, raw, call.OnProgress)
 	}
 	if err != nil {
-		return Result{}, s.callError(callCtx, l, t, timeout, err)
+		return Result{}, s.callError(callCtx, l, t, timeout, &wait, err)
 	}
 	result, err := content.Read(raw, s.host.opts.MaxResult)
 	if err != nil {
 		return Result{}, errorf(ServerFailed, t.Server, t.Name, "server '%s' answered '%s' with no result: %v", t.Server, t.Name, err)
 	}
 	return result, nil
+}
+
+// queueWait is what a call knows of its wait for its turn.
+type queueWait struct {
+	waited  time.Duration
+	ahead   int  // who was before it when it began to wait for the last time
+	waiting bool // it never had its last turn
+	limit   int
+}
+
+// turn waits for a turn of the server, which done gives back.
+func (s *server) turn(ctx context.Context, actor string, wait *queueWait) (done func(), err error) {
+	limit := cmp.Or(s.cfg().MaxParallelCalls, mcpjson.DefaultMaxParallelCalls)
+	wait.limit, wait.ahead, wait.waiting = limit, s.turns.Ahead(), true
+	waited, err := s.turns.Take(ctx, actor, limit)
+	wait.waited += waited
+	if err != nil {
+		return nil, err
+	}
+	wait.waiting = false
+	return func() { s.turns.Done(limit) }, nil
+}
+
+// explain says what a call that took too long did with its time.
+func (w *queueWait) explain(server, tool string) string {
+	const round = 10 * time.Millisecond
+	switch {
+	case w.waiting:
+		return fmt.Sprintf("it waited for its turn behind %d others of server '%s', which runs %d calls at a time (max_parallel_calls)", w.ahead, server, w.limit)
+	case w.waited >= round:
+		return fmt.Sprintf("server '%s' did not answer '%s', after %v of waiting for its turn behind others (max_parallel_calls is %d)",
+			server, tool, w.waited.Round(round), w.limit)
+	}
+	return fmt.Sprintf("server '%s' did not answer '%s'", server, tool)
 }
 
 // callTool sends the call and returns the result as the server sent it.
@@ -110,14 +147,17 @@ var (
 )
 
 // callError says what went wrong with a call that was sent, or waited to be.
-func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeout time.Duration, err error) *Error {
+func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeout time.Duration, wait *queueWait, err error) *Error {
 	var e *Error
 	var protocol *jsonrpc.Error
 	var unanswered *mrtr.UnansweredError
 	login := l.credentialError(err)
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errTimeout):
-		e = errorf(TimedOut, t.Server, t.Name, "Tool call timed out after %gs: server '%s' did not answer '%s'", timeout.Seconds(), t.Server, t.Name)
+		e = errorf(TimedOut, t.Server, t.Name, "Tool call timed out after %gs: %s", timeout.Seconds(), wait.explain(t.Server, t.Name))
+	case errors.Is(err, turns.ErrTooMany):
+		e = errorf(RateLimited, t.Server, t.Name, "server '%s' did not run '%s': %v (%d calls)", t.Server, t.Name, err, turns.MaxWaiting)
+		e.RetryAfter = time.Second
 	case cause != nil && !errors.Is(cause, errLinkEnded):
 		e = errorf(Canceled, t.Server, t.Name, "the call of tool '%s' was given up by its caller", t.Full)
 	case login != nil:

@@ -376,7 +376,7 @@ func TestCloseEndsCalls(t *testing.T) {
 		_, err := h.Execute(t.Context(), call("hang", "{}"))
 		failed <- err
 	}()
-	eventually(t, "the call runs", func() bool { return len(h.server("s").slots) == 1 })
+	eventually(t, "the call runs", func() bool { return h.server("s").turns.Ahead() == 1 })
 	h.Close()
 	wantKind(t, <-failed, ServerFailed)
 }

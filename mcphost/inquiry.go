@@ -93,12 +93,12 @@ func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, offers 
 		in.took = s.host.now().Sub(start)
 		in.record.DurationMS = float64(in.took.Microseconds()) / 1000
 	}()
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return nil, in.askError(ctx, s, l, timeout, ctx.Err())
+	wait := queueWait{}
+	done, err := s.turn(ctx, in.caller.Actor, &wait)
+	if err != nil {
+		return nil, in.askError(ctx, s, l, timeout, err)
 	}
+	defer done()
 	raw, err := send(ctx, l.session)
 	if err != nil {
 		return nil, in.askError(ctx, s, l, timeout, err)

@@ -49,7 +49,7 @@ func hanging(t *testing.T, h *Host, server string) <-chan error {
 		_, err := h.Execute(t.Context(), Call{Server: server, Tool: "hang"})
 		ended <- err
 	}()
-	eventually(t, "the call runs", func() bool { return len(s.slots) == 1 })
+	eventually(t, "the call runs", func() bool { return s.turns.Ahead() == 1 })
 	return ended
 }
 

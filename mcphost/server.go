@@ -15,6 +15,7 @@ import (
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/inbound"
 	"github.com/toolserve/toolserve/mcphost/internal/library"
+	"github.com/toolserve/toolserve/mcphost/internal/turns"
 )
 
 // State is what a server is doing.
@@ -37,8 +38,6 @@ const (
 	steady = time.Minute
 	// maxRestartTimes is how many of the last restarts are remembered.
 	maxRestartTimes = 10
-	// parallelCalls bounds the calls that one server has at a time; more wait.
-	parallelCalls = 64
 )
 
 // server supervises one entry of the configuration.
@@ -55,8 +54,8 @@ type server struct {
 	changed chan struct{}
 	// broken holds a token when a call found the connection dead. Calls send, run receives.
 	broken chan struct{}
-	// slots holds a token for each call under way.
-	slots chan struct{}
+	// turns bounds the calls under way.
+	turns turns.Turns
 	// approved holds a token when a held server was approved. Approve sends, run receives.
 	approved chan struct{}
 	// reviewer compares it with what was approved. It calls take, and is not called with mu held.
@@ -94,7 +93,6 @@ func newServer(h *Host, in *setup, cfg ServerConfig) *server {
 		logger:   h.logger.With("server", cfg.Name),
 		changed:  make(chan struct{}, 1),
 		broken:   make(chan struct{}, 1),
-		slots:    make(chan struct{}, parallelCalls),
 		approved: make(chan struct{}, 1),
 		settled:  make(chan struct{}),
 		ended:    make(chan struct{}),

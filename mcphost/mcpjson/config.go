@@ -27,9 +27,11 @@ const (
 
 // The defaults of a configuration.
 const (
-	DefaultMaxToolCalls   = 10
-	DefaultTimeout        = 30 * time.Second
-	DefaultConnectTimeout = 60 * time.Second
+	// DefaultMaxParallelCalls is how many calls one server runs at a time.
+	DefaultMaxParallelCalls = 64
+	DefaultMaxToolCalls     = 10
+	DefaultTimeout          = 30 * time.Second
+	DefaultConnectTimeout   = 60 * time.Second
 )
 
 // Transport says how a server is reached.
@@ -133,6 +135,9 @@ type ServerConfig struct {
 	LogLevel string
 	// CallsPerMinute limits the calls of this server; 0 means the general limit, -1 none.
 	CallsPerMinute int
+	// MaxParallelCalls is how many calls the server runs at a time; more wait, those of each key in order
+	// and the keys in turn. 0 means DefaultMaxParallelCalls.
+	MaxParallelCalls int
 	// Reads say which of its resources and prompts may be read.
 	Reads policy.ReadRules
 	// Trust says what is done about changes of this server and its tools; "" means Security.Trust.

@@ -132,7 +132,7 @@ func TestConfigErrors(t *testing.T) {
 		{`{"allowed_high_risk_tools":["a",""]}`, `must not hold an empty name`},
 		{`{"security":{"high_risk":"explode"}}`, `"security": "high_risk": must be one of "warn", "ask", "block", not "explode"`},
 		{`{"security":{"blocked_argument_patterns":["("]}}`, `not a regular expression`},
-		{`{"security":{"max_calls_per_minute":-3}}`, `whole number from 0`},
+		{`{"security":{"max_parallel_calls":3,"max_calls_per_minute":-3}}`, `whole number from 0`},
 		{`{"a":` + strings.Repeat("[", 80) + strings.Repeat("]", 80) + `}`, `nested deeper than 64 levels`},
 	}
 	for _, test := range tests {
@@ -201,7 +201,7 @@ func TestTrustKeys(t *testing.T) {
 		}
 		return cfg
 	}
-	cfg := atPath(`{"mcpServers":{"s":{"command":"a","trust":"warn","roots":["data","/x"],"max_calls_per_minute":5},"t":{"command":"a","max_calls_per_minute":0}},
+	cfg := atPath(`{"mcpServers":{"s":{"command":"a","trust":"warn","roots":["data","/x"],"max_calls_per_minute":5,"max_parallel_calls":3},"t":{"command":"a","max_calls_per_minute":0}},
 		"security":{"trust":"off","new_tools":"hold","screen":"hold","lock_file":"l.json","audit_sync":"always","audit_max_bytes":1000,"audit_max_files":0}}`)
 	s := cfg.Security
 	if s.Trust != trust.Off || !s.HoldNewTools || s.Screen != screen.Hold || cfg.LockFile() != "/conf/l.json" {
@@ -211,7 +211,7 @@ func TestTrustKeys(t *testing.T) {
 		t.Errorf("the audit log is kept as %+v", a)
 	}
 	rules := cfg.ToolRules().Servers
-	if r := rules["s"]; r.CallsPerMinute != 5 || !slices.Equal(r.Roots, []string{"/conf/data", "/x"}) || rules["t"].CallsPerMinute != -1 || cfg.Servers[0].Trust != trust.Warn {
+	if r := rules["s"]; r.CallsPerMinute != 5 || !slices.Equal(r.Roots, []string{"/conf/data", "/x"}) || rules["t"].CallsPerMinute != -1 || cfg.Servers[0].Trust != trust.Warn || cfg.Servers[0].MaxParallelCalls != 3 {
 		t.Errorf("the rules of the servers are %+v", rules)
 	}
 	cfg = atPath(`{"mcpServers":{},"security":{"audit_sync":2.5,"audit_max_files":3}}`)

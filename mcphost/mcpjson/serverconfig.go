@@ -17,7 +17,8 @@ const maxServerName = 128
 func serverKeys() []string {
 	return append(readKeys(), "command", "args", "env", "cwd", "envFile", "url", "headers", "type", "transport", "enabled",
 		"disabled", "timeout", "connect_timeout", "allowed_tools", "blocked_tools", "disabledTools", "autoApprove",
-		"skip_security_validation", "sandbox", "trust", "oauth", "roots", "max_calls_per_minute", "sampling", "elicitation", "log_level")
+		"skip_security_validation", "sandbox", "trust", "oauth", "roots", "max_calls_per_minute",
+		"max_parallel_calls", "sampling", "elicitation", "log_level")
 }
 
 // Offers reports whether the entry lets a tool of this name be listed and called. Names may be globs.
@@ -172,6 +173,8 @@ func ruleKey(e *entry, m jsonc.Member) (known bool, err error) {
 		e.Trust, err = oneOf(m.Value, trust.Off, trust.Warn, trust.Hold)
 	case "max_calls_per_minute":
 		e.CallsPerMinute, err = callsPerMinute(m.Value)
+	case "max_parallel_calls":
+		e.MaxParallelCalls, err = positiveInt(m.Value)
 	case "sandboxEnabled":
 		flag, err = m.Value.Bool()
 		if err == nil && flag && e.Sandbox.Level == "" {
