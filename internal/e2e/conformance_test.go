@@ -26,10 +26,19 @@ func runConformanceClient() int {
 		URL: os.Args[len(os.Args)-1], Log: os.Stderr,
 	})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, clientFailed+err.Error())
 		return 1
 	}
 	return 0
+}
+
+// clientFailed begins the last line of a client that could not do what a scenario wants.
+const clientFailed = "the conformance client failed: "
+
+// mustRefuse are the scenarios whose server has to be refused, or refuses for good.
+func mustRefuse(scenario string) bool {
+	return slices.Contains([]string{"auth/resource-mismatch", "auth/scope-retry-limit", "auth/iss-supported-missing", "auth/iss-wrong-issuer",
+		"auth/iss-unexpected", "auth/iss-normalized", "auth/metadata-issuer-mismatch"}, scenario)
 }
 
 // TestConformance runs the official suite in client mode through the host. The variables name the folders
@@ -71,6 +80,9 @@ func runConformance(t *testing.T, modules, version string, arguments []string) {
 	passedScenarios, passed, total := 0, 0, 0
 	for _, s := range scenarios {
 		passed, total = passed+s.passed, total+s.passed+len(s.bad)
+		if failed := strings.Contains(s.stderr, clientFailed); failed != mustRefuse(s.name) {
+			t.Errorf("%s: the client failed: %t, want %t\n%s", s.name, failed, mustRefuse(s.name), s.stderr)
+		}
 		reason, known := expected[s.name]
 		switch {
 		case len(s.bad) == 0:

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/mcphost"
+	"github.com/toolserve/toolserve/mcphost/form"
 )
 
 // server is the name of the suite's server in the configuration.
@@ -83,7 +84,7 @@ func Run(ctx context.Context, opts Options) error {
 		return errors.New(w.String())
 	}
 	logger := slog.New(slog.NewTextHandler(opts.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if c.host, err = mcphost.New(cfg, mcphost.Options{Logger: logger, Authorizer: follower{}}); err != nil {
+	if c.host, err = mcphost.New(cfg, mcphost.Options{Logger: logger, Authorizer: follower{}, Elicitation: true}); err != nil {
 		return err
 	}
 	defer c.host.Close()
@@ -168,7 +169,7 @@ func (c *client) play() error {
 	case c.Scenario == "http-invalid-tool-headers":
 		return c.callEach(`{"region": "us-west1"}`, c.names()...)
 	case c.Scenario == "http-standard-headers":
-		return c.callEach("{}", c.names()...)
+		return errors.Join(c.callEach("{}", c.names()...), c.readEach())
 	case strings.HasPrefix(c.Scenario, "auth/"):
 		return c.call("test-tool", "{}")
 	}
@@ -193,7 +194,9 @@ func (c *client) callEach(arguments string, tools ...string) error {
 }
 
 func (c *client) call(tool, arguments string) error {
-	result, err := c.host.Execute(c.ctx, mcphost.Call{Server: server, Tool: tool, Arguments: json.RawMessage(arguments), Origin: "execute"})
+	result, err := c.host.Execute(c.ctx, mcphost.Call{
+		Server: server, Tool: tool, Arguments: json.RawMessage(arguments), Origin: "execute", Elicit: agree,
+	})
 	if err == nil && result.IsError {
 		err = errors.New(result.ErrorMessage)
 	}
@@ -201,6 +204,43 @@ func (c *client) call(tool, arguments string) error {
 		return fmt.Errorf("call %s: %w", tool, err)
 	}
 	return nil
+}
+
+// agree accepts a form: it says yes to each question that has no answer already, and leaves the defaults to
+// the host.
+func agree(_ context.Context, ask mcphost.Elicitation) (mcphost.ElicitationAnswer, error) {
+	content := map[string]bool{}
+	if ask.Form != nil {
+		for _, field := range ask.Form.Fields {
+			if field.Kind == form.Boolean && field.Default == nil {
+				content[field.Name] = true
+			}
+		}
+	}
+	text, err := json.Marshal(content)
+	return mcphost.ElicitationAnswer{Action: mcphost.ElicitationAccept, Content: text}, err
+}
+
+// readEach reads every resource and every prompt.
+func (c *client) readEach() error {
+	resources, err := c.host.Resources(c.ctx, server)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, r := range resources.Items {
+		_, err := c.host.ReadResource(c.ctx, mcphost.ResourceRead{Server: server, URI: r.URI})
+		failed = errors.Join(failed, err)
+	}
+	prompts, err := c.host.Prompts(c.ctx, server)
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	for _, p := range prompts.Items {
+		_, err := c.host.GetPrompt(c.ctx, mcphost.PromptGet{Server: server, Name: p.Name})
+		failed = errors.Join(failed, err)
+	}
+	return failed
 }
 
 // echoSchema sends the schema of a tool back as the host offers it to models.
