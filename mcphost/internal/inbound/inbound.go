@@ -81,6 +81,7 @@ type Handlers struct {
 	mu    sync.Mutex
 	calls map[*Call]struct{} // the calls under way
 	tasks map[string]*Call   // the tasks that they wait for
+	own   []*ownTask         // what the server wants answered in the background
 	begun uint64             // how many calls there were
 }
 
@@ -207,11 +208,30 @@ func (w *window) allow(now time.Time, limit int) bool {
 }
 
 // Handles reports whether the protocol library is to leave a request of this method to Handle.
-func (h *Handlers) Handles(method string) bool { return Answers(method) }
+func (h *Handlers) Handles(method string) bool {
+	switch method {
+	case methodTaskGet, methodTaskResult, methodTaskCancel, methodTaskList:
+		return true
+	}
+	return Answers(method)
+}
 
-// Handle answers a request that came over a connection.
+// Handle answers a request that came over a connection: at once, or, where the server wants a task of it,
+// in the background.
 func (h *Handlers) Handle(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
-	return h.Answer(ctx, method, params)
+	var result any
+	var err error
+	if ttl, background := asTask(method, params); background {
+		result, err = h.begin(ctx, method, params, ttl)
+	} else if Answers(method) {
+		return h.Answer(ctx, method, params)
+	} else {
+		result, err = h.task(ctx, method, params)
+	}
+	if err != nil {
+		return nil, wireError(err)
+	}
+	return json.Marshal(result)
 }
 
 // Notify takes the log messages.

@@ -117,6 +117,37 @@ func (t TapHTTP) listen(req *http.Request, resp *http.Response) {
 	}}
 }
 
+// declare completes the request that opens a session of the initialize era.
+func (t TapHTTP) declare(req *http.Request) (*http.Request, error) {
+	if t.peer == nil || t.peer.peer == nil || req.Method != http.MethodPost || req.Header.Get(sessionHeader) != "" || req.GetBody == nil {
+		return req, nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, maxOpening))
+	if err != nil || !bytes.Contains(data, []byte(methodInitialize)) {
+		return req, err
+	}
+	msg, err := jsonrpc.DecodeMessage(data)
+	if err != nil {
+		return req, nil // too long for an opening
+	}
+	if data, err = jsonrpc.EncodeMessage(t.peer.declare(msg)); err != nil {
+		return nil, err
+	}
+	req.Body.Close()
+	req = req.Clone(req.Context())
+	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+	return req, nil
+}
+
+// maxOpening bounds the request that opens a session, in bytes.
+const maxOpening = 64 << 10
+
 func isEvents(resp *http.Response) bool {
 	return strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream")
 }

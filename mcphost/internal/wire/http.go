@@ -22,6 +22,10 @@ type TapHTTP struct {
 
 // RoundTrip sends the request through the round tripper below.
 func (t TapHTTP) RoundTrip(req *http.Request) (*http.Response, error) {
+	req, err := t.declare(req)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := t.Base.RoundTrip(req)
 	if own, _ := req.Context().Value(ownKey{}).(bool); own {
 		return resp, err

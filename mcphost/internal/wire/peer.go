@@ -19,6 +19,8 @@ type Peer interface {
 	Handle(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
 	// Notify takes a notification and reports whether it did. It must not block.
 	Notify(ctx context.Context, method string, params json.RawMessage) bool
+	// Declare returns the params of initialize with what the protocol library cannot declare.
+	Declare(params json.RawMessage) json.RawMessage
 }
 
 const (
@@ -72,6 +74,19 @@ func (a *answering) take(ctx context.Context, msg jsonrpc.Message, write func(co
 	}()
 	return true
 }
+
+// declare completes the opening of a session of the initialize era; other messages it leaves alone.
+func (a *answering) declare(msg jsonrpc.Message) jsonrpc.Message {
+	req, ok := msg.(*jsonrpc.Request)
+	if !ok || a == nil || a.peer == nil || req.Method != methodInitialize {
+		return msg
+	}
+	opening := *req
+	opening.Params = a.peer.Declare(req.Params)
+	return &opening
+}
+
+const methodInitialize = "initialize"
 
 // add notes a request, or says why it cannot be taken.
 func (a *answering) add(id jsonrpc.ID, cancel context.CancelFunc) (refusal string) {

@@ -47,6 +47,8 @@ func (p *fakePeer) Notify(_ context.Context, method string, params json.RawMessa
 	return method == "notifications/message"
 }
 
+func (p *fakePeer) Declare(json.RawMessage) json.RawMessage { return json.RawMessage(`{"declared":1}`) }
+
 func (p *fakePeer) noted() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -232,4 +234,45 @@ func TestReplyOverHTTP(t *testing.T) {
 		t.Errorf("replied %s", got)
 	}
 	resp.Body.Close()
+}
+
+// TestOpeningIsCompleted where a session of the initialize era is opened, over each transport, and nothing
+// else is touched.
+func TestOpeningIsCompleted(t *testing.T) {
+	a := &answering{peer: &fakePeer{}}
+	if req := a.declare(&jsonrpc.Request{ID: mustID(t, 1), Method: methodInitialize, Params: json.RawMessage(`{}`)}).(*jsonrpc.Request); string(req.Params) != `{"declared":1}` {
+		t.Errorf("the opening declares %s", req.Params)
+	}
+	for _, msg := range []jsonrpc.Message{&jsonrpc.Request{Method: "tools/call"}, &jsonrpc.Response{ID: mustID(t, 1)}} {
+		if a.declare(msg) != msg || (*answering)(nil).declare(msg) != msg {
+			t.Errorf("%+v was changed", msg)
+		}
+	}
+	bodies := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		bodies <- string(body)
+	}))
+	defer s.Close()
+	client := NewHTTPClient(s.URL, nil, nil, &fakePeer{})
+	defer client.CloseIdleConnections()
+	for _, test := range []struct{ body, session, want string }{
+		{`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}`, "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"declared":1}}`},
+		{`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}`, "s", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}`},
+		{`{"jsonrpc":"2.0","method":"notifications/initialized"}`, "", `{"jsonrpc":"2.0","method":"notifications/initialized"}`},
+		{`initialize`, "", `initialize`},
+	} {
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", s.URL, strings.NewReader(test.body))
+		if test.session != "" {
+			req.Header.Set(sessionHeader, test.session)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := <-bodies; got != test.want {
+			t.Errorf("sent %s, want %s", got, test.want)
+		}
+	}
 }

@@ -189,6 +189,8 @@ func (asked) Handles(method string) bool { return method == "roots/list" }
 func (asked) Handle(_ context.Context, method string, _ json.RawMessage) (json.RawMessage, error) {
 	return json.RawMessage(`{"roots":[]}`), nil
 }
+func (asked) Declare(params json.RawMessage) json.RawMessage { return params }
+
 func (asked) Notify(_ context.Context, method string, _ json.RawMessage) bool {
 	return method == "notifications/message"
 }

@@ -191,6 +191,7 @@ func (c *stdioConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 	if err := checkID(msg); err != nil {
 		return err
 	}
+	msg = c.asks.declare(msg)
 	data, err := jsonrpc.EncodeMessage(msg)
 	if err != nil {
 		return err

@@ -175,6 +175,7 @@ func (c *tapConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 	if err := checkID(msg); err != nil {
 		return err
 	}
+	msg = c.asks.declare(msg)
 	c.pending.add(ctx, msg)
 	err := c.Connection.Write(ctx, msg)
 	if err != nil {
