@@ -68,7 +68,7 @@ func TestSandboxIsRead(t *testing.T) {
 func needSandbox(t *testing.T) {
 	t.Helper()
 	s := ServerConfig{Transport: TransportStdio, Command: "npx"}
-	if summary, _ := confine.Preview(&s, SandboxBestEffort); runtime.GOOS != "linux" || summary.Level != "enforced" {
+	if summary, _ := confine.Preview(&Config{Security: Security{Sandbox: SandboxBestEffort}}, &s); runtime.GOOS != "linux" || summary.Level != "enforced" {
 		t.Skipf("the sandbox is not enforced here: %v", summary.Missing)
 	}
 }

@@ -102,7 +102,7 @@ func (s *server) connectStdio(l *link) error {
 		Env: sandbox.MinimalEnv(os.Environ(), cfg.Env),
 	}
 	var summary SandboxSummary
-	spec.Confine, summary = confine.Of(cfg, s.host.cfg().Security.Sandbox, spec.Env)
+	spec.Confine, summary = confine.Of(s.host.cfg(), cfg, spec.Env)
 	logger := s.logger
 	process, err := sandbox.Start(spec, sandbox.Options{OnStderr: func(line string) {
 		logger.Debug("stderr of an MCP server", "line", s.host.redactor.Hide(line))

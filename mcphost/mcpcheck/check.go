@@ -83,7 +83,7 @@ func Check(cfg *mcphost.Config, opts Options) (Report, error) {
 	}
 	report := Report{Servers: []ServerReport{}}
 	for _, s := range cfg.Servers {
-		report.Servers = append(report.Servers, checkServer(s, launch, cfg.Security.Sandbox, opts.Warnings))
+		report.Servers = append(report.Servers, checkServer(cfg, s, launch, opts.Warnings))
 	}
 	if err := report.compare(cfg); err != nil {
 		report.Warnings = append(report.Warnings, err.Error())
@@ -125,7 +125,7 @@ func (r *Report) compare(cfg *mcphost.Config) error {
 	return nil
 }
 
-func checkServer(s mcphost.ServerConfig, launch *policy.LaunchRules, level string, warnings []mcphost.Warning) ServerReport {
+func checkServer(cfg *mcphost.Config, s mcphost.ServerConfig, launch *policy.LaunchRules, warnings []mcphost.Warning) ServerReport {
 	r := ServerReport{Name: s.Name, Disabled: s.Disabled, Warnings: []string{}, Sandbox: mcphost.SandboxSummary{Level: "none"}}
 	for _, w := range warnings {
 		if w.Server == s.Name {
@@ -140,7 +140,7 @@ func checkServer(s mcphost.ServerConfig, launch *policy.LaunchRules, level strin
 	r.Allowed, r.Reason = verdict.Allowed, verdict.Reason
 	r.Warnings = append(r.Warnings, verdict.Warnings...)
 	var err error
-	if r.Sandbox, err = confine.Preview(&s, level); err != nil && r.Allowed {
+	if r.Sandbox, err = confine.Preview(cfg, &s); err != nil && r.Allowed {
 		r.Allowed, r.Reason = false, fmt.Sprintf("MCP server '%s': %v", s.Name, err)
 	}
 	return r

@@ -91,6 +91,8 @@ type Security struct {
 	LockFile string
 	// Sandbox is how much stdio servers are confined: "off", "best-effort" or "require"; "" is the default.
 	Sandbox string
+	// SandboxLimits bound what each of them may use, where its entry says nothing.
+	SandboxLimits SandboxLimits
 }
 
 // ServerConfig is one server's entry.

@@ -31,6 +31,57 @@ type SandboxConfig struct {
 	Net *SandboxNet
 	// Domains are rules about domains, which the kernel cannot enforce.
 	Domains []string
+	// SharedCache lets its runtime use the user's own caches, which other servers may write as well.
+	SharedCache bool `json:",omitempty"`
+	// Limits bound what it may use; 0 is what the security block says, or the default.
+	Limits SandboxLimits `json:",omitzero"`
+}
+
+// SandboxLimits bound what a server's process, and all that it starts, may use.
+type SandboxLimits struct {
+	// MemoryMB bounds the data of each process, FileMB each file that is written, in units of 1024 * 1024 bytes.
+	MemoryMB, FileMB int `json:",omitempty"`
+	// Processes bounds processes and threads, OpenFiles the files of each process.
+	Processes, OpenFiles int `json:",omitempty"`
+}
+
+// or returns the limits with those of fallback where there is none.
+func (l SandboxLimits) or(fallback SandboxLimits) SandboxLimits {
+	return SandboxLimits{
+		MemoryMB: cmp.Or(l.MemoryMB, fallback.MemoryMB), FileMB: cmp.Or(l.FileMB, fallback.FileMB),
+		Processes: cmp.Or(l.Processes, fallback.Processes), OpenFiles: cmp.Or(l.OpenFiles, fallback.OpenFiles),
+	}
+}
+
+// sandboxLimits reads the limits of an object.
+func (p *configParser) sandboxLimits(server string, n jsonc.Node) (l SandboxLimits, err error) {
+	members, err := n.Members()
+	if err != nil {
+		return l, err
+	}
+	for _, m := range members {
+		switch m.Key {
+		case "memory_mb":
+			l.MemoryMB, err = positiveInt(m.Value)
+		case "file_mb":
+			l.FileMB, err = positiveInt(m.Value)
+		case "processes":
+			l.Processes, err = positiveInt(m.Value)
+		case "open_files":
+			l.OpenFiles, err = positiveInt(m.Value)
+		default:
+			p.warnUnknown(server, m, []string{"memory_mb", "file_mb", "processes", "open_files"})
+		}
+		if err != nil {
+			return l, inKey(m.Key, err)
+		}
+	}
+	return l, nil
+}
+
+// SandboxLimits are the limits of a server: its own, or those of the security block.
+func (c *Config) SandboxLimits(s *ServerConfig) SandboxLimits {
+	return s.Sandbox.Limits.or(c.Security.SandboxLimits)
 }
 
 // SandboxNet is which connections a server may make; the zero value is none.
@@ -66,12 +117,18 @@ func (p *configParser) sandboxKey(e *entry, n jsonc.Node) (err error) {
 			err = p.sandboxPaths(&s.Write, m.Value)
 		case "net":
 			s.Net, err = sandboxNet(m.Value)
+		case "limits":
+			s.Limits, err = p.sandboxLimits(e.Name, m.Value)
+		case "cache":
+			var word string
+			word, err = oneOf(m.Value, "own", "shared")
+			s.SharedCache = word == "shared"
 		case "filesystem":
 			err = p.vscodeFiles(e, m.Value)
 		case "network":
 			err = p.vscodeNetwork(e, m.Value)
 		default:
-			p.warnUnknown(e.Name, m, []string{"level", "read", "write", "net", "filesystem", "network"})
+			p.warnUnknown(e.Name, m, []string{"level", "read", "write", "net", "cache", "limits", "filesystem", "network"})
 		}
 		if err != nil {
 			return inKey(m.Key, err)

@@ -20,7 +20,7 @@ func securityKeys() []string {
 		"allowed_tools", "blocked_tools", "ask_tools", "high_risk", "allowed_high_risk_tools", "max_calls_per_minute",
 		"max_server_calls_per_minute", "max_total_calls_per_minute", "blocked_argument_patterns", "rules", "flow", "path_rules",
 		"path_arguments", "roots", "redact_keys", "audit_file", "audit_sync", "audit_max_bytes", "audit_max_files",
-		"sandbox", "trust", "new_tools", "screen", "lock_file", "max_reads_per_minute")
+		"sandbox", "sandbox_limits", "trust", "new_tools", "screen", "lock_file", "max_reads_per_minute")
 }
 
 // security reads the security block. Unlike in a server's entry an error here fails the whole file:
@@ -131,6 +131,8 @@ func (p *configParser) recordRule(m jsonc.Member) (known bool, err error) {
 		s.AuditMaxBytes, err = limitOrNone[int64](m.Value, 1<<40)
 	case "audit_max_files":
 		s.AuditMaxFiles, err = limitOrNone[int](m.Value, 1e6)
+	case "sandbox_limits":
+		s.SandboxLimits, err = p.sandboxLimits("", m.Value)
 	case "sandbox":
 		s.Sandbox, err = oneOf(m.Value, "off", "best-effort", "require")
 	default:

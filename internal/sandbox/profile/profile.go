@@ -23,6 +23,9 @@ type Server struct {
 	// Env are the variables that the configuration sets; Environ is the complete environment.
 	Env     map[string]string
 	Environ []string
+	// Cache is an absolute folder for what its runtime fetches, which no other server may write to. "" is
+	// the user's own caches, in which one server can change what another one runs.
+	Cache string
 }
 
 // Settings are what the user said about the sandbox.
@@ -35,6 +38,8 @@ type Settings struct {
 	DenyRead, DenyWrite []string
 	// Network, when set, replaces the runtime's own.
 	Network *sandbox.Network
+	// Limits bound what it may use.
+	Limits sandbox.Limits
 	// Unenforceable names what was asked for and that no kernel can enforce.
 	Unenforceable []string
 }
@@ -64,7 +69,7 @@ type builder struct {
 // New decides what a server may do.
 func New(server Server, settings Settings) Profile {
 	b := &builder{server: server, settings: settings, home: home(server)}
-	b.Require, b.Unenforceable = settings.Require, slices.Clone(settings.Unenforceable)
+	b.Require, b.Limits, b.Unenforceable = settings.Require, settings.Limits, slices.Clone(settings.Unenforceable)
 	b.Network = sandbox.Network{All: true}
 	b.own = true
 	b.system()
@@ -156,6 +161,7 @@ func (b *builder) temporary() {
 	if b.kind == "node" {
 		b.npmrc()
 	}
+	b.gitconfig()
 	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
 		if dir := b.server.Env[name]; dir != "" {
 			b.PrivateTemp = false

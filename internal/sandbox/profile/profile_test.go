@@ -117,6 +117,38 @@ func TestInferred(t *testing.T) {
 	}
 }
 
+// TestOwnCaches holds that a server which has caches of its own may write to no other's.
+func TestOwnCaches(t *testing.T) {
+	m := newMachine(t, ".npm/_npx/x", ".cache/uv/x", ".local/share/uv/python/cpython/bin/python", ".cache/pnpm/x", ".cache/ms-playwright/chromium/x")
+	own := filepath.Join(m.home, ".cache/toolserve/servers/1")
+	for command, variables := range map[string][]string{
+		"npx": {"NPM_CONFIG_CACHE=" + own + "/npm"}, "uvx": {"UV_CACHE_DIR=" + own + "/uv", "UV_TOOL_DIR=" + own + "/uv-tools"},
+		"pipx": {"PIPX_HOME=" + own + "/pipx", "PIP_CACHE_DIR=" + own + "/pip"},
+	} {
+		p := m.profile(Server{Command: command, Args: []string{"m"}, Cache: own}, Settings{})
+		for _, name := range []string{".npm/_npx/x", ".cache/uv/x", ".local/share/uv/python/cpython", ".local/share/uv/tools", ".cache/pnpm/x", ".cache/ms-playwright/chromium/x",
+			".cache/toolserve/servers/2"} {
+			if may(p.Write, filepath.Join(m.home, name)) {
+				t.Errorf("%s may write %s: %q", command, name, p.Write)
+			}
+		}
+		for _, want := range variables {
+			_, dir, _ := strings.Cut(want, "=")
+			if !slices.Contains(p.Env, want) || !may(p.Write, dir) || !slices.Contains(p.Create, dir) {
+				t.Errorf("%s: %s is not in %q, %q", command, want, p.Env, p.Create)
+			}
+		}
+	}
+	p := m.profile(Server{Command: "uvx", Args: []string{"m"}, Cache: own}, Settings{})
+	if !may(p.Read, filepath.Join(m.home, ".local/share/uv/python/cpython/bin/python")) {
+		t.Error("the Pythons that are there cannot be run")
+	}
+	p = m.profile(Server{Command: "npx", Args: []string{"m"}, Cache: own, Env: map[string]string{"npm_config_cache": m.home + "/my-cache"}}, Settings{})
+	if len(p.Env) != 1 || !strings.HasPrefix(p.Env[0], "npm_package_config_node_gyp_devdir=") {
+		t.Errorf("what the configuration sets is replaced: %q", p.Env)
+	}
+}
+
 func TestSettingsWin(t *testing.T) {
 	m := newMachine(t, "a/x", "b/x", "c/deep/x")
 	a, b, c := filepath.Join(m.home, "a"), filepath.Join(m.home, "b"), filepath.Join(m.home, "c")
@@ -161,6 +193,22 @@ func TestCredentialsStayOutOfNpmrc(t *testing.T) {
 	}
 	p = m.profile(Server{Command: "npx", Args: []string{"m"}}, Settings{Read: []string{m.home + "/.npmrc"}})
 	if len(p.TempFiles) != 0 || !may(p.Read, m.home+"/.npmrc") {
+		t.Errorf("the file is not used when it is granted: %+v", p.TempFiles)
+	}
+}
+
+func TestCredentialsStayOutOfGitconfig(t *testing.T) {
+	m := newMachine(t)
+	m.file(".gitconfig", "[user]\n\tname = A B\n\temail=a@b.example\n\tsigningkey = X\n[credential]\n\thelper = store\n[core]\n\tsshCommand = evil\n\tautocrlf = input\n"+
+		"[url \"https://me:secret@h/\"]\n\tinsteadOf = https://h/\n[include]\n\tpath = ~/x\n[http] extraHeader = secret\n[safe]\n\tdirectory = /srv/\\\n\tx = y\n\tdirectory = *\n[alias]\n\tx = !sh\n")
+	p := m.profile(Server{Command: "uvx", Args: []string{"mcp-server-git"}}, Settings{})
+	if len(p.TempFiles) != 1 || p.TempFiles[0].Variable != "GIT_CONFIG_GLOBAL" {
+		t.Fatalf("files: %+v", p.TempFiles)
+	}
+	if got := string(p.TempFiles[0].Data); got != "[user]\n\tname = A B\n\temail=a@b.example\n[core]\n\tautocrlf = input\n[safe]\n\tdirectory = *\n" {
+		t.Errorf("git reads %q", got)
+	}
+	if p := m.profile(Server{Command: "uvx", Args: []string{"m"}}, Settings{Read: []string{m.home + "/.gitconfig"}}); len(p.TempFiles) != 0 {
 		t.Errorf("the file is not used when it is granted: %+v", p.TempFiles)
 	}
 }

@@ -3,8 +3,12 @@
 package confine
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/toolserve/toolserve/internal/sandbox"
 	"github.com/toolserve/toolserve/internal/sandbox/profile"
@@ -35,29 +39,55 @@ type Summary struct {
 }
 
 // Of is what a server's process is held to, or nil, and what there is to say about it.
-func Of(s *mcpjson.ServerConfig, general string, environ []string) (*sandbox.Confinement, Summary) {
-	summary := Summary{Level: sandbox.LevelProcessGroup, Setting: s.SandboxSetting(general)}
+func Of(cfg *mcpjson.Config, s *mcpjson.ServerConfig, environ []string) (*sandbox.Confinement, Summary) {
+	summary := Summary{Level: sandbox.LevelProcessGroup, Setting: s.SandboxSetting(cfg.Security.Sandbox)}
 	if summary.Setting == mcpjson.SandboxOff {
 		return nil, summary
 	}
 	settings := profile.Settings{
 		Require: summary.Setting == mcpjson.SandboxRequire, Read: s.Sandbox.Read, Write: s.Sandbox.Write,
 		DenyRead: s.Sandbox.DenyRead, DenyWrite: s.Sandbox.DenyWrite, Unenforceable: s.Sandbox.Domains,
+		Limits: limits(cfg.SandboxLimits(s)),
 	}
 	if n := s.Sandbox.Net; n != nil {
 		settings.Network = &sandbox.Network{All: n.All, Ports: n.Ports, DNS: n.DNS, Unix: n.Unix}
 	}
-	p := profile.New(profile.Server{Command: s.Command, Args: s.Args, Dir: s.Dir, Env: s.Env, Environ: environ}, settings)
+	p := profile.New(profile.Server{Command: s.Command, Args: s.Args, Dir: s.Dir, Env: s.Env, Environ: environ, Cache: cacheOf(s)}, settings)
 	summary.Net, summary.Read, summary.Write, summary.Notes = p.Network.String(), p.ExtraRead, p.ExtraWrite, p.Notes
 	return &p.Confinement, summary
 }
 
+func limits(l mcpjson.SandboxLimits) sandbox.Limits {
+	return sandbox.Limits{
+		Files: uint64(l.OpenFiles), FileSize: uint64(l.FileMB) << 20,
+		Memory: uint64(l.MemoryMB) << 20, Processes: uint64(l.Processes),
+	}
+}
+
+// cacheOf is the folder for what a server's runtime fetches, or "" for the user's own. It belongs to the
+// server's name and to the words of its command line that are no paths, addresses or settings: those that say
+// what is fetched.
+func cacheOf(s *mcpjson.ServerConfig) string {
+	base, err := os.UserCacheDir()
+	if s.Sandbox.SharedCache || err != nil {
+		return ""
+	}
+	words := []string{s.Name, s.Command}
+	for _, arg := range s.Args {
+		if setting := strings.Contains(arg, "=") && !strings.Contains(arg, "=="); !setting && !strings.ContainsAny(arg, `:\ `) && !strings.HasPrefix(arg, "/") && !strings.HasPrefix(arg, ".") && !strings.HasPrefix(arg, "~") {
+			words = append(words, arg)
+		}
+	}
+	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
+	return filepath.Join(base, "toolserve", "servers", hex.EncodeToString(sum[:10]))
+}
+
 // Preview is the summary of a server's sandbox as it would be, and why it could not be had.
-func Preview(s *mcpjson.ServerConfig, general string) (Summary, error) {
+func Preview(cfg *mcpjson.Config, s *mcpjson.ServerConfig) (Summary, error) {
 	if s.Transport != mcpjson.TransportStdio {
 		return Summary{Level: "none"}, nil
 	}
-	c, summary := Of(s, general, sandbox.MinimalEnv(os.Environ(), s.Env))
+	c, summary := Of(cfg, s, sandbox.MinimalEnv(os.Environ(), s.Env))
 	report, err := sandbox.Preview(c)
 	summary.InForce(report)
 	return summary, err
