@@ -24,7 +24,7 @@ import (
 
 // call runs a tool on the server, within its timeout.
 func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMessage, call *Call) (Result, *Error) {
-	l, e := s.current()
+	l, e := s.ready(ctx)
 	if e != nil {
 		e.Tool = t.Name
 		return Result{}, e

@@ -103,6 +103,18 @@ func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Re
 	if s == nil {
 		return Result{}, removed(t.Server, t.Name)
 	}
+	started, e := s.awake(ctx)
+	if e != nil {
+		e.Tool = t.Name
+		return Result{}, e
+	}
+	defer s.used()
+	if started {
+		// What it offers now may differ from what was approved and judged.
+		if now, e := h.resolve(t.Server, t.Name); e != nil || now.Item.Digest != t.Item.Digest {
+			return h.execute(ctx, call, record)
+		}
+	}
 	for _, warning := range decision.Warnings {
 		s.logger.Warn("a tool call", "tool", t.Name, "warning", warning)
 	}
@@ -176,7 +188,7 @@ func (h *Host) resolve(server, name string) (*catalog.Tool, *Error) {
 		server, name = prefix, own
 	}
 	if s := h.server(server); s != nil {
-		if _, down := s.current(); down != nil {
+		if _, down := s.current(); down != nil && !s.is(StateIdle) {
 			down.Tool = name
 			return nil, down
 		}

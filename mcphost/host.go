@@ -257,7 +257,7 @@ func (h *Host) Tools() []Tool {
 	up := make(map[string]bool)
 	for _, s := range h.all() {
 		s.mu.Lock()
-		up[s.name] = s.link != nil
+		up[s.name] = s.offering()
 		s.mu.Unlock()
 	}
 	ix := h.index.Load()

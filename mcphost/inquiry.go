@@ -74,7 +74,7 @@ func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, offers 
 	if d.Action != policy.Allow {
 		return nil, refusal(s.name, "", d)
 	}
-	l, down := s.current()
+	l, down := s.ready(ctx)
 	if down != nil {
 		return nil, down
 	}

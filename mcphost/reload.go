@@ -151,7 +151,7 @@ func sameProcess(a, b ServerConfig) bool {
 		s.Problem = nil
 		s.Timeout, s.ConnectTimeout, s.CallsPerMinute, s.MaxParallelCalls = 0, 0, 0, 0
 		s.AllowedTools, s.BlockedTools, s.AutoApprove = nil, nil, nil
-		s.Trust = ""
+		s.Trust, s.Reads = "", policy.ReadRules{}
 		s.Reads = policy.ReadRules{}
 		s.Roots = nil // see rootsChanged
 	}

@@ -29,6 +29,7 @@ const (
 	StateRetrying   State = "retrying"   // it went away or did not come up, and is tried again
 	StateFailed     State = "failed"     // it cannot be used, and trying again would not help
 	StateHeld       State = "held"       // it waits for a person's approval
+	StateIdle       State = "idle"       // it is started by the next call
 )
 
 const (
@@ -58,6 +59,10 @@ type server struct {
 	turns turns.Turns
 	// approved holds a token when a held server was approved. Approve sends, run receives.
 	approved chan struct{}
+	// wake holds a token when a server that rests is wanted. Calls send, run receives.
+	wake chan struct{}
+	// lastUsed is when it was, in nanoseconds of the Unix time.
+	lastUsed atomic.Int64
 	// reviewer compares it with what was approved. It calls take, and is not called with mu held.
 	reviewer *approvals.Reviewer
 	// settled is closed after the first attempt to connect, whatever came of it.
@@ -71,6 +76,8 @@ type server struct {
 
 	mu       sync.Mutex
 	state    State
+	moved    chan struct{} // closed and replaced when state changes
+	listed   bool          // catalog is what it offers, as far as is known
 	reason   string
 	since    time.Time
 	retryAt  time.Time
@@ -94,6 +101,8 @@ func newServer(h *Host, in *setup, cfg ServerConfig) *server {
 		changed:  make(chan struct{}, 1),
 		broken:   make(chan struct{}, 1),
 		approved: make(chan struct{}, 1),
+		wake:     make(chan struct{}, 1),
+		moved:    make(chan struct{}),
 		settled:  make(chan struct{}),
 		ended:    make(chan struct{}),
 		state:    StateConnecting,
@@ -159,10 +168,17 @@ func (s *server) keepStderr(p *sandbox.Process) {
 func (s *server) set(state State, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.setLocked(state, reason)
+}
+
+// setLocked is set where s.mu is held.
+func (s *server) setLocked(state State, reason string) {
 	if s.state != state {
 		s.since = s.host.now()
 	}
 	s.state, s.reason = state, reason
+	close(s.moved)
+	s.moved = make(chan struct{})
 }
 
 func (s *server) connected(l *link) {
@@ -174,7 +190,8 @@ func (s *server) connected(l *link) {
 	s.mu.Lock()
 	s.link = l
 	c := s.catalog
-	s.state, s.reason, s.since = StateConnected, "", s.host.now()
+	s.listed = true
+	s.setLocked(StateConnected, "")
 	s.mu.Unlock()
 	s.host.changes.add(everything())
 	s.settle()
@@ -218,6 +235,9 @@ func (s *server) current() (*link, *Error) {
 	}
 	if s.reason != "" {
 		e.Message += ": " + s.reason
+	}
+	if s.offering() { // it ended in the moment that it was wanted
+		e.RetryAfter = time.Second
 	}
 	switch s.state {
 	case StateConnecting:

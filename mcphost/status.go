@@ -89,13 +89,13 @@ func (s *server) snapshot(findings []string) ServerStatus {
 	if s.state == StateRetrying {
 		st.RetryAt = s.retryAt
 	}
-	if s.link == nil {
-		return st
-	}
 	for _, t := range s.catalog.Tools {
-		if s.cfg().Offers(t.Name) && !t.Held {
+		if s.offering() && s.cfg().Offers(t.Name) && !t.Held {
 			st.Tools++
 		}
+	}
+	if s.link == nil {
+		return st
 	}
 	s.countShelf(&st)
 	if s.link.process != nil {

@@ -21,6 +21,10 @@ func (s *server) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, errIdle) {
+			failures = -1
+			continue
+		}
 		if isHeld(err) {
 			s.hold(err, ctx.Done())
 			continue
@@ -69,13 +73,14 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 	if s.host.opts.Transport != nil {
 		custom = s.host.opts.Transport(*s.cfg())
 	}
-	if custom == nil {
-		if err := s.allowed(); err != nil {
+	if err := s.mayStart(custom); err != nil {
+		return 0, err
+	}
+	if s.cfg().Lazy {
+		s.rest(ctx)
+		if err := s.mayStart(custom); err != nil { // much may have changed
 			return 0, err
 		}
-	}
-	if err := s.reviewer.Launch(s.trusted()); err != nil {
-		return 0, err
 	}
 	l, err := s.connect(ctx, custom)
 	if err != nil {
@@ -106,6 +111,17 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 	return s.host.now().Sub(since), err
 }
 
+// mayStart asks the launch rules, and whether what is started was approved. Over a custom transport nothing
+// is launched.
+func (s *server) mayStart(custom mcp.Transport) error {
+	if custom == nil {
+		if err := s.allowed(); err != nil {
+			return err
+		}
+	}
+	return s.reviewer.Launch(s.trusted())
+}
+
 // allowed asks the launch rules. It runs before every start, since files and rules may have changed.
 func (s *server) allowed() error {
 	verdict := s.host.launch().CheckServer(s.cfg().Spec())
@@ -128,10 +144,17 @@ func (s *server) watch(ctx context.Context, l *link) error {
 	if l.process != nil {
 		exited = l.process.Exited()
 	}
+	idle, stop := s.idleCheck()
+	defer stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-idle:
+			if err := s.unused(); err != nil {
+				s.logger.Info("MCP server is ended until it is called", "reason", err)
+				return err
+			}
 		case <-exited:
 			return s.explainEnd(l, errors.New("the connection was closed"))
 		case <-l.gone:

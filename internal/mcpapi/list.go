@@ -156,7 +156,7 @@ func (h *Handler) Tools(w http.ResponseWriter, _ *http.Request) {
 	body.Count = len(body.Tools)
 	status := h.opts.Host.Status()
 	for _, s := range status {
-		if s.State != mcphost.StateConnected && s.State != mcphost.StateDisabled {
+		if s.State != mcphost.StateConnected && s.State != mcphost.StateDisabled && s.State != mcphost.StateIdle {
 			body.Unavailable = append(body.Unavailable, absence{s.Name, s.State, s.Error})
 		}
 		for _, p := range s.Pending {

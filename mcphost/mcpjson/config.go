@@ -116,6 +116,9 @@ type ServerConfig struct {
 	Timeout time.Duration
 	// ConnectTimeout bounds starting and the handshake; 0 means 60 s, since npx may first have to download.
 	ConnectTimeout time.Duration
+	// Lazy starts the server with its first call and ends it after IdleTimeout without one; 0 means 5 min.
+	Lazy        bool
+	IdleTimeout time.Duration
 	// AllowedTools, when not nil, are the own names of the only tools offered; BlockedTools are not.
 	AllowedTools, BlockedTools []string
 	// AutoApprove are own names of tools that need no approval; "*" is all.

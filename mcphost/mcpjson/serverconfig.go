@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -15,10 +16,13 @@ import (
 const maxServerName = 128
 
 func serverKeys() []string {
-	return append(readKeys(), "command", "args", "env", "cwd", "envFile", "url", "headers", "type", "transport", "enabled",
-		"disabled", "timeout", "connect_timeout", "allowed_tools", "blocked_tools", "disabledTools", "autoApprove",
-		"skip_security_validation", "sandbox", "trust", "oauth", "roots", "max_calls_per_minute",
-		"max_parallel_calls", "sampling", "elicitation", "log_level")
+	return slices.Concat(readKeys(), lifeKeys(), []string{
+		"command", "args", "env", "cwd", "envFile", "url", "headers", "type", "transport",
+		"enabled", "disabled", "allowed_tools", "blocked_tools", "disabledTools", "autoApprove",
+		"skip_security_validation", "sandbox", "trust", "oauth", "roots",
+		"max_calls_per_minute", "max_parallel_calls",
+		"sampling", "elicitation", "log_level",
+	})
 }
 
 // Offers reports whether the entry lets a tool of this name be listed and called. Names may be globs.
@@ -88,6 +92,9 @@ func (p *configParser) readEntry(e *entry, value jsonc.Node) error {
 			known, err = ruleKey(e, m)
 		}
 		if !known {
+			known, err = lifeKey(e, m)
+		}
+		if !known {
 			known, err = p.asksKey(e, m)
 		}
 		if !known {
@@ -153,10 +160,6 @@ func ruleKey(e *entry, m jsonc.Member) (known bool, err error) {
 	case "disabled":
 		flag, err = m.Value.Bool()
 		e.Disabled = e.Disabled || flag
-	case "timeout":
-		e.Timeout, err = seconds(m.Value)
-	case "connect_timeout", "connectTimeout":
-		e.ConnectTimeout, err = seconds(m.Value)
 	case "allowed_tools", "allowedTools":
 		e.AllowedTools, err = names(m.Value)
 	case "blocked_tools", "disabledTools", "disabled_tools", "excludedTools":

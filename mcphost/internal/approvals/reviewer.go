@@ -111,6 +111,23 @@ func (r *Reviewer) Review(in Setup, listed *catalog.Catalog, instructions string
 	return r.review(in, listed, instructions)
 }
 
+// Recall hands the tools that are on record as approved to Take, as long as the server was not asked for
+// any. It reports whether they are all known: that the launch is the approved one, that nothing waits, and
+// that each definition was small enough to be kept.
+func (r *Reviewer) Recall(in Setup) (bool, error) {
+	r.reviewing.Lock()
+	defer r.reviewing.Unlock()
+	if r.listed != nil || rules(in.Config, in.Server).Mode == trust.Off {
+		return r.listed != nil, nil
+	}
+	record, err := in.Pins.Approved(r.server)
+	if err != nil || !record.Complete || record.Launch != in.Config.LaunchItem(in.Server, r.opts.Redactor).Digest {
+		return false, err
+	}
+	r.listed = catalog.FromDefinitions(r.server, record.Tools)
+	return true, r.review(in, r.listed, record.Instructions)
+}
+
 // Again reviews the last list once more, by other rules. Where there was none it does nothing.
 func (r *Reviewer) Again(in Setup) error {
 	r.reviewing.Lock()

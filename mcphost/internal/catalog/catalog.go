@@ -189,6 +189,20 @@ func keepNamed(raw []json.RawMessage, kept []*mcp.Tool) []json.RawMessage {
 	return out
 }
 
+// FromDefinitions returns the catalog of definitions that were read before.
+func FromDefinitions(server string, definitions []json.RawMessage) *Catalog {
+	c := &Catalog{}
+	for _, raw := range definitions {
+		t, err := newTool(server, raw)
+		if err != nil {
+			c.note(err.Error())
+			continue
+		}
+		c.Tools = append(c.Tools, t)
+	}
+	return c
+}
+
 // newTool reads one definition. The error says why the tool cannot be offered at all.
 func newTool(server string, raw json.RawMessage) (*Tool, error) {
 	t := &Tool{Server: server}

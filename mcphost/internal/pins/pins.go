@@ -3,6 +3,7 @@ package pins
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -205,6 +206,42 @@ func (s *Store) Waiting(server string) ([]Outcome, error) {
 			add(trust.KindTool, name, e)
 		}
 		slices.SortFunc(out[tools:], func(a, b Outcome) int { return strings.Compare(a.Item.Name, b.Item.Name) })
+	})
+	return out, err
+}
+
+// Record is what is on record as approved of a server.
+type Record struct {
+	// Launch is the digest of its launch, or "".
+	Launch string
+	// Tools are the definitions of its tools, in the order of their names. They may hold tools that the server
+	// has since ceased to offer.
+	Tools []json.RawMessage
+	// Instructions is its text for models.
+	Instructions string
+	// Complete says that the list of tools was recorded, that every definition was kept, and that nothing waits
+	// for approval.
+	Complete bool
+}
+
+// Approved returns what is on record as approved of a server.
+func (s *Store) Approved(server string) (Record, error) {
+	var out Record
+	err := s.view(func(f *File) {
+		entry := f.Servers[key(server)]
+		if entry == nil || entry.Launch == nil || entry.Tools == nil {
+			return
+		}
+		settled := func(e *Entry) bool { return e.Pending == nil && e.Digest != "" && e.Definition != nil }
+		out.Launch, out.Complete = entry.Launch.Digest, entry.Launch.Pending == nil
+		if e := entry.Instructions; e != nil {
+			out.Complete = out.Complete && settled(e) && json.Unmarshal(e.Definition, &out.Instructions) == nil
+		}
+		for _, name := range slices.Sorted(maps.Keys(entry.Tools)) {
+			e := entry.Tools[name]
+			out.Complete = out.Complete && settled(e)
+			out.Tools = append(out.Tools, e.Definition)
+		}
 	})
 	return out, err
 }
