@@ -103,30 +103,27 @@ func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Re
 	if s == nil {
 		return Result{}, removed(t.Server, t.Name)
 	}
-	started, e := s.awake(ctx)
-	if e != nil {
-		e.Tool = t.Name
+	if e := h.awaken(ctx, s, t); e != nil {
 		return Result{}, e
 	}
 	defer s.used()
-	if started {
-		// What it offers now may differ from what was approved and judged.
-		if now, e := h.resolve(t.Server, t.Name); e != nil || now.Item.Digest != t.Item.Digest {
-			return h.execute(ctx, call, record)
-		}
-	}
 	for _, warning := range decision.Warnings {
 		s.logger.Warn("a tool call", "tool", t.Name, "warning", warning)
 	}
+	return h.run(ctx, s, t, &call, record)
+}
+
+// run has the server run a call that was let pass, with the arguments and the warnings of its record.
+func (h *Host) run(ctx context.Context, s *server, t *catalog.Tool, call *Call, record *audit.Record) (Result, *Error) {
 	start := h.now()
-	result, e := s.call(ctx, t, arguments, &call)
+	result, e := s.call(ctx, t, record.Arguments, call)
 	duration := h.now().Sub(start)
 	record.DurationMS = float64(duration.Microseconds()) / 1000
 	if e != nil {
 		return Result{}, e
 	}
 	result.Server, result.Tool, result.FullName = t.Server, t.Name, t.Full
-	result.Warnings, result.Duration = decision.Warnings, duration
+	result.Warnings, result.Duration = record.Warnings, duration
 	if misfit := checkOutput(t, &result); misfit != "" {
 		s.logger.Warn("the result of a tool is not as its schema says", "tool", t.Name, "misfit", misfit)
 		result.Warnings = append(slices.Clip(result.Warnings), misfit)

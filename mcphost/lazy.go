@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 )
 
 // DefaultIdleTimeout is how long a server that is started by its first call stays without one.
@@ -81,6 +83,24 @@ func (s *server) awake(ctx context.Context) (started bool, e *Error) {
 			return started, errorf(Canceled, s.name, "", "the call was given up by its caller while server '%s' was started", s.name)
 		}
 	}
+}
+
+// awaken starts the server of a tool where it rests. What it offers then may not be what was judged before.
+func (h *Host) awaken(ctx context.Context, s *server, t *catalog.Tool) *Error {
+	started, e := s.awake(ctx)
+	if e != nil {
+		e.Tool = t.Name
+		return e
+	}
+	if !started {
+		return nil
+	}
+	now, e := h.resolve(t.Server, t.Name)
+	if e == nil && now.Item.Digest != t.Item.Digest {
+		e = errorf(NotConnected, t.Server, t.Name, "Tool '%s' changed when its server was started for the call; call it again", t.Full)
+		e.RetryAfter = time.Second
+	}
+	return e
 }
 
 // ready returns the connection, starting the server where it rests, or why there is none.
