@@ -45,6 +45,8 @@ type LaunchRules struct {
 	// AllowedHosts are internal hosts, "name" or "name:port", that a URL may name although they are
 	// private or spoken to without TLS.
 	AllowedHosts []string
+	// PublicOnly refuses URLs of this machine too, unless AllowedHosts names it.
+	PublicOnly bool
 	// Machine looks at the files of this machine; nil judges the text alone.
 	Machine Machine
 }

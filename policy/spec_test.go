@@ -114,6 +114,27 @@ func TestCheckDial(t *testing.T) {
 	}
 }
 
+// TestPublicOnly wants no host of this machine or of its network, by name, by address or by resolution.
+func TestPublicOnly(t *testing.T) {
+	rules := &LaunchRules{PublicOnly: true, AllowedHosts: []string{"localhost:9000", "127.0.0.2"}}
+	for url, ok := range map[string]bool{
+		"https://example.com/mcp": true, "http://localhost:9000/": true, "http://127.0.0.2/": true,
+		"http://localhost/": false, "https://localhost:9001/": false, "https://a.localhost/": false, "http://127.0.0.1/": false, "https://[::1]/": false, "https://10.1.2.3/": false,
+	} {
+		if err := rules.CheckURL(url); (err == nil) != ok {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for host, addr := range map[string]string{"localhost": "127.0.0.1:80", "127.0.0.1": "127.0.0.1:80", "example.com": "127.0.0.1:443"} {
+		if rules.CheckDial(host, netip.MustParseAddrPort(addr)) == nil {
+			t.Errorf("%s at %s may be dialled", host, addr)
+		}
+	}
+	if err := rules.CheckDial("localhost", netip.MustParseAddrPort("127.0.0.1:9000")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestGuideTexts(t *testing.T) {
 	for _, c := range []struct {
 		spec ServerSpec

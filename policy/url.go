@@ -62,10 +62,13 @@ func (r *LaunchRules) checkHost(u *url.URL) error {
 	if err != nil {
 		return err
 	}
-	if literal && !addr.IsLoopback() {
+	if literal && (!addr.IsLoopback() || r.PublicOnly) {
 		if err := publicAddr(host, addr); err != nil {
 			return err
 		}
+	}
+	if r.PublicOnly && isLocalName(host) {
+		return localHost(host)
 	}
 	if metadataNames[strings.TrimSuffix(host, ".")] {
 		return fmt.Errorf("URL host '%s' serves the credentials of this machine", argv.Quote(host))
@@ -86,13 +89,19 @@ func (r *LaunchRules) CheckDial(host string, addr netip.AddrPort) error {
 		return nil
 	}
 	literal, err := netip.ParseAddr(host)
-	if isLocalName(host) || err == nil && literal.IsLoopback() {
+	if local := isLocalName(host) || err == nil && literal.IsLoopback(); local && r.PublicOnly {
+		return localHost(host)
+	} else if local {
 		if !ip.IsLoopback() {
 			return fmt.Errorf("host '%s' was resolved to %s, which is not this machine", argv.Quote(host), ip)
 		}
 		return nil
 	}
 	return publicAddr(host, ip)
+}
+
+func localHost(host string) error {
+	return fmt.Errorf("URL host '%s' is this machine. Add the host to security.allowed_hosts if it is meant", argv.Quote(host))
 }
 
 func (r *LaunchRules) hostAllowed(hostport string) bool {

@@ -22,6 +22,9 @@ func (a *App) toolLoop(model *inference.Model) *toolloop.Loop {
 	}
 	if a.host != nil { // not a typed nil in an interface
 		opts.Host = a.host
+		if a.cfg.Tools.AllowServerURL {
+			opts.Guest = a.host.Guest
+		}
 	}
 	return toolloop.New(opts)
 }

@@ -58,6 +58,7 @@ type Tools struct {
 	AllowHighRiskTools []string `name:"mcp-allow-high-risk-tools" placeholder:"TOOL" help:"High-risk tools that run without a warning or a question."`
 	HighRisk           string   `name:"mcp-high-risk" default:"" enum:",warn,ask,block" help:"What happens to a tool whose name says that it runs commands: warn, ask or block. The file's setting by default, which is warn."`
 	AutoTools          bool     `name:"mcp-auto-tools" help:"Offer the tools of the MCP servers to chat requests that name no tools, and run what the model calls."`
+	AllowServerURL     bool     `name:"mcp-allow-server-url" help:"Let chat requests bring MCP servers along by server_url: remote ones on public addresses, under the policy. Needs a key or loopback."`
 	ToolSearch         string   `name:"mcp-tool-search" default:"auto" enum:"auto,on,off" help:"Keep tools that the server runs out of the prompt until the model searches for them: auto where they would fill more than a quarter of the context and where the request says so, on always, off never."`
 	MaxRounds          int      `name:"mcp-max-rounds" default:"0" help:"Most turns of the model that call tools in one answer, where the server runs them; 0 leaves max_tool_calls of the file, which is 10."`
 	MaxCallsPerMinute  int      `name:"mcp-max-calls-per-minute" default:"0" help:"Most calls of each tool in a minute; 0 leaves the file's setting, which is 60."`
@@ -92,6 +93,10 @@ func (s *Serve) Validate() error {
 		return fmt.Errorf("--mcp-max-rounds %d: give 0 for the file's setting, or a positive number", s.Tools.MaxRounds)
 	case s.Tools.AutoTools && s.Tools.MCPConfig == "":
 		return fmt.Errorf("--mcp-auto-tools offers the tools of MCP servers: give --mcp-config too")
+	case s.Tools.AllowServerURL && s.Tools.MCPConfig == "":
+		return fmt.Errorf("--mcp-allow-server-url works under the rules of an mcp.json: give --mcp-config too")
+	case s.Tools.AllowServerURL && s.Network.Keyless() && !s.Network.Loopback():
+		return fmt.Errorf("--mcp-allow-server-url would let everyone who reaches --host %s make connections from here: give --api-key or --api-keys-file", s.Network.Host)
 	case slices.Contains(s.Engine.ServedModelName, ""):
 		return fmt.Errorf("--served-model-name: a name is empty")
 	}

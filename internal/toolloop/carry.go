@@ -26,8 +26,8 @@ import (
 //	mcpr_R.mcp1.STATE   either of them, as the first call of a message
 //	ID.mcp1.STATE
 //
-// STATE is the base64url of deflated JSON of type carried. The MAC covers the caller, the name and the
-// arguments of the call and STATE, so that what is approved is what was shown. A client can of course
+// STATE is the base64url of deflated JSON of type carried. The MAC covers the caller, the server, the name
+// and the arguments of the call and STATE, so that what is approved is what was shown. A client can of course
 // write any history that it likes, in a STATE as well as in plain messages: without the MAC it is only
 // text for the model.
 const (
@@ -218,9 +218,9 @@ func (s *sealer) open() string {
 }
 
 // approvalID completes the id of a call that waits for consent.
-func (s *sealer) approvalID(open, actor, state string, call chat.ToolCall) string {
+func (s *sealer) approvalID(open, actor, server, state string, call chat.ToolCall) string {
 	nonce, _ := base64.RawURLEncoding.DecodeString(open[len(approvalPrefix):]) // it is from open
-	return open + base64.RawURLEncoding.EncodeToString(s.mac(nonce, actor, state, call))
+	return open + base64.RawURLEncoding.EncodeToString(s.mac(nonce, actor, server, state, call))
 }
 
 // opens reports whether what a carried call has as Open is the call of an id.
@@ -232,19 +232,19 @@ func (c *carriedCall) opens(name string) bool {
 	return c.Open != "" && c.Open == name
 }
 
-// made reports whether an id is that of the call, asked of the actor.
-func (s *sealer) made(id, actor, state string, call chat.ToolCall) bool {
+// made reports whether an id is that of the call to the server, asked of the actor.
+func (s *sealer) made(id, actor, server, state string, call chat.ToolCall) bool {
 	text, ok := strings.CutPrefix(id, approvalPrefix)
 	data, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if !ok || err != nil || len(data) != nonceSize+macSize {
 		return false
 	}
-	return hmac.Equal(data[nonceSize:], s.mac(data[:nonceSize], actor, state, call))
+	return hmac.Equal(data[nonceSize:], s.mac(data[:nonceSize], actor, server, state, call))
 }
 
-func (s *sealer) mac(nonce []byte, actor, state string, call chat.ToolCall) []byte {
+func (s *sealer) mac(nonce []byte, actor, server, state string, call chat.ToolCall) []byte {
 	h := hmac.New(sha256.New, s.key)
-	for _, part := range []string{string(nonce), actor, state, call.Name, call.Arguments} {
+	for _, part := range []string{string(nonce), actor, server, state, call.Name, call.Arguments} {
 		var size [8]byte
 		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
 		h.Write(size[:])

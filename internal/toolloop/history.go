@@ -261,14 +261,15 @@ const approvalForm = `for one that waits for approval its content is {"type":"mc
 
 // decide notes the client's decision on a call, after making sure that it is about that call.
 func (u *unfolding) decide(i, place int, m *chat.Message, call *carriedCall, sent *chat.ToolCall, state string, got *chat.Message) error {
-	original := chat.ToolCall{Name: call.Name, Arguments: call.Arguments}
 	id, _ := cutCarrier(sent.ID)
-	if sent.Name != call.Name || !agent.SameArguments(sent.Arguments, call.Arguments) || !u.run.loop.seal.made(id, u.run.caller.Actor, state, original) {
-		return u.unknown(i, m.ToolCalls, sent.ID)
-	}
-	if u.run.tools[call.Name] == nil {
+	t := u.run.tools[call.Name]
+	if t == nil {
 		param := fmt.Sprintf("messages[%d]", i+1+place)
 		return invalid(param, "unknown_tool", "%s answers the request for approval of %q, which is none of the request's tools; send the same tools again", param, call.Name)
+	}
+	original := chat.ToolCall{Name: call.Name, Arguments: call.Arguments}
+	if sent.Name != call.Name || !agent.SameArguments(sent.Arguments, call.Arguments) || !u.run.loop.seal.made(id, u.run.caller.Actor, t.identity, state, original) {
+		return u.unknown(i, m.ToolCalls, sent.ID)
 	}
 	response, is, err := readApproval(got.Text(), sent.ID)
 	switch {

@@ -1,6 +1,7 @@
 package toolloop
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -15,8 +16,10 @@ type tool struct {
 	mcphost.Tool
 	// label is what the request calls the server.
 	label string
-	host  host
-	rule  chat.ApprovalRule
+	// identity is what an approval holds for: the label, and the URL where the request brings one.
+	identity string
+	host     host
+	rule     chat.ApprovalRule
 	// ask is what the rule leaves open.
 	ask bool
 }
@@ -25,14 +28,14 @@ type tool struct {
 const maxNames = 20
 
 // collectTools returns the tools of the request, and of the servers that it names or, with auto, of all.
-func (r *run) collectTools(req *chat.Request, auto bool) (all []offered, err error) {
+func (r *run) collectTools(ctx context.Context, req *chat.Request, auto bool) (all []offered, err error) {
 	r.tools, r.about, r.req.Tools = map[string]*tool{}, map[string]string{}, nil
 	for _, t := range req.Tools {
 		all = append(all, offered{tool: t, hide: t.Defer})
 	}
 	if auto {
 		for _, t := range r.loop.opts.Host.Tools() {
-			all = append(all, r.offer(&tool{Tool: t, label: t.Server, host: r.loop.opts.Host}))
+			all = append(all, r.offer(&tool{Tool: t, label: t.Server, identity: t.Server, host: r.loop.opts.Host}))
 		}
 		return all, nil
 	}
@@ -42,7 +45,7 @@ func (r *run) collectTools(req *chat.Request, auto bool) (all []offered, err err
 		if r.caller.NoTools {
 			return nil, refusal(chat.KindForbidden, param, "missing_scope", "%s is of type \"mcp\", whose tools the server runs: the API key needs the scope \"tools\" for that", param)
 		}
-		if all, err = r.serverTools(s, param, all); err != nil {
+		if all, err = r.serverTools(ctx, s, param, all); err != nil {
 			return nil, err
 		}
 	}
@@ -50,12 +53,16 @@ func (r *run) collectTools(req *chat.Request, auto bool) (all []offered, err err
 }
 
 // serverTools adds the tools of one server.
-func (r *run) serverTools(s *chat.ToolServer, param string, all []offered) ([]offered, error) {
+func (r *run) serverTools(ctx context.Context, s *chat.ToolServer, param string, all []offered) ([]offered, error) {
+	from, identity := r.loop.opts.Host, s.Label
 	if s.URL != "" {
-		return nil, refusal(chat.KindForbidden, param+".server_url", "server_url_not_allowed",
-			"%s.server_url is not allowed here; name a configured server by server_label alone", param)
+		guest, err := r.invite(ctx, s, param)
+		if err != nil {
+			return nil, err
+		}
+		from, identity = guest, s.Label+" "+s.URL
 	}
-	tools, err := r.configured(s, param)
+	tools, err := connected(from, s.Label, param)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +78,7 @@ func (r *run) serverTools(s *chat.ToolServer, param string, all []offered) ([]of
 		if slices.ContainsFunc(all, func(o offered) bool { return o.tool.Name == t.FullName }) {
 			return nil, invalid(param, "duplicate_name", "%s brings the tool %q, which another of the tools is called too; rename that one", param, t.FullName)
 		}
-		added := &tool{Tool: t, label: s.Label, host: r.loop.opts.Host, rule: s.Approval, ask: !t.AutoApproved}
+		added := &tool{Tool: t, label: s.Label, identity: identity, host: from, rule: s.Approval, ask: !t.AutoApproved}
 		o := r.offer(added)
 		o.hide = s.Defer
 		all = append(all, o)
@@ -88,14 +95,14 @@ func (r *run) offer(t *tool) offered {
 	}}
 }
 
-// configured returns the tools of a server of the configuration, which must be connected.
-func (r *run) configured(s *chat.ToolServer, param string) ([]mcphost.Tool, error) {
-	if r.loop.opts.Host == nil {
+// connected returns the tools of a server, which must be connected.
+func connected(from host, label, param string) ([]mcphost.Tool, error) {
+	if from == nil {
 		return nil, unavailable(param, false, "%s is of type \"mcp\", and MCP is not configured; start the server with --mcp-config FILE", param)
 	}
 	var tools []mcphost.Tool
-	for _, t := range r.loop.opts.Host.Tools() {
-		if t.Server == s.Label {
+	for _, t := range from.Tools() {
+		if t.Server == label {
 			tools = append(tools, t)
 		}
 	}
@@ -103,14 +110,14 @@ func (r *run) configured(s *chat.ToolServer, param string) ([]mcphost.Tool, erro
 		return tools, nil
 	}
 	var names []string
-	for _, status := range r.loop.opts.Host.Status() {
-		if status.Name != s.Label {
+	for _, status := range from.Status() {
+		if status.Name != label {
 			names = append(names, status.Name)
 			continue
 		}
 		return nil, absent(&status, param)
 	}
-	return nil, invalid(param+".server_label", "unknown_server", "%s.server_label is %q, which is no configured MCP server: %s", param, s.Label, list(names))
+	return nil, invalid(param+".server_label", "unknown_server", "%s.server_label is %q, which is no configured MCP server: %s", param, label, list(names))
 }
 
 // absent says why a server has no tools, or nil where it simply has none.

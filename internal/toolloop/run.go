@@ -26,6 +26,7 @@ type run struct {
 	// only are the tools of the first turn where the tool choice is a whole server.
 	only    []chat.Tool
 	servers []server        // those that the request names
+	guests  []*mcphost.Host // for the servers that it brings along
 	listed  map[string]bool // those whose tools the conversation lists already
 	// decisions are what the client decided on open calls, by the call's id.
 	decisions map[string]decision
@@ -300,7 +301,7 @@ func (r *run) handOver() ([]chat.ToolCall, error) {
 	for i, w := range r.waiting {
 		calls[i] = w.call
 		if w.approval {
-			calls[i].ID = r.loop.seal.approvalID(w.open, r.caller.Actor, state, w.call)
+			calls[i].ID = r.loop.seal.approvalID(w.open, r.caller.Actor, r.tools[w.call.Name].identity, state, w.call)
 		}
 		if i == 0 && state != "" {
 			calls[i].ID += carrierMark + state

@@ -59,6 +59,9 @@ type Options struct {
 	Model generator
 	// Host runs the servers; nil means that MCP is off.
 	Host host
+	// Guest returns a host for a server that a request brings along, not yet started: see
+	// [mcphost.Host.Guest]. Nil refuses such requests.
+	Guest func(mcphost.ServerConfig) (*mcphost.Host, error)
 	// Caller tells who sent the request of a context; nil is somebody without a name who may do everything.
 	Caller func(context.Context) Caller
 	// MaxRounds bounds the turns of the model in which it calls tools; 0 takes the host's setting.
@@ -115,7 +118,8 @@ func (l *Loop) Generate(ctx context.Context, req *chat.Request) iter.Seq2[chat.E
 	}
 	return func(yield func(chat.Event, error) bool) {
 		r := &run{loop: l, caller: caller, yield: yield}
-		if err := r.prepare(req, auto); err != nil {
+		defer r.dismiss()
+		if err := r.prepare(ctx, req, auto); err != nil {
 			yield(chat.Event{}, err)
 			return
 		}
@@ -141,13 +145,13 @@ func concerns(req *chat.Request) bool {
 }
 
 // prepare makes the run ready: the tools, and the conversation as the model has to see it.
-func (r *run) prepare(req *chat.Request, auto bool) error {
+func (r *run) prepare(ctx context.Context, req *chat.Request, auto bool) error {
 	if len(req.ToolServers) > 0 && req.ContinueFinalMessage {
 		return invalid("continue_final_message", "unsupported_value", "continue_final_message cannot be combined with tools of type \"mcp\"")
 	}
 	r.req = *req
 	r.req.ToolServers = nil
-	all, err := r.collectTools(req, auto)
+	all, err := r.collectTools(ctx, req, auto)
 	if err != nil {
 		return err
 	}
