@@ -111,5 +111,19 @@ func (s *server) setLogLevel(ctx context.Context, l *link) {
 	}
 }
 
+// logLevel is the least level of log lines that a call asks for, where the revision has each request say so:
+// that of the entry, or what a caller who listens can use.
+func (s *server) logLevel(listens bool) string {
+	switch level := s.cfg().LogLevel; {
+	case level == "off" && !listens:
+		return ""
+	case level != "" && level != "off":
+		return level
+	case listens:
+		return "info"
+	}
+	return ""
+}
+
 // firstStateless is the first revision without a session: each request says what it wants.
 const firstStateless = "2026-07-28"

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ func askingServerWith(changed func(context.Context, *mcp.RootsListChangedRequest
 			return next(ctx, method, req)
 		}
 	})
+	var visited atomic.Bool
 	add := func(name string, ask func(ctx context.Context, s *mcp.ServerSession) (any, error)) {
 		server.AddTool(&mcp.Tool{Name: name, InputSchema: rawSchema(`{"type":"object"}`)},
 			func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -64,6 +66,13 @@ func askingServerWith(changed func(context.Context, *mcp.RootsListChangedRequest
 			Messages: []*mcp.SamplingMessage{{Role: "user", Content: &mcp.TextContent{Text: "2+2?"}}},
 		})
 	})
+	server.AddTool(&mcp.Tool{Name: "guarded", InputSchema: rawSchema(`{"type":"object"}`)},
+		func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			if !visited.Swap(true) {
+				return nil, mcp.URLElicitationRequiredError([]*mcp.ElicitParams{{Mode: "url", URL: "https://example.org/first", ElicitationID: "g"}})
+			}
+			return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: "welcome"}}}, nil
+		})
 	add("log", func(ctx context.Context, s *mcp.ServerSession) (any, error) {
 		return nil, s.Log(ctx, &mcp.LoggingMessageParams{Level: "warning", Logger: "disk", Data: map[string]any{"full": 98}})
 	})
@@ -253,5 +262,63 @@ func TestRootsChange(t *testing.T) {
 	result, err := h.Execute(t.Context(), Call{Tool: "roots"})
 	if err != nil || !strings.Contains(result.Text(), second) || strings.Contains(result.Text(), first) {
 		t.Errorf("%q %v", result.Text(), err)
+	}
+}
+
+// TestVisitsFirst asks the user to open an address before the call goes on, and tells a caller who cannot.
+func TestVisitsFirst(t *testing.T) {
+	h := start(t, &Config{Servers: []ServerConfig{{Name: "a"}}}, Options{Transport: inMemory(askingServer()), Elicitation: true})
+	var asked string
+	result, err := h.Execute(t.Context(), Call{Tool: "guarded", Elicit: func(_ context.Context, e Elicitation) (ElicitationAnswer, error) {
+		asked = e.URL
+		return ElicitationAnswer{Action: ElicitationAccept}, nil
+	}})
+	if err != nil || result.Text() != "welcome" || asked != "https://example.org/first" {
+		t.Errorf("%q %v, asked for %q", result.Text(), err, asked)
+	}
+	h = start(t, &Config{Servers: []ServerConfig{{Name: "a"}}}, Options{Transport: inMemory(askingServer()), Elicitation: true})
+	_, err = h.Execute(t.Context(), Call{Tool: "guarded"})
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != NeedsInput || !strings.Contains(e.Message, "nobody can be asked") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestLogsOfTheNewestRevision come where the call asks for them.
+func TestLogsOfTheNewestRevision(t *testing.T) {
+	newest := func() *mcp.Server {
+		server := mcp.NewServer(&mcp.Implementation{Name: "newest", Version: "1"}, &mcp.ServerOptions{
+			Capabilities: &mcp.ServerCapabilities{Logging: &mcp.LoggingCapabilities{}},
+		})
+		server.AddTool(&mcp.Tool{Name: "log", InputSchema: rawSchema(`{"type":"object"}`)},
+			func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+				for _, level := range []mcp.LoggingLevel{"debug", "warning"} {
+					if err := req.Session.Log(ctx, &mcp.LoggingMessageParams{Level: level, Data: "line"}); err != nil {
+						return nil, err
+					}
+				}
+				return &mcp.CallToolResult{}, nil
+			})
+		return server
+	}
+	url, _ := remote(t, mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return newest() }, &mcp.StreamableHTTPOptions{Stateless: true}))
+	memory := inMemory(newest())
+	h := start(t, &Config{Servers: []ServerConfig{{Name: "memory"}, {Name: "http", Transport: TransportHTTP, URL: url}}}, Options{
+		Launch: &policy.LaunchRules{AllowedHosts: []string{"127.0.0.1"}},
+		Transport: func(c ServerConfig) mcp.Transport {
+			if c.Name == "memory" {
+				return memory(c)
+			}
+			return nil
+		},
+	})
+	for _, server := range []string{"memory", "http"} {
+		var logs []string
+		if _, err := h.Execute(t.Context(), Call{Server: server, Tool: "log", OnLog: func(m LogMessage) { logs = append(logs, m.Level) }}); err != nil {
+			t.Fatal(err)
+		}
+		if st := status(t, h, server); st.Protocol < firstStateless || strings.Join(logs, " ") != "warning" {
+			t.Errorf("%s speaks %s and logs %q", server, st.Protocol, logs)
+		}
 	}
 }

@@ -46,9 +46,9 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 			return nil, err
 		}
 		defer done()
-		return l.callTool(ctx, t, arguments, params, call.OnProgress)
+		return l.callTool(ctx, t, arguments, params, s.logLevel(call.OnLog != nil), call.OnProgress)
 	}}
-	raw, err := exchange.Do(callCtx, s.callParams(l, t, arguments))
+	raw, err := s.rounds(callCtx, exchange, s.callParams(l, t, arguments))
 	if err == nil && mrtr.IsTask(raw) {
 		raw, err = s.await(callCtx, l, asks, raw, call.OnProgress)
 	}
@@ -97,8 +97,8 @@ func (w *queueWait) explain(server, tool string) string {
 }
 
 // callTool sends the call and returns the result as the server sent it.
-func (l *link) callTool(ctx context.Context, t *catalog.Tool, arguments, params json.RawMessage, onProgress func(Progress)) (json.RawMessage, error) {
-	req := wire.Request{Method: "tools/call", Params: params, Name: t.Name, Headers: t.Headers(arguments)}
+func (l *link) callTool(ctx context.Context, t *catalog.Tool, arguments, params json.RawMessage, logLevel string, onProgress func(Progress)) (json.RawMessage, error) {
+	req := wire.Request{Method: "tools/call", Params: params, Name: t.Name, Headers: t.Headers(arguments), LogLevel: logLevel}
 	if onProgress != nil {
 		req.OnProgress = func(params json.RawMessage) {
 			if p, ok := readProgress(params); ok {

@@ -78,11 +78,12 @@ type Handlers struct {
 	samples  window        // samplings that no call is known for
 	lines    window        // log lines for the logger
 
-	mu    sync.Mutex
-	calls map[*Call]struct{} // the calls under way
-	tasks map[string]*Call   // the tasks that they wait for
-	own   []*ownTask         // what the server wants answered in the background
-	begun uint64             // how many calls there were
+	mu     sync.Mutex
+	calls  map[*Call]struct{}       // the calls under way
+	tasks  map[string]*Call         // the tasks that they wait for
+	own    []*ownTask               // what the server wants answered in the background
+	visits map[string]chan struct{} // see awaitVisit
+	begun  uint64                   // how many calls there were
 }
 
 // New returns the handlers of a server.
@@ -103,7 +104,7 @@ func New(opts Options) *Handlers {
 		opts.AskTimeout = 5 * time.Minute
 	}
 	opts.Sampling = opts.Sampling.orDefaults()
-	return &Handlers{opts: opts, slots: make(chan struct{}, atOnce), calls: map[*Call]struct{}{}, tasks: map[string]*Call{}}
+	return &Handlers{opts: opts, slots: make(chan struct{}, atOnce), calls: map[*Call]struct{}{}, tasks: map[string]*Call{}, visits: map[string]chan struct{}{}}
 }
 
 // Capabilities are what is declared to the server: what is on, and nothing else.
@@ -234,11 +235,15 @@ func (h *Handlers) Handle(ctx context.Context, method string, params json.RawMes
 	return json.Marshal(result)
 }
 
-// Notify takes the log messages.
+// Notify takes log messages, and the word that a visit is complete.
 func (h *Handlers) Notify(ctx context.Context, method string, params json.RawMessage) bool {
-	if method != "notifications/message" {
+	switch method {
+	case "notifications/message":
+		h.Log(ctx, params)
+	case notificationVisited:
+		h.visited(params)
+	default:
 		return false
 	}
-	h.Log(ctx, params)
 	return true
 }

@@ -13,6 +13,17 @@ import (
 	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 )
 
+// withLogLevel adds the level to the members of "_meta". Without any, the revision is one that has no such
+// member.
+func withLogLevel(meta json.RawMessage, level string) json.RawMessage {
+	if level == "" || len(meta) == 0 {
+		return meta
+	}
+	b := make([]byte, 0, len(meta)+64)
+	b = append(append(b, meta...), `,"io.modelcontextprotocol/logLevel":`...)
+	return rawjson.AppendText(b, level)
+}
+
 // withMeta returns params with the members of meta, and a progress token unless it is 0, as "_meta".
 func withMeta(params, meta json.RawMessage, token int64) json.RawMessage {
 	if len(meta) == 0 && token == 0 {

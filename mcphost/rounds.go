@@ -29,6 +29,27 @@ func (s *server) callParams(l *link, t *catalog.Tool, arguments json.RawMessage)
 	return append(strconv.AppendInt(params, taskTTL.Milliseconds(), 10), "}}"...)
 }
 
+// maxVisited bounds how often one call is tried again because its user has to open an address first.
+const maxVisited = 2
+
+// rounds sends a call until its result is there, asking its user to open an address where the server wants
+// that first.
+func (s *server) rounds(ctx context.Context, exchange mrtr.Exchange, params json.RawMessage) (json.RawMessage, error) {
+	for tried := 0; ; tried++ {
+		raw, err := exchange.Do(ctx, params)
+		data, visitFirst := inbound.VisitFirst(err)
+		if !visitFirst || tried == maxVisited {
+			return raw, err
+		}
+		if err := s.asks.Visit(ctx, data); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, &mrtr.UnansweredError{Method: inbound.MethodElicit, Err: err}
+		}
+	}
+}
+
 // await waits for the result of a call that became a task. What the server says of it is passed on as
 // progress.
 func (s *server) await(ctx context.Context, l *link, asks *inbound.Call, promise json.RawMessage, onProgress func(Progress)) (json.RawMessage, error) {
