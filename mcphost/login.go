@@ -128,7 +128,7 @@ func remoteServer(cfg *Config, name string) (ServerConfig, error) {
 	case s.URL == "":
 		return s, fmt.Errorf("MCP server '%s' is a process on this machine: it has no login", name)
 	case !wantsTokens(s):
-		return s, fmt.Errorf("MCP server '%s' has its credential in \"headers\", or \"oauth\": false: it has no login", name)
+		return s, fmt.Errorf("MCP server '%s' has its credential in \"headers\", or \"oauth\": false, or is no http server: it has no login", name)
 	}
 	return s, nil
 }
@@ -141,7 +141,7 @@ func wantsTokens(s ServerConfig) bool {
 			return false
 		}
 	}
-	return s.URL != "" && !s.OAuth.Off
+	return (strings.HasPrefix(s.URL, "http://") || strings.HasPrefix(s.URL, "https://")) && !s.OAuth.Off
 }
 
 // newOAuth returns the credentials of a server. Its requests to authorization servers go through a client

@@ -144,7 +144,7 @@ func (c *Client) chooseIssuer(servers []string) (string, error) {
 		return "", c.errorf(Refused, "the server names the authorization server %s, but the configuration says %s: no credential is sent there",
 			clean(strings.Join(servers, ", ")), want)
 	}
-	if record, _ := c.current(); record != nil {
+	if record := c.current(); record != nil {
 		if i := slices.IndexFunc(servers, func(s string) bool { return sameIssuer(s, record.Issuer) }); i >= 0 {
 			return servers[i], nil
 		}

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,8 +10,10 @@ import (
 	"testing"
 
 	"github.com/toolserve/toolserve/internal/oauthtest"
+	"github.com/toolserve/toolserve/mcphost/internal/oauth/tokens"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 	"github.com/toolserve/toolserve/mcphost/mcpjson"
+	"github.com/toolserve/toolserve/policy"
 )
 
 // TestHostileServers: each of these must end before a token is asked for, with a reason.
@@ -242,6 +245,45 @@ func FuzzChallenge(f *testing.F) {
 			if strings.ContainsAny(scope, " \r\n\"\\") {
 				t.Errorf("the scope %q", scope)
 			}
+		}
+	})
+}
+
+// FuzzAnswers feeds what servers answer to what reads it: nothing may panic, and no token may break a header.
+func FuzzAnswers(f *testing.F) {
+	f.Add([]byte(`{"resource":"https://h/mcp","authorization_servers":["https://as"],"scopes_supported":["a"]}`))
+	f.Add([]byte(`{"issuer":"https://as","token_endpoint":"https://as/t","access_token":"a","token_type":"Bearer","expires_in":"12","scope":"a b"}`))
+	f.Add([]byte(`{"error":"x","error_description":"\u0000\u001b"}`))
+	f.Add([]byte("https://h/cb?code=a&state=s&iss=i&error=e"))
+	rules := &policy.LaunchRules{}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := New(Options{Server: "s", URL: "https://h/mcp", HTTP: http.DefaultClient, CheckURL: rules.CheckURL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var resource resourceMetadata
+		if json.Unmarshal(data, &resource) == nil {
+			c.isOwn(resource.Resource)
+			_, _ = c.chooseIssuer(resource.AuthorizationServers)
+		}
+		var server serverMetadata
+		if json.Unmarshal(data, &server) == nil && c.checkServer(&server) == nil {
+			if address, err := c.personURL(server.AuthorizationEndpoint, url.Values{"state": {"s"}}); err == nil && strings.ContainsAny(address, " \"'`$<>\\|;\n") {
+				t.Errorf("a browser would get %q", address)
+			}
+		}
+		var answer tokenAnswer
+		if json.Unmarshal(data, &answer) == nil {
+			record, err := c.take(place{}, tokens.Client{}, exchange{}, nil, answer)
+			if err == nil && strings.ContainsAny(record.Access, " \r\n\x00") {
+				t.Errorf("a header would get %q", record.Access)
+			}
+		}
+		if text := refusal(400, data).Error(); len(text) > 1000 || strings.ContainsAny(text, "\x00\x1b\n") {
+			t.Errorf("the refusal is %q", text)
+		}
+		if code, err := c.readRedirect(place{}, string(data), "s"); err == nil && code == "" {
+			t.Error("an empty code")
 		}
 	})
 }

@@ -37,11 +37,7 @@ func (c *Client) Login(ctx context.Context) (*tokens.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	last, err := c.current()
-	if err != nil {
-		return nil, err
-	}
-	return c.acquire(ctx, wish{place: p, ch: ch, before: before, last: last, scopes: scopes})
+	return c.acquire(ctx, wish{place: p, ch: ch, before: before, last: c.current(), scopes: scopes})
 }
 
 // probe asks the server without credentials, for the challenge.

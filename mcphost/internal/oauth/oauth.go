@@ -110,6 +110,7 @@ type Client struct {
 	mu     sync.Mutex
 	record *tokens.Record // nil while there is none; never changed in place
 	loaded string         // version of the store that record was read from, "" before the first reading
+	unread error          // why nothing could be read there, or nil
 	failed *Error         // what no request gets past
 	scope  *Error         // the last request for more permission that could not be met
 	nonces map[string]string
@@ -199,6 +200,12 @@ func (c *Client) needsLogin(reason string) *Error {
 	if c.opts.Authorizer != nil {
 		mend = "log in again"
 	}
+	c.mu.Lock()
+	unread := c.unread
+	c.mu.Unlock()
+	if unread != nil {
+		reason += " (" + unread.Error() + ")"
+	}
 	return c.errorf(NeedsLogin, "%s; %s", reason, mend)
 }
 
@@ -217,17 +224,18 @@ func (c *Client) hide(text string) string {
 }
 
 // current returns the credentials that are in force, reading the store anew where it has changed.
-func (c *Client) current() (*tokens.Record, error) {
+func (c *Client) current() *tokens.Record {
 	version := c.opts.Store.Version()
 	c.mu.Lock()
 	record, known := c.record, c.loaded == version
 	c.mu.Unlock()
 	if known {
-		return record, nil
+		return record
 	}
 	records, err := c.opts.Store.Find(c.opts.URL)
 	if err != nil {
-		return record, err
+		// A server that wants no credentials works all the same; one that does is told why there are none.
+		c.logger.Warn("the stored logins cannot be used", "error", err)
 	}
 	found := (*tokens.Record)(nil)
 	for i := range records { // the newest first
@@ -239,8 +247,8 @@ func (c *Client) current() (*tokens.Record, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.record, c.loaded = found, version
-	return found, nil
+	c.record, c.loaded, c.unread = found, version, err
+	return found
 }
 
 // usable reports whether credentials of the store belong to the client that the configuration names.

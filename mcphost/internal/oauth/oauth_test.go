@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -180,6 +182,24 @@ func TestStoredLogin(t *testing.T) {
 	if _, err := post(web, s.Resource, "x"); err == nil {
 		t.Error("a login that was forgotten is used on")
 	}
+}
+
+// TestUnreadableStore: logins that cannot be read keep nobody from a server that wants none.
+func TestUnreadableStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.age")
+	if err := os.WriteFile(path, []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := httptest.NewServer(http.HandlerFunc(ok))
+	defer open.Close()
+	_, web := client(t, &oauthtest.Server{Resource: open.URL + "/mcp"}, func(o *Options) { o.Store = tokens.Open(tokens.Options{Path: path}) })
+	if got, err := post(web, open.URL+"/mcp", "x"); err != nil || got != "ok x" {
+		t.Errorf("a server without a login: %q, %v", got, err)
+	}
+	s := oauthtest.New(t, http.HandlerFunc(ok))
+	_, web = client(t, s, func(o *Options) { o.Store = tokens.Open(tokens.Options{Path: path}) })
+	_, err := post(web, s.Resource, "x")
+	wantError(t, err, NeedsLogin, path)
 }
 
 func TestRefresh(t *testing.T) {

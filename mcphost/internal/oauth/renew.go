@@ -29,9 +29,9 @@ func (c *Client) ready(ctx context.Context) (*tokens.Record, error) {
 	if failed := c.Failed(); failed != nil {
 		return nil, failed
 	}
-	record, err := c.current()
-	if err != nil || record == nil || record.Access != "" && !c.expired(record) {
-		return record, err
+	record := c.current()
+	if record == nil || record.Access != "" && !c.expired(record) {
+		return record, nil
 	}
 	if record.Refresh == "" {
 		return withoutAccess(record), nil
@@ -40,9 +40,9 @@ func (c *Client) ready(ctx context.Context) (*tokens.Record, error) {
 		return nil, err
 	}
 	defer c.end()
-	record, err = c.current()
-	if err != nil || record == nil || record.Access != "" && !c.expired(record) {
-		return record, err // somebody else was faster
+	record = c.current()
+	if record == nil || record.Access != "" && !c.expired(record) {
+		return record, nil // somebody else was faster
 	}
 	p, err := c.discover(ctx, challenge{})
 	if err != nil {
@@ -74,10 +74,7 @@ func (c *Client) renew(ctx context.Context, used *tokens.Record, ch challenge, t
 	if failed := c.Failed(); failed != nil {
 		return nil, failed
 	}
-	record, err := c.current()
-	if err != nil {
-		return nil, err
-	}
+	record := c.current()
 	if record != nil && record.Access != "" && !c.expired(record) && (used == nil || record.Access != used.Access) {
 		return record, nil // somebody else was faster
 	}
@@ -159,7 +156,7 @@ func (c *Client) refresh(ctx context.Context, p place, record *tokens.Record) (*
 	}}
 	answer, err := c.requestToken(ctx, x)
 	if refused := (*answerError)(nil); errors.As(err, &refused) {
-		if other, _ := c.rotated(record); other != nil {
+		if other := c.rotated(record); other != nil {
 			return other, nil
 		}
 		c.logger.Info("the authorization server no longer renews the token", "reason", c.hide(refused.Error()))
@@ -184,15 +181,15 @@ func (c *Client) refresh(ctx context.Context, p place, record *tokens.Record) (*
 }
 
 // rotated returns credentials that another process has renewed meanwhile, which spends a refresh token.
-func (c *Client) rotated(record *tokens.Record) (*tokens.Record, error) {
+func (c *Client) rotated(record *tokens.Record) *tokens.Record {
 	c.mu.Lock()
 	c.loaded = ""
 	c.mu.Unlock()
-	other, err := c.current()
-	if err != nil || other == nil || other.Access == "" || other.Access == record.Access || c.expired(other) {
-		return nil, err
+	other := c.current()
+	if other == nil || other.Access == "" || other.Access == record.Access || c.expired(other) {
+		return nil
 	}
-	return other, nil
+	return other
 }
 
 // wish is what credentials are asked for.

@@ -188,7 +188,7 @@ func (c *Client) take(p place, client tokens.Client, x exchange, asked []string,
 		return nil, c.errorf(Refused, "the authorization server %s answered without an access token", clean(p.server.Issuer))
 	case len(answer.Access) > maxToken || len(answer.Refresh) > maxToken || !headerValue(answer.Access):
 		return nil, c.errorf(Refused, "the authorization server %s answered with a token that no header can carry", clean(p.server.Issuer))
-	case !bound && !strings.EqualFold(answer.Type, "bearer"):
+	case !bound && answer.Type != "" && !strings.EqualFold(answer.Type, "bearer"):
 		return nil, c.errorf(Refused, "the authorization server %s answered with a token of the type %q; Bearer and DPoP are known",
 			clean(p.server.Issuer), clean(answer.Type))
 	case bound && x.dpopKey == "":
