@@ -21,6 +21,8 @@ type (
 	SandboxConfig = mcpjson.SandboxConfig
 	// SandboxNet is which connections a server may make: see [mcpjson.SandboxNet].
 	SandboxNet = mcpjson.SandboxNet
+	// OAuth says how a remote server's access tokens are got: see [mcpjson.OAuth].
+	OAuth = mcpjson.OAuth
 	// Transport says how a server is reached.
 	Transport = mcpjson.Transport
 	// ParseOptions says in what surroundings a configuration is read.

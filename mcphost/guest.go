@@ -10,7 +10,7 @@ import (
 // this host, with its limits and its audit log. The caller starts and closes it.
 //
 // Who names it need not be who configured this host, so it gets less: it is reached on public addresses
-// alone, or on those of AllowedHosts; no login that is kept for a configured server is used; it may ask
+// alone, or on those of AllowedHosts; no login that is kept for a configured server is used, and none is asked for; it may ask
 // nothing of the model or of a user; and nothing is approved for it. Its name must not be that of a
 // configured server. The error is an [*Error].
 func (h *Host) Guest(entry ServerConfig) (*Host, error) {
@@ -28,7 +28,7 @@ func (h *Host) Guest(entry ServerConfig) (*Host, error) {
 	}
 	guest := ServerConfig{
 		Name: entry.Name, Transport: entry.Transport, URL: entry.URL, Headers: entry.Headers,
-		Timeout: entry.Timeout, ConnectTimeout: entry.ConnectTimeout, Trust: trust.Off, NoRoots: true,
+		Timeout: entry.Timeout, ConnectTimeout: entry.ConnectTimeout, Trust: trust.Off, NoRoots: true, OAuth: OAuth{Off: true},
 	}
 	cfg := *in.cfg
 	cfg.Path, cfg.Servers, cfg.Security.LockFile = "", []ServerConfig{guest}, ""

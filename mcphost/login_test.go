@@ -123,6 +123,40 @@ func TestLoginWhileRunning(t *testing.T) {
 	}
 }
 
+// TestLoginOverSSE: the older transport posts its messages to another address than it listens on.
+func TestLoginOverSSE(t *testing.T) {
+	server := mcp.NewServer(&mcp.Implementation{Name: "remote", Version: "1"}, nil)
+	mcp.AddTool(server, &mcp.Tool{Name: "echo"}, func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: "hi"}}}, nil, nil
+	})
+	s := oauthtest.New(t, mcp.NewSSEHandler(func(*http.Request) *mcp.Server { return server }, nil))
+	for _, kind := range []string{`,"type":"sse"`, ""} {
+		h, err := New(remoteConfig(t, s.Resource, kind), Options{Authorizer: agreeable{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.WaitReady(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := echoed(h); err != nil {
+			t.Errorf("with %q: %v (%s)", kind, err, h.Status()[0].Error)
+		}
+		s.Expire(false)
+		if err := echoed(h); err != nil {
+			t.Errorf("with %q, after the token ran out: %v", kind, err)
+		}
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if s.Seen("authorize") != 2 || s.Seen("refresh_token") != 2 {
+		t.Errorf("%d logins and %d renewals; want two of each", s.Seen("authorize"), s.Seen("refresh_token"))
+	}
+}
+
 func TestNoLogin(t *testing.T) {
 	s := oauthtest.New(t, remoteEcho(t))
 	s.Allow("fixed")
