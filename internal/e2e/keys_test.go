@@ -75,6 +75,13 @@ func TestKeysAndAudit(t *testing.T) {
 			t.Errorf("%s %s with --api-key: %d %s", route.method, route.path, status, answer)
 		}
 	}
+	const loop = `{"model":"default","max_tokens":1,"messages":[{"role":"user","content":"hi"}],"tools":[{"type":"mcp","server_label":"good"}]}`
+	if status, answer := request(texts["chatter"], "POST", "/v1/chat/completions", loop); status != 403 || !strings.Contains(answer, "missing_scope") || !strings.Contains(answer, "tools") {
+		t.Errorf("a tool of type mcp with the key of chatter: %d %s", status, answer)
+	}
+	if status, answer := request("master", "POST", "/v1/chat/completions", loop); status != 200 {
+		t.Errorf("a tool of type mcp with --api-key: %d %s", status, answer)
+	}
 	if status, answer := request(texts["worker"], "POST", "/v1/mcp/approve", `{}`); status != 403 || !strings.Contains(answer, "admin") {
 		t.Errorf("an approval with the key of worker: %d %s", status, answer)
 	}

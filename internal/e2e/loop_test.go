@@ -1,11 +1,15 @@
 package e2e
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -37,5 +41,47 @@ func TestToolLoopPython(t *testing.T) {
 	}
 	if origins["loop"] < 5 || len(origins) > 2 {
 		t.Errorf("the records are of %v", origins)
+	}
+}
+
+// TestToolLoopClientLeaves goes away while a tool runs that would take an hour: the tool is told, and the
+// server is free for the next.
+func TestToolLoopClientLeaves(t *testing.T) {
+	needsModel(t)
+	s := serve(t, 0, "--mcp-auto-tools", "--mcp-tool-search", "off",
+		"--mcp-config", config(t, `{"default_timeout":3600,"mcpServers":{"good":`+ownServer(t)+`}}`))
+	s.connected("good")
+	body := `{"model":"default","stream":true,"max_tokens":64,"parallel_tool_calls":false,
+		"tool_choice":{"type":"function","function":{"name":"good__sleep"}},"tools":[{"type":"mcp","server_label":"good","require_approval":"never"}],
+		"messages":[{"role":"user","content":"Sleep."}]}`
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/chat/completions", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	running := false
+	for !running && lines.Scan() {
+		running = strings.Contains(lines.Text(), `"type":"mcp_call"`) && strings.Contains(lines.Text(), `"status":"in_progress"`)
+	}
+	if !running {
+		t.Fatalf("the call does not begin (%d, %v)", resp.StatusCode, lines.Err())
+	}
+	leave()
+	s.until("the call to be given up", func() bool {
+		_, audit := s.call("/v1/mcp/audit", nil)
+		return strings.Contains(fmt.Sprint(audit), "canceled")
+	})
+	status, answer := s.call("/v1/chat/completions", map[string]any{"model": "default", "max_tokens": 1, "messages": []any{map[string]any{"role": "user", "content": "Hi."}}})
+	if status != http.StatusOK {
+		t.Errorf("the next request is answered %d %v", status, answer)
 	}
 }

@@ -17,6 +17,7 @@ func TestApproval(t *testing.T) {
 	r := newRig(t, turn{"First.", []string{`files__read {"path":"a"}`}},
 		turn{"Then.", []string{`files__write {"path": "b"}`, `files__read {"path":"c"}`, `clock {}`}},
 		turn{"Done.", nil}, turn{"More.", nil})
+	r.caller.Request = "r1"
 	a := r.ask(filesBoth, user("go"))
 	if a.finish != "tool_calls" || len(a.ToolCalls) != 2 || a.ToolCalls[0].Function.Arguments != `{"path": "b"}` || a.ToolCalls[1].Function.Name != "clock" {
 		t.Fatalf("%s: %+v", a.finish, a)
@@ -30,8 +31,9 @@ func TestApproval(t *testing.T) {
 		t.Errorf("request %+v for %s", request, a.ToolCalls[0].ID)
 	}
 	r.host.ran = nil
+	r.caller.Request = "r2"
 	b := r.ask(filesBoth, user("go"), a.plain(), toolMessage(a.ToolCalls[1].ID, "noon"), consent(a.message, 0, true, ""))
-	if len(r.host.ran) != 1 || string(r.host.ran[0].Arguments) != `{"path": "b"}` || !r.host.ran[0].Approved {
+	if len(r.host.ran) != 1 || string(r.host.ran[0].Arguments) != `{"path": "b"}` || !r.host.ran[0].Approved || r.host.ran[0].Request != "r1" {
 		t.Fatalf("ran %+v", r.host.ran)
 	}
 	const both = `user:go

@@ -42,12 +42,16 @@ const (
 	maxInflated     = 4 << 20   // of one message
 	maxInflatedAll  = 16 << 20  // of a request
 	maxCarriedTurns = 256
+	maxRun          = 128
 	macSize         = 15
 	nonceSize       = 9 // three bytes are four characters: the nonce is the beginning of R
 )
 
 // carried is what the run had come to.
 type carried struct {
+	// Run is the id of the request that the run began with: the rules on what may follow what, and the audit
+	// log, look at the run as a whole.
+	Run string `json:"q,omitempty"`
 	// Turns are those of the assistant's message, in order. The last one has open calls.
 	Turns []carriedTurn `json:"t"`
 	// Answers are the results of calls of earlier messages that were approved, by the call's id.
@@ -172,7 +176,7 @@ func decodeCarried(state string) (c *carried, size int, err error) {
 		return nil, 0, errCarried
 	}
 	c = &carried{}
-	if json.Unmarshal(data, c) != nil || !c.sound() {
+	if json.Unmarshal(data, c) != nil || !c.sound() || len(c.Run) > maxRun {
 		return nil, 0, errCarried
 	}
 	return c, len(data), nil

@@ -101,6 +101,9 @@ func (u *unfolding) turn(i int, m *chat.Message, answers []chat.Message) error {
 	if c == nil {
 		return u.plain(i, m, answers)
 	}
+	if i == u.last && c.Run != "" {
+		u.run.caller.Request = c.Run
+	}
 	for _, t := range c.Turns[:len(c.Turns)-1] {
 		u.carried(&t)
 	}

@@ -312,7 +312,7 @@ func (r *run) handOver() ([]chat.ToolCall, error) {
 
 // state is what the first of the calls that wait has to carry; "" where the client's message says it all.
 func (r *run) state() (string, error) {
-	c := carried{Answers: r.answers}
+	c := carried{Run: r.caller.Request, Answers: r.answers}
 	needed := len(c.Answers) > 0
 	for _, m := range r.req.Messages[r.begun:] {
 		if m.Role == chat.RoleAssistant {
