@@ -39,22 +39,29 @@ func TestOpenAIPython(t *testing.T) {
 func TestOpenAINode(t *testing.T) {
 	needsModel(t)
 	needs(t, "TOOLSERVE_TEST_NODE_MODULES")
+	script := nodeScript(t, "openai_client.mjs")
+	s := serve(t, 0)
+	output, err := exec.CommandContext(t.Context(), "node", script, s.url).CombinedOutput()
+	t.Logf("%s", output)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// nodeScript puts a script of testdata beside the packages that it imports, where Node looks for them.
+func nodeScript(t *testing.T, name string) string {
+	t.Helper()
 	dir := t.TempDir()
-	script, err := os.ReadFile("testdata/openai_client.mjs")
+	text, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A module finds its packages beside itself.
-	if err := os.WriteFile(filepath.Join(dir, "client.mjs"), script, 0o644); err != nil {
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(os.Getenv("TOOLSERVE_TEST_NODE_MODULES"), filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, 0)
-	output, err := exec.CommandContext(t.Context(), "node", filepath.Join(dir, "client.mjs"), s.url).CombinedOutput()
-	t.Logf("%s", output)
-	if err != nil {
-		t.Error(err)
-	}
+	return path
 }

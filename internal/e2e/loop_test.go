@@ -13,12 +13,12 @@ import (
 	"testing"
 )
 
-// TestToolLoopPython lets the server run the tools of server-filesystem for the openai package of PyPI.
-func TestToolLoopPython(t *testing.T) {
+// serveFolder serves a model with server-filesystem, which sees a folder of the test.
+func serveFolder(t *testing.T) (s *served, folder string) {
+	t.Helper()
 	needsModel(t)
 	needs(t, "TOOLSERVE_TEST_NPX")
-	python := needsPython(t, "openai")
-	folder := t.TempDir()
+	folder = t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "notes.txt"), []byte("hello"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -26,8 +26,15 @@ func TestToolLoopPython(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, 0, "--mcp-config", config(t, fmt.Sprintf(`{"mcpServers":{"filesystem":{"command":"npx","args":%s}}}`, args)))
+	s = serve(t, 0, "--mcp-config", config(t, fmt.Sprintf(`{"mcpServers":{"filesystem":{"command":"npx","args":%s}}}`, args)))
 	s.connected("filesystem")
+	return s, folder
+}
+
+// TestToolLoopPython lets the server run the tools of server-filesystem for the openai package of PyPI.
+func TestToolLoopPython(t *testing.T) {
+	python := needsPython(t, "openai")
+	s, folder := serveFolder(t)
 	output, err := exec.CommandContext(t.Context(), python, "testdata/openai_mcp.py", s.url, folder).CombinedOutput()
 	t.Logf("%s", output)
 	if err != nil {
@@ -41,6 +48,17 @@ func TestToolLoopPython(t *testing.T) {
 	}
 	if origins["loop"] < 5 || len(origins) > 2 {
 		t.Errorf("the records are of %v", origins)
+	}
+}
+
+// TestToolLoopNode does so for the openai package of npm.
+func TestToolLoopNode(t *testing.T) {
+	needs(t, "TOOLSERVE_TEST_NODE_MODULES")
+	s, folder := serveFolder(t)
+	output, err := exec.CommandContext(t.Context(), "node", nodeScript(t, "openai_mcp.mjs"), s.url, folder).CombinedOutput()
+	t.Logf("%s", output)
+	if err != nil {
+		t.Error(err)
 	}
 }
 
