@@ -171,6 +171,7 @@ func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeou
 		}
 		e = errorf(kind, t.Server, t.Name, "server '%s' refused the call of '%s': %s (code %d)",
 			t.Server, t.Name, catalog.Cut(protocol.Message, 2000), protocol.Code)
+		e.answered(protocol, s.host.redactor.Hide)
 	default:
 		if errors.Is(cause, errLinkEnded) {
 			err = context.Cause(l.ctx)

@@ -28,6 +28,15 @@ func (h *Host) Versions() Versions {
 	return h.changes.versions
 }
 
+// Names returns the names of the servers in the order of the configuration, whatever their state.
+func (h *Host) Names() []string {
+	var names []string
+	for _, s := range h.all() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
 // OnChange has f called after the offered tools, resources or prompts changed, until stop is called;
 // [Host.Versions] says which. Calls may come at the same time and must return at once.
 func (h *Host) OnChange(f func()) (stop func()) {

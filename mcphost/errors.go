@@ -1,8 +1,11 @@
 package mcphost
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 )
 
 // Kind says what kept a call from running, or from ending well.
@@ -33,8 +36,27 @@ type Error struct {
 	Param string
 	// RetryAfter says when to try again; 0 where unknown.
 	RetryAfter time.Duration
+	// Code and Data are those of the error that the server itself answered with, as JSON-RPC has them; Code
+	// is 0 where it did not. Secrets of the configuration are hidden in Data, which is nil where it was
+	// larger than 16 KiB.
+	Code int64
+	Data json.RawMessage
 	// Err is the cause, or nil.
 	Err error
+}
+
+// maxErrorData bounds what is kept of the data of a server's error.
+const maxErrorData = 16 << 10
+
+// answered notes what a server answered in the place of a result.
+func (e *Error) answered(protocol *jsonrpc.Error, hide func(string) string) {
+	e.Code = protocol.Code
+	if len(protocol.Data) > maxErrorData {
+		return
+	}
+	if data := []byte(hide(string(protocol.Data))); json.Valid(data) {
+		e.Data = data
+	}
 }
 
 // Error returns the message.

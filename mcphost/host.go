@@ -8,6 +8,7 @@ package mcphost
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,6 +78,7 @@ func (o *Options) version() string {
 // Host runs the servers of one configuration. It is safe for concurrent use.
 type Host struct {
 	opts     Options
+	instance string // a random name
 	logger   *slog.Logger
 	audit    *audit.Log
 	ownAudit bool
@@ -102,7 +104,7 @@ type Host struct {
 // New returns a host that has started nothing yet. It fails when a rule of the configuration cannot
 // be used, or the audit log cannot be opened.
 func New(cfg *Config, opts Options) (*Host, error) {
-	h := &Host{opts: opts, logger: opts.Logger, audit: opts.Audit}
+	h := &Host{opts: opts, instance: rand.Text(), logger: opts.Logger, audit: opts.Audit}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}

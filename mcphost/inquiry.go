@@ -124,6 +124,7 @@ func (in *inquiry) askError(ctx context.Context, s *server, l *link, timeout tim
 			kind = Unknown
 		}
 		e = errorf(kind, s.name, "", "server '%s' refused %s: %s (code %d)", s.name, in.what, catalog.Cut(protocol.Message, 2000), protocol.Code)
+		e.answered(protocol, s.host.redactor.Hide)
 	default:
 		if errors.Is(cause, errLinkEnded) {
 			err = context.Cause(l.ctx)

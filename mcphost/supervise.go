@@ -94,7 +94,10 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 		s.teardown(l, err)
 		return 0, err
 	}
-	if err := s.reviewer.Review(s.trusted(), c, l.instructions()); err != nil {
+	if err = s.notItself(c); err == nil {
+		err = s.reviewer.Review(s.trusted(), c, l.instructions())
+	}
+	if err != nil {
 		s.teardown(l, err)
 		return 0, err
 	}
@@ -177,6 +180,10 @@ func (s *server) refresh(l *link) {
 	c, err := catalog.Read(ctx, s.name, l.session)
 	if err != nil {
 		s.logger.Warn("cannot list the tools again", "error", err)
+		return
+	}
+	if s.notItself(c) != nil {
+		notify(s.broken) // what it says once more when it is connected again is its end
 		return
 	}
 	if c.Indirect {

@@ -62,6 +62,8 @@ type App struct {
 	redactor  *audit.Redactor
 	mcpFiles  atomic.Pointer[[]string]
 	reloading sync.Mutex
+	// endStreams ends the streams that would go on for ever, so that the server can drain.
+	endStreams func()
 	// closers end what was built, last first.
 	closers []func() error
 }
@@ -70,7 +72,7 @@ type App struct {
 // that one that is taken is told at once; clients that connect while the model loads wait. When Start
 // fails it closes what it built.
 func Start(ctx context.Context, cfg config.Serve, opts Options) (_ *App, err error) {
-	a := &App{cfg: cfg, opts: opts.withDefaults()}
+	a := &App{cfg: cfg, opts: opts.withDefaults(), endStreams: func() {}}
 	a.log = slog.New(a.secrets.handler(a.opts.Logger.Handler()))
 	a.secrets.use(audit.NewRedactor(audit.RedactorOptions{Secrets: []string{cfg.Network.APIKey}}))
 	defer func() {
@@ -106,7 +108,10 @@ func (a *App) URL() string {
 func (a *App) ModelName() string { return a.model.name }
 
 // Serve answers requests until ctx ends, and lets running ones finish for a while.
-func (a *App) Serve(ctx context.Context) error { return a.server.Serve(ctx) }
+func (a *App) Serve(ctx context.Context) error {
+	defer context.AfterFunc(ctx, a.endStreams)()
+	return a.server.Serve(ctx)
+}
 
 // Close ends the engine and the MCP servers. It is idempotent.
 func (a *App) Close() error {
@@ -149,6 +154,7 @@ func (a *App) routes() error {
 	for _, route := range a.mcpHandler().Routes() {
 		a.server.Handle(mcpScope(route.Pattern), route.Pattern, route.Handler)
 	}
+	a.offerMCP()
 	return nil
 }
 

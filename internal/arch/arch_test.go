@@ -39,6 +39,7 @@ var imports = map[string][]string{
 	"internal/toolsearch": {},
 	"internal/sse":        {},
 	"internal/openai":     {"chat", "internal/sse"},
+	"internal/mcpserver":  {"mcphost", "policy", "policy/screen", "internal/sse"},
 	"internal/mcpapi":     {"chat", "mcphost", "audit", "internal/sse"},
 	"internal/server":     {"internal/openai", "internal/mcpapi"},
 	"internal/client":     {"chat", "internal/sse"},

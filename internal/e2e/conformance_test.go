@@ -158,7 +158,7 @@ func scenarioName(folder string) string {
 	if i := strings.LastIndex(folder, "-20"); i > 0 {
 		folder = folder[:i]
 	}
-	return strings.TrimPrefix(folder, "client-")
+	return strings.TrimPrefix(strings.TrimPrefix(folder, "client-"), "server-")
 }
 
 // baseline reads what is known to fail: lines of version, scenario and reason.

@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(mcpServerVariable) != "" {
 		os.Exit(runMCPServer())
 	}
+	if os.Getenv(everythingVariable) != "" {
+		os.Exit(runEverything())
+	}
 	if os.Getenv(conformanceVariable) != "" {
 		os.Exit(runConformanceClient())
 	}

@@ -64,6 +64,8 @@ type Catalog struct {
 	// Indirect says that some of it did not come over the wire for this reading: the protocol library
 	// answered from its cache.
 	Indirect bool
+	// Instances are the names of the hosts that the list comes through, where the server is one of ours.
+	Instances []string
 	// Notes say what was left out and why.
 	Notes []string
 }
@@ -89,11 +91,10 @@ func Read(ctx context.Context, server string, session Lister) (*Catalog, error) 
 	cursors, names := map[string]bool{"": true}, map[string]bool{}
 	cursor := ""
 	for page := 0; ; page++ {
-		tools, next, direct, err := readPage(ctx, session, cursor)
+		tools, next, err := c.readPage(ctx, session, cursor)
 		if err != nil {
 			return nil, err
 		}
-		c.Indirect = c.Indirect || !direct
 		for _, raw := range tools {
 			size += len(raw)
 			if len(c.Tools) == maxTools || size > maxCatalog {
@@ -126,25 +127,28 @@ func Read(ctx context.Context, server string, session Lister) (*Catalog, error) 
 	}
 }
 
-// readPage returns the definitions of one page, and the next page's cursor. They are direct when they are
-// as the server sent them.
-func readPage(ctx context.Context, session Lister, cursor string) (tools []json.RawMessage, next string, direct bool, err error) {
+// readPage returns the definitions of one page, and the next page's cursor, and notes how they came.
+func (c *Catalog) readPage(ctx context.Context, session Lister, cursor string) (tools []json.RawMessage, next string, err error) {
 	ctx, capture := wire.WithCapture(ctx)
 	result, err := session.ListTools(ctx, &mcp.ListToolsParams{Cursor: cursor})
 	raw := capture.Raw()
 	if err != nil && (raw == nil || ctx.Err() != nil) {
-		return nil, "", false, err
+		return nil, "", err
+	}
+	if result != nil {
+		c.addInstances(result.Meta)
 	}
 	if raw == nil {
+		c.Indirect = true
 		// The transport shows no raw results, or the library answered from its cache.
 		for _, t := range result.Tools {
 			data, err := json.Marshal(t)
 			if err != nil {
-				return nil, "", false, err
+				return nil, "", err
 			}
 			tools = append(tools, data)
 		}
-		return tools, result.NextCursor, false, nil
+		return tools, result.NextCursor, nil
 	}
 	isObject := rawjson.Fields(raw, func(key string, value json.RawMessage) bool {
 		switch key {
@@ -159,12 +163,27 @@ func readPage(ctx context.Context, session Lister, cursor string) (tools []json.
 		return true
 	})
 	if !isObject {
-		return nil, "", false, errors.New("the list of tools is not an object")
+		return nil, "", errors.New("the list of tools is not an object")
 	}
 	if err == nil && len(result.Tools) < len(tools) {
 		tools = keepNamed(tools, result.Tools)
 	}
-	return tools, next, true, nil
+	return tools, next, nil
+}
+
+// InstancesKey is where "_meta" of a list of tools names the hosts that it comes through.
+const InstancesKey = "io.toolserve/instances"
+
+// MaxInstances bounds their number, and the length of a name.
+const MaxInstances = 64
+
+func (c *Catalog) addInstances(meta mcp.Meta) {
+	list, _ := meta[InstancesKey].([]any)
+	for _, item := range list {
+		if name, ok := item.(string); ok && len(name) <= MaxInstances && len(c.Instances) < MaxInstances {
+			c.Instances = append(c.Instances, name)
+		}
+	}
 }
 
 // keepNamed drops the definitions that the protocol library refused.

@@ -1,0 +1,197 @@
+package mcpserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/mcphost"
+)
+
+// Library is what the handler needs of a host to list resources and prompts.
+type Library interface {
+	Resources(ctx context.Context, server string) (mcphost.Listing[*mcphost.Resource], error)
+	ResourceTemplates(ctx context.Context, server string) (mcphost.Listing[*mcphost.ResourceTemplate], error)
+	Prompts(ctx context.Context, server string) (mcphost.Listing[*mcphost.Prompt], error)
+}
+
+// Reader is what the handler needs of a host to read them.
+type Reader interface {
+	ReadResource(ctx context.Context, req mcphost.ResourceRead) (mcphost.ResourceResult, error)
+	GetPrompt(ctx context.Context, req mcphost.PromptGet) (mcphost.PromptResult, error)
+	Complete(ctx context.Context, req mcphost.CompletionRequest) (mcphost.Completion, error)
+}
+
+// listResources answers resources/list.
+func (h *Handler) listResources(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
+	listing, err := h.opts.Library.Resources(ctx, x.view.server)
+	return listed("resources", listing, err, params, func(r *mcphost.Resource) json.RawMessage { return r.Raw })
+}
+
+// listTemplates answers resources/templates/list.
+func (h *Handler) listTemplates(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
+	listing, err := h.opts.Library.ResourceTemplates(ctx, x.view.server)
+	return listed("resourceTemplates", listing, err, params, func(t *mcphost.ResourceTemplate) json.RawMessage { return t.Raw })
+}
+
+// listPrompts answers prompts/list.
+func (h *Handler) listPrompts(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
+	listing, err := h.opts.Library.Prompts(ctx, x.view.server)
+	return listed("prompts", listing, err, params, func(p *mcphost.Prompt) json.RawMessage {
+		if x.view.server != "" {
+			return p.Raw
+		}
+		return renamed(p)
+	})
+}
+
+func listed[T any](key string, listing mcphost.Listing[T], err error, params json.RawMessage, raw func(T) json.RawMessage) (json.RawMessage, *rpc.Error) {
+	if err != nil {
+		return nil, rpc.Errorf(rpc.CodeInternal, "%v", err)
+	}
+	items := make([]json.RawMessage, len(listing.Items))
+	for i, item := range listing.Items {
+		items[i] = raw(item)
+	}
+	return page(key, items, params)
+}
+
+// renamed is a prompt's definition with its full name. One that cannot be taken apart is written anew.
+func renamed(p *mcphost.Prompt) json.RawMessage {
+	b := append([]byte(`{"name":`), rpc.Encode(p.FullName)...)
+	err := rpc.Fields(p.Raw, func(key string, value json.RawMessage) error {
+		if key != "name" {
+			b = append(append(append(append(b, ','), rpc.Encode(key)...), ':'), value...)
+		}
+		return nil
+	})
+	if err != nil {
+		return rpc.Encode(map[string]any{"name": p.FullName, "description": p.Description, "arguments": p.Arguments})
+	}
+	return append(b, '}')
+}
+
+func (x *exchange) caller() mcphost.Caller {
+	return mcphost.Caller{Origin: origin, Actor: x.actor, Request: x.request}
+}
+
+// readResource answers resources/read.
+func (h *Handler) readResource(j *job) (json.RawMessage, *rpc.Error) {
+	req := mcphost.ResourceRead{Caller: j.x.caller(), Server: j.x.view.server}
+	err := rpc.Fields(j.params, func(key string, value json.RawMessage) error {
+		if key == "uri" {
+			return json.Unmarshal(value, &req.URI)
+		}
+		return nil
+	})
+	if err != nil || req.URI == "" {
+		return nil, rpc.Errorf(rpc.CodeInvalidParams, "the params need a \"uri\", a string")
+	}
+	result, err := h.opts.Reader.ReadResource(j.ctx, req)
+	if err != nil {
+		e := refusal(err)
+		if e.Code == rpc.CodeResourceNotFound || e.Code == rpc.CodeInvalidParams {
+			e.Data = rpc.Encode(map[string]string{"uri": req.URI})
+		}
+		if e.Code == rpc.CodeResourceNotFound && j.x.session == nil { // which that revision does not know
+			e.Code = rpc.CodeInvalidParams
+		}
+		return nil, e
+	}
+	answer := map[string]any{"contents": result.Contents}
+	if j.x.session == nil {
+		answer["ttlMs"], answer["cacheScope"] = result.TTL.Milliseconds(), "private"
+	}
+	return rpc.Encode(answer), nil
+}
+
+// getPrompt answers prompts/get.
+func (h *Handler) getPrompt(j *job) (json.RawMessage, *rpc.Error) {
+	req := mcphost.PromptGet{Caller: j.x.caller(), Server: j.x.view.server}
+	err := rpc.Fields(j.params, func(key string, value json.RawMessage) error {
+		switch key {
+		case "name":
+			return json.Unmarshal(value, &req.Name)
+		case "arguments":
+			return json.Unmarshal(value, &req.Arguments)
+		}
+		return nil
+	})
+	if err != nil || req.Name == "" {
+		return nil, rpc.Errorf(rpc.CodeInvalidParams, "the params need a \"name\", a string, and take \"arguments\", an object of strings")
+	}
+	result, err := h.opts.Reader.GetPrompt(j.ctx, req)
+	if err != nil {
+		e := refusal(err)
+		if e.Code == rpc.CodeResourceNotFound {
+			e.Code = rpc.CodeInvalidParams
+		}
+		return nil, e
+	}
+	messages := make([]any, len(result.Messages))
+	for i, m := range result.Messages {
+		messages[i] = map[string]any{"role": m.Role, "content": rawItem(m.Content)}
+	}
+	answer := map[string]any{"messages": messages}
+	if result.Description != "" {
+		answer["description"] = result.Description
+	}
+	return rpc.Encode(answer), nil
+}
+
+// complete answers completion/complete.
+func (h *Handler) complete(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
+	var in struct {
+		Ref      struct{ Type, Name, URI string }
+		Argument struct{ Name, Value string }
+		Context  struct{ Arguments map[string]string }
+	}
+	if json.Unmarshal(params, &in) != nil || in.Argument.Name == "" {
+		return nil, rpc.Errorf(rpc.CodeInvalidParams, "the params need \"ref\" and \"argument\" with \"name\" and \"value\"")
+	}
+	req := mcphost.CompletionRequest{Caller: x.caller(), Server: x.view.server,
+		Argument: in.Argument.Name, Value: in.Argument.Value, Known: in.Context.Arguments}
+	switch in.Ref.Type {
+	case "ref/prompt":
+		req.Prompt = in.Ref.Name
+	case "ref/resource":
+		req.Template = in.Ref.URI
+	default:
+		return nil, rpc.Errorf(rpc.CodeInvalidParams, "the type of \"ref\" must be \"ref/prompt\" or \"ref/resource\"")
+	}
+	c, err := h.opts.Reader.Complete(ctx, req)
+	if err != nil {
+		e := refusal(err)
+		if e.Code == rpc.CodeResourceNotFound {
+			e.Code = rpc.CodeInvalidParams
+		}
+		return nil, e
+	}
+	found := map[string]any{"values": c.Values, "hasMore": c.HasMore}
+	if c.Total >= 0 {
+		found["total"] = c.Total
+	}
+	return rpc.Encode(map[string]any{"completion": found}), nil
+}
+
+// refusal is the error of a read that did not come to its end.
+func refusal(err error) *rpc.Error {
+	var e *mcphost.Error
+	if !errors.As(err, &e) {
+		return rpc.Errorf(rpc.CodeInternal, "%v", err)
+	}
+	code := int64(rpc.CodeUnavailable)
+	switch e.Kind {
+	case mcphost.Unknown:
+		code = rpc.CodeResourceNotFound
+	case mcphost.BadArguments:
+		code = rpc.CodeInvalidParams
+	case mcphost.ServerFailed:
+		code = rpc.CodeInternal
+	}
+	if e.Code != 0 && e.Kind != mcphost.Unknown {
+		code = e.Code
+	}
+	return &rpc.Error{Code: code, Message: e.Message, Data: e.Data}
+}

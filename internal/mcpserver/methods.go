@@ -1,0 +1,84 @@
+package mcpserver
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+)
+
+// info is how the program calls itself.
+func (h *Handler) info() map[string]string {
+	return map[string]string{"name": "toolserve", "version": h.opts.Version}
+}
+
+// capabilities are what an endpoint offers. Lists that are empty now may fill.
+func (x *exchange) capabilities() map[string]any {
+	changes := map[string]bool{"listChanged": true}
+	caps := map[string]any{"tools": changes, "logging": struct{}{}}
+	if x.h.reads() {
+		caps["prompts"], caps["resources"], caps["completions"] = changes, changes, struct{}{}
+	}
+	return caps
+}
+
+// initialize begins a session.
+func (x *exchange) initialize(m *rpc.Message) {
+	var wanted string
+	var capabilities json.RawMessage
+	err := rpc.Fields(m.Params, func(key string, value json.RawMessage) error {
+		switch key {
+		case "protocolVersion":
+			return json.Unmarshal(value, &wanted)
+		case "capabilities":
+			capabilities = value
+		}
+		return nil
+	})
+	if err != nil || wanted == "" {
+		x.h.fail(x.w, http.StatusBadRequest, m.ID, rpc.Errorf(rpc.CodeInvalidParams, "the params need a \"protocolVersion\""))
+		return
+	}
+	revision := revision202511 // what an unknown revision is answered with; the client leaves if it cannot
+	if wanted != revisionStateless && slices.Contains(revisions(), wanted) {
+		revision = wanted
+	}
+	s := &session{actor: x.actor, view: x.view, revision: revision, client: readClient(capabilities), logLevel: "info"}
+	if err := x.h.sessions.open(s); err != nil {
+		x.h.fail(x.w, http.StatusTooManyRequests, m.ID, rpc.Errorf(rpc.CodeUnavailable, "%v", err))
+		return
+	}
+	x.session = s
+	x.w.Header().Set(headerSession, s.id)
+	x.send(nil, m, outcome{result: rpc.Encode(map[string]any{
+		"protocolVersion": revision, "capabilities": x.capabilities(), "serverInfo": x.h.info(),
+	})})
+}
+
+// discover answers server/discover, which takes the place of initialize in revision 2026-07-28.
+func (h *Handler) discover(_ context.Context, x *exchange, _ json.RawMessage) (json.RawMessage, *rpc.Error) {
+	return rpc.Encode(map[string]any{"supportedVersions": revisions(), "capabilities": x.capabilities()}), nil
+}
+
+// levels are those of logs, the least severe first.
+func levels() []string {
+	return []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
+}
+
+// setLevel answers logging/setLevel.
+func (h *Handler) setLevel(_ context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
+	var level string
+	err := rpc.Fields(params, func(key string, value json.RawMessage) error {
+		if key == "level" {
+			return json.Unmarshal(value, &level)
+		}
+		return nil
+	})
+	if err != nil || !slices.Contains(levels(), level) {
+		return nil, rpc.Errorf(rpc.CodeInvalidParams, "the params need a \"level\", one of %v", levels())
+	}
+	x.session.setLevel(level)
+	return json.RawMessage("{}"), nil
+}
