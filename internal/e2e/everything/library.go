@@ -24,7 +24,10 @@ func addLibrary(s *mcp.Server) {
 			return contents(&mcp.ResourceContents{URI: req.Params.URI, MIMEType: "application/json",
 				Text: fmt.Sprintf(`{"id":%q,"templateTest":true,"data":"Data for ID: %s"}`, id, id)})
 		})
+	addPrompts(s)
+}
 
+func addPrompts(s *mcp.Server) {
 	add := func(name string, arguments []string, make func(in map[string]string) []mcp.Content) {
 		p := &mcp.Prompt{Name: name, Description: "Prompt for tests."}
 		for _, a := range arguments {

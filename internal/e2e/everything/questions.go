@@ -1,5 +1,7 @@
 package everything
 
+//lint:file-ignore SA1019 sampling and roots are deprecated and tested all the same
+
 import (
 	"context"
 	"encoding/json"
