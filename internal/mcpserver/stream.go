@@ -65,7 +65,7 @@ type stream struct {
 	// queue holds what is to be sent. Those who tell send, the stream's request receives; it is never
 	// closed. What does not fit is lost, as it would be without a stream.
 	queue chan []byte
-	// replaced is closed when another stream takes this one's place.
+	// replaced is closed when nothing more comes, as another stream takes this one's place.
 	replaced chan struct{}
 }
 
@@ -140,6 +140,8 @@ func (h *Handler) serve(ctx context.Context, w http.ResponseWriter, s *stream) {
 				return
 			}
 		case <-s.replaced:
+			for len(s.queue) > 0 && out.Event("message", oneLine(<-s.queue)) == nil {
+			}
 			return
 		case <-ctx.Done():
 			return
