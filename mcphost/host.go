@@ -22,6 +22,7 @@ import (
 
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/internal/sandbox"
+	"github.com/toolserve/toolserve/internal/sandbox/orphan"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/oauth/tokens"
 	"github.com/toolserve/toolserve/policy"
@@ -49,6 +50,10 @@ type Options struct {
 	RetryMin, RetryMax time.Duration
 	// StopWait is how long each step of ending a process may take; 0 means 2 s.
 	StopWait time.Duration
+	// RunDir is a folder, made where it is missing, for records of the processes that run: what a killed
+	// program left behind is ended by the next one. "" keeps none. The processes end with a killed program
+	// in any case, as long as there is a shell.
+	RunDir string
 	// DiscoverWait is how long a server may be silent to the opening of the newest protocol revision
 	// before the older opening is tried; 0 means 15 s.
 	DiscoverWait time.Duration
@@ -95,6 +100,7 @@ type Host struct {
 
 	mu      sync.Mutex
 	ctx     context.Context // of the servers; nil until started
+	orphans *orphan.Guard   // set before ctx
 	cancel  context.CancelFunc
 	closed  bool
 	running sync.WaitGroup
@@ -154,6 +160,7 @@ func (h *Host) Start(ctx context.Context) error {
 	if h.cancel != nil {
 		return errors.New("the MCP host was started before")
 	}
+	h.orphans = orphan.New(orphan.Options{Dir: h.opts.RunDir, Logger: h.logger})
 	h.ctx, h.cancel = context.WithCancel(ctx)
 	for _, s := range h.all() {
 		h.launchServer(s, nil)
@@ -202,10 +209,14 @@ func (h *Host) Close() error {
 	}
 	h.running.Wait()
 	h.calls.Wait()
-	if first && h.ownAudit {
-		return h.audit.Close()
+	if !first {
+		return nil
 	}
-	return nil
+	err := h.orphans.Close()
+	if h.ownAudit {
+		err = errors.Join(err, h.audit.Close())
+	}
+	return err
 }
 
 // Audit returns the log that the host writes to.

@@ -203,7 +203,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	pids := []int{status(t, h, "s").PID, status(t, h, "stubborn").PID}
 	for _, s := range cfg.Servers {
 		if s.Name == "s" {
-			pids = append(pids, orphan(t, s.Env["TOOLSERVE_TEST_STATE"]))
+			pids = append(pids, orphanOf(t, s.Env["TOOLSERVE_TEST_STATE"]))
 		}
 	}
 	h.Close()
@@ -214,9 +214,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	wantKind(t, err, MCPOff)
 }
 
-// orphan returns the id of the process that a scripted server left. What the server says of it may be an id in
+// orphanOf returns the id of the process that a scripted server left. What the server says of it may be an id in
 // a namespace.
-func orphan(t *testing.T, state string) int {
+func orphanOf(t *testing.T, state string) int {
 	t.Helper()
 	data, err := os.ReadFile(state)
 	if err != nil {

@@ -104,7 +104,7 @@ func (s *server) connectStdio(l *link) error {
 	var summary SandboxSummary
 	spec.Confine, summary = confine.Of(s.host.cfg(), cfg, spec.Env)
 	logger := s.logger
-	process, err := sandbox.Start(spec, sandbox.Options{OnStderr: func(line string) {
+	process, err := sandbox.Start(spec, sandbox.Options{Guard: s.host.orphans, OnStderr: func(line string) {
 		logger.Debug("stderr of an MCP server", "line", s.host.redactor.Hide(line))
 	}})
 	if err != nil {

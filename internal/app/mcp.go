@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/toolserve/toolserve/internal/filewatch"
@@ -32,6 +33,7 @@ func (a *App) startHost(ctx context.Context) error {
 	a.secrets.use(a.redactor)
 	a.host, err = mcphost.New(cfg, mcphost.Options{
 		Logger: a.log, Sampler: &a.sampler, Elicitation: true, Tokens: mcphost.OpenTokens(a.opts.Getenv),
+		RunDir: a.runDir(),
 	})
 	if err != nil {
 		return fmt.Errorf("--mcp-config %s: %w", tools.MCPConfig, err)
@@ -96,6 +98,18 @@ func (a *App) watchMCP(ctx context.Context, files *filewatch.Watcher, cfg *mcpho
 		<-ended
 		return nil
 	})
+}
+
+// runDir is where records of the servers' processes are kept: a folder that is the user's alone, or "".
+func (a *App) runDir() string {
+	if dir := a.opts.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "toolserve")
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "toolserve", "run")
 }
 
 // lookupEnv finds a variable for ${VAR}. One that is set to nothing counts as unset: no server is helped by

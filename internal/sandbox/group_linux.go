@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/toolserve/toolserve/internal/sandbox/internal/spawn"
+	"github.com/toolserve/toolserve/internal/sandbox/orphan"
 )
 
 // group is the process group of a child: its id is the child's process id.
@@ -25,7 +26,7 @@ func (*group) start(cmd *exec.Cmd) error {
 
 // reap waits for the leader's end, kills what is left of the group and then removes the leader from
 // the process table: in that order, so that the group's id cannot meanwhile be that of another.
-func (g *group) reap(cmd *exec.Cmd) error {
+func (g *group) reap(cmd *exec.Cmd, guard *orphan.Guard) error {
 	for {
 		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
@@ -33,6 +34,7 @@ func (g *group) reap(cmd *exec.Cmd) error {
 		}
 	}
 	g.kill(cmd.Process.Pid)
+	guard.Remove(cmd.Process.Pid)
 	if g.idle == 0 {
 		return cmd.Wait()
 	}

@@ -5,6 +5,8 @@ package sandbox
 import (
 	"os/exec"
 	"syscall"
+
+	"github.com/toolserve/toolserve/internal/sandbox/orphan"
 )
 
 // group is the process group of a child: its id is the child's process id.
@@ -17,9 +19,10 @@ func (*group) start(cmd *exec.Cmd) error {
 }
 
 // reap waits for the leader's end and kills what is left of the group.
-func (g *group) reap(cmd *exec.Cmd) error {
+func (g *group) reap(cmd *exec.Cmd, guard *orphan.Guard) error {
 	err := cmd.Wait()
 	g.kill(cmd.Process.Pid)
+	guard.Remove(cmd.Process.Pid)
 	return err
 }
 

@@ -5,6 +5,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/toolserve/toolserve/internal/sandbox/orphan"
 )
 
 // group is a job object that ends all its processes when its handle is closed, which the system does
@@ -47,7 +49,7 @@ func (g *group) start(cmd *exec.Cmd) error {
 }
 
 // reap waits for the child's end and ends what is left of the job.
-func (g *group) reap(cmd *exec.Cmd) error {
+func (g *group) reap(cmd *exec.Cmd, _ *orphan.Guard) error {
 	err := cmd.Wait()
 	windows.TerminateJobObject(g.job, 1)
 	windows.CloseHandle(g.job)

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"sync"
 	"time"
+
+	"github.com/toolserve/toolserve/internal/sandbox/orphan"
 )
 
 // Spec is the process to run.
@@ -34,6 +36,8 @@ type Options struct {
 	// OnStderr, when set, receives each line of standard error as it is read, cut to 4 KiB. It is
 	// called from one goroutine at a time and must not block for long.
 	OnStderr func(line string)
+	// Guard, unless nil, ends the process group also when this process is killed.
+	Guard *orphan.Guard
 }
 
 // Ladder says how long each step of a stop may take before the next, harder one.
@@ -62,6 +66,7 @@ type Process struct {
 	stdout *os.File
 	stderr *lineRing
 	group  group
+	guard  *orphan.Guard
 	ready  *prepared // nil when it is not confined
 	report Report
 
@@ -81,6 +86,7 @@ func Start(spec Spec, opts Options) (*Process, error) {
 	}
 	p := &Process{
 		stderr:  newLineRing(opts.StderrLines, opts.OnStderr),
+		guard:   opts.Guard,
 		report:  Report{Level: LevelProcessGroup},
 		reaped:  make(chan struct{}),
 		exited:  make(chan struct{}),
@@ -125,6 +131,9 @@ func (p *Process) start(spec Spec, plan *plan) error {
 	cmd := exec.Command(spec.Path, spec.Args...)
 	// A nil Env would inherit everything.
 	cmd.Env = append([]string{}, spec.Env...)
+	if mark := p.guard.Env(); mark != "" {
+		cmd.Env = append(cmd.Env, mark)
+	}
 	cmd.Dir = spec.Dir
 	p.cmd = cmd
 	pipes, err := newPipes()
@@ -136,12 +145,16 @@ func (p *Process) start(spec Spec, plan *plan) error {
 
 	// The goroutine that starts the process also waits for its end: it holds the thread whose end the kernel
 	// takes for this process's.
+	p.guard.Prepare()
 	started := make(chan error, 1)
 	run := func(start func() error) {
 		err := start()
+		if err == nil {
+			p.guard.Add(cmd.Process.Pid)
+		}
 		started <- err
 		if err == nil {
-			p.exitErr = p.group.reap(cmd)
+			p.exitErr = p.group.reap(cmd, p.guard)
 			close(p.reaped)
 		}
 	}

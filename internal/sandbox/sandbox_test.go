@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 	case "attempts":
 		runAttempts()
+	case "owner":
+		runOwner()
 	case "echo":
 		io.Copy(os.Stdout, os.Stdin)
 	case "stubborn":
