@@ -17,7 +17,10 @@ import (
 
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/inbound"
 	"github.com/toolserve/toolserve/mcphost/internal/library"
+	"github.com/toolserve/toolserve/mcphost/internal/mrtr"
+	"github.com/toolserve/toolserve/mcphost/internal/wire"
 	"github.com/toolserve/toolserve/policy"
 	"github.com/toolserve/toolserve/policy/screen"
 )
@@ -64,10 +67,19 @@ func (in *inquiry) run(do func() *Error) error {
 	return nil
 }
 
-// ask judges the read and sends it to the server, within its timeout. offers says whether the server's
-// capabilities hold what is asked for.
-func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, offers func(*mcp.ServerCapabilities) bool,
-	send func(context.Context, *mcp.ClientSession) (json.RawMessage, error)) (json.RawMessage, *Error) {
+// question is what is sent to a server.
+type question struct {
+	method string
+	params json.RawMessage
+	// name is what params name, where the protocol wants it apart.
+	name string
+	// offers says whether a server's capabilities hold what is asked for.
+	offers func(*mcp.ServerCapabilities) bool
+}
+
+// ask judges the read and sends it to the server, within its timeout. What the server asks in between is
+// answered as during a call.
+func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, q question) (json.RawMessage, *Error) {
 	in.record.Server = s.name
 	d := s.host.gate().DecideRead(read)
 	in.record.Decision, in.record.Code, in.record.Reason = string(d.Action), string(d.Code), d.Reason
@@ -78,28 +90,31 @@ func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, offers 
 	if down != nil {
 		return nil, down
 	}
-	if init := l.session.InitializeResult(); init == nil || init.Capabilities == nil || !offers(init.Capabilities) {
+	if init := l.session.InitializeResult(); init == nil || init.Capabilities == nil || !q.offers(init.Capabilities) {
 		return nil, errorf(Unknown, s.name, "", "server '%s' does not offer that: it cannot be asked for %s", s.name, in.what)
 	}
 	timeout := s.callTimeout(in.caller.Timeout)
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
-	defer cancel()
+	ctx, asks := s.asks.Begin(ctx, inbound.Caller{
+		Tool: q.method, Actor: in.caller.Actor, Request: in.caller.Request, Elicit: in.caller.Elicit,
+	}, timeout, errTimeout)
+	defer asks.End()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	stop := context.AfterFunc(l.ctx, func() { fail(errLinkEnded) })
 	defer stop()
 	start := s.host.now()
-	defer func() {
-		in.took = s.host.now().Sub(start)
-		in.record.DurationMS = float64(in.took.Microseconds()) / 1000
-	}()
 	wait := queueWait{}
-	done, err := s.turn(ctx, in.caller.Actor, &wait)
-	if err != nil {
-		return nil, in.askError(ctx, s, l, timeout, err)
-	}
-	defer done()
-	raw, err := send(ctx, l.session)
+	exchange := mrtr.Exchange{Answer: s.asks.Answer, Send: func(ctx context.Context, params json.RawMessage) (json.RawMessage, error) {
+		done, err := s.turn(ctx, in.caller.Actor, &wait)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		return l.requests.Do(ctx, wire.Request{Method: q.method, Params: params, Name: q.name})
+	}}
+	raw, err := s.rounds(ctx, exchange, q.params)
+	in.took = s.host.now().Sub(start)
+	in.record.DurationMS = float64(in.took.Microseconds()) / 1000
 	if err != nil {
 		return nil, in.askError(ctx, s, l, timeout, err)
 	}
@@ -110,11 +125,14 @@ func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, offers 
 func (in *inquiry) askError(ctx context.Context, s *server, l *link, timeout time.Duration, err error) *Error {
 	var e *Error
 	var protocol *jsonrpc.Error
+	var unanswered *mrtr.UnansweredError
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errTimeout):
 		e = errorf(TimedOut, s.name, "", "server '%s' did not answer within %gs when it was asked for %s", s.name, timeout.Seconds(), in.what)
 	case cause != nil && !errors.Is(cause, errLinkEnded):
 		e = errorf(Canceled, s.name, "", "the request for %s was given up by its caller", in.what)
+	case cause == nil && errors.As(err, &unanswered):
+		e = errorf(NeedsInput, s.name, "", "server '%s' cannot give %s: %v", s.name, in.what, unanswered)
 	case cause == nil && errors.As(err, &protocol):
 		kind := ServerFailed
 		switch protocol.Code {
@@ -129,10 +147,14 @@ func (in *inquiry) askError(ctx context.Context, s *server, l *link, timeout tim
 		if errors.Is(cause, errLinkEnded) {
 			err = context.Cause(l.ctx)
 		}
-		if network := (*net.OpError)(nil); errors.As(err, &network) {
+		if network := (*net.OpError)(nil); errors.As(err, &network) || errors.Is(err, wire.ErrEnded) {
 			notify(s.broken)
 		}
-		e = errorf(ServerFailed, s.name, "", "server '%s' failed when it was asked for %s: %v", s.name, in.what, s.explainEnd(l, err))
+		reason := err
+		if !errors.As(err, new(changedError)) {
+			reason = s.explainEnd(l, err)
+		}
+		e = errorf(ServerFailed, s.name, "", "server '%s' failed when it was asked for %s: %v", s.name, in.what, reason)
 	}
 	e.Message = s.host.redactor.Hide(e.Message)
 	e.Err = fmt.Errorf("ask for %s: %w", in.what, err)

@@ -169,7 +169,7 @@ func (s *server) followLists(options *mcp.ClientOptions) *mcp.ClientOptions {
 // shelve begins to read what the server offers besides tools.
 func (s *server) shelve(l *link) {
 	link := library.Link{
-		Ctx: l.ctx, Session: l.session, Timeout: s.callTimeout(0), Screen: s.host.cfg().Security.Screen,
+		Ctx: l.ctx, Asker: l.requests, Timeout: s.callTimeout(0), Screen: s.host.cfg().Security.Screen,
 		Spawn: s.host.calls.Go, Now: s.host.now, OnRead: s.shelved,
 	}
 	if init := l.session.InitializeResult(); init != nil {

@@ -24,6 +24,9 @@ type Caller struct {
 	// Origin says which path the request took ("resources", "prompts", "chat"), Actor whose key it was and
 	// Request which request it belongs to. They go into the audit log.
 	Origin, Actor, Request string
+	// Elicit asks the caller's user what the server wants to know before it answers; nil means that nobody
+	// can be asked.
+	Elicit func(context.Context, Elicitation) (ElicitationAnswer, error)
 }
 
 // ResourceRead asks for the contents of a resource.
@@ -61,13 +64,10 @@ func (h *Host) ReadResource(ctx context.Context, req ResourceRead) (ResourceResu
 			return e
 		}
 		out.Server = s.name
-		raw, e := in.ask(ctx, s, policy.Read{Server: s.name, Kind: policy.ReadResource, Name: req.URI},
-			func(caps *mcp.ServerCapabilities) bool { return caps.Resources != nil },
-			func(ctx context.Context, session *mcp.ClientSession) (json.RawMessage, error) {
-				return library.Ask(ctx, func(ctx context.Context) (*mcp.ReadResourceResult, error) {
-					return session.ReadResource(ctx, &mcp.ReadResourceParams{URI: req.URI})
-				})
-			})
+		raw, e := in.ask(ctx, s, policy.Read{Server: s.name, Kind: policy.ReadResource, Name: req.URI}, question{
+			method: "resources/read", params: encode(map[string]string{"uri": req.URI}), name: req.URI,
+			offers: func(caps *mcp.ServerCapabilities) bool { return caps.Resources != nil },
+		})
 		out.Duration = in.took
 		if e != nil {
 			return e
@@ -128,19 +128,19 @@ func (h *Host) GetPrompt(ctx context.Context, req PromptGet) (PromptResult, erro
 		if e != nil {
 			return e
 		}
-		s := h.server(p.Server)
+		s, e := h.known(p.Server)
+		if e != nil {
+			return e
+		}
 		in.record.Server, in.record.Arguments = p.Server, promptArguments(p.Name, given)
 		out.Server, out.Name, out.FullName = p.Server, p.Name, p.FullName
 		if out.Warnings, e = checkArguments(p, given); e != nil {
 			return e
 		}
-		raw, e := in.ask(ctx, s, policy.Read{Server: s.name, Kind: policy.ReadPrompt, Name: p.Name, Arguments: encode(given)},
-			func(caps *mcp.ServerCapabilities) bool { return caps.Prompts != nil },
-			func(ctx context.Context, session *mcp.ClientSession) (json.RawMessage, error) {
-				return library.Ask(ctx, func(ctx context.Context) (*mcp.GetPromptResult, error) {
-					return session.GetPrompt(ctx, &mcp.GetPromptParams{Name: p.Name, Arguments: given})
-				})
-			})
+		raw, e := in.ask(ctx, s, policy.Read{Server: s.name, Kind: policy.ReadPrompt, Name: p.Name, Arguments: encode(given)}, question{
+			method: "prompts/get", params: promptArguments(p.Name, given), name: p.Name,
+			offers: func(caps *mcp.ServerCapabilities) bool { return caps.Prompts != nil },
+		})
 		out.Duration = in.took
 		if e != nil {
 			return e
@@ -160,7 +160,7 @@ func (h *Host) GetPrompt(ctx context.Context, req PromptGet) (PromptResult, erro
 	return out, err
 }
 
-// promptArguments is what the audit log shows of a prompt's inquiry.
+// promptArguments are the params of prompts/get, and what the audit log shows of them.
 func promptArguments(name string, arguments map[string]string) json.RawMessage {
 	return encode(map[string]any{"name": name, "arguments": arguments})
 }
@@ -218,13 +218,10 @@ func (h *Host) Complete(ctx context.Context, req CompletionRequest) (Completion,
 		}
 		in.record.Arguments = encode(map[string]any{"ref": params.Ref, "argument": params.Argument})
 		read.Arguments = encode(map[string]string{req.Argument: req.Value})
-		raw, e := in.ask(ctx, s, read,
-			func(caps *mcp.ServerCapabilities) bool { return caps.Completions != nil },
-			func(ctx context.Context, session *mcp.ClientSession) (json.RawMessage, error) {
-				return library.Ask(ctx, func(ctx context.Context) (*mcp.CompleteResult, error) {
-					return session.Complete(ctx, params)
-				})
-			})
+		raw, e := in.ask(ctx, s, read, question{
+			method: "completion/complete", params: encode(params),
+			offers: func(caps *mcp.ServerCapabilities) bool { return caps.Completions != nil },
+		})
 		if e != nil {
 			return e
 		}

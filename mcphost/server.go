@@ -134,7 +134,6 @@ func newServer(h *Host, in *setup, cfg ServerConfig) *server {
 		options.KeepAlive, options.KeepAliveFailureThreshold = 30*time.Second, 3
 	}
 	s.client = mcp.NewClient(&mcp.Implementation{Name: "toolserve", Version: h.opts.version()}, s.followLists(options))
-	s.client.AddSendingMiddleware(library.KeepOut)
 	return s
 }
 

@@ -63,11 +63,10 @@ type Listing[T any] struct {
 
 // kind is what makes one list different from another.
 type kind[T entry] struct {
-	what  string
-	fetch func(ctx context.Context, session Session, cursor string) (json.RawMessage, error)
-	// member is the list's name in the answer.
-	member string
-	parse  func(server string, raw json.RawMessage) (T, error)
+	what string
+	// method asks for the list, and member is its name in the answer.
+	method, member string
+	parse          func(server string, raw json.RawMessage) (T, error)
 }
 
 // list is one list of one server: what was read, and who reads it now.
@@ -248,13 +247,7 @@ func (l *list[T]) finish(link *Link, fresh Listing[T]) (report *Report, again bo
 func (l *list[T]) read(link *Link) Listing[T] {
 	ctx, cancel := context.WithTimeoutCause(link.Ctx, link.Timeout, fmt.Errorf("no end of it within %s", link.Timeout))
 	defer cancel()
-	r, err := readAll(l.what, func(cursor string) (page, error) {
-		raw, err := l.fetch(ctx, link.Session, cursor)
-		if err != nil {
-			return page{}, err
-		}
-		return readPage(raw, l.member)
-	})
+	r, err := readAll(l.what, func(cursor string) (page, error) { return ask(ctx, link.Asker, l.method, l.member, cursor) })
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
@@ -24,11 +21,9 @@ const (
 	maxNotes  = 20
 )
 
-// Session is what reading lists needs of a session.
-type Session interface {
-	ListResources(context.Context, *mcp.ListResourcesParams) (*mcp.ListResourcesResult, error)
-	ListResourceTemplates(context.Context, *mcp.ListResourceTemplatesParams) (*mcp.ListResourceTemplatesResult, error)
-	ListPrompts(context.Context, *mcp.ListPromptsParams) (*mcp.ListPromptsResult, error)
+// Asker sends requests; [*wire.Requests] is one.
+type Asker interface {
+	Do(ctx context.Context, req wire.Request) (json.RawMessage, error)
 }
 
 // page is one page of a list, as the server sent it.
@@ -40,64 +35,17 @@ type page struct {
 	scope string
 }
 
-// Taken is the error that keeps the protocol library from putting a result into its cache, which has no
-// bounds. It carries the result; see [KeepOut].
-type Taken struct{ Result mcp.Result }
-
-// Error says what this is, should anybody see it.
-func (*Taken) Error() string { return "the result was taken before the cache of the protocol library" }
-
-// KeepOut is a middleware for sending. Results of the methods that this package asks for pass it as an
-// error of type [*Taken], and [Ask] turns that back. This package knows what is fresh by itself.
-func KeepOut(next mcp.MethodHandler) mcp.MethodHandler {
-	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-		result, err := next(ctx, method, req)
-		switch method {
-		case "resources/list", "resources/templates/list", "prompts/list", "resources/read":
-			if err == nil {
-				return nil, &Taken{result}
-			}
-		}
-		return result, err
+// ask asks for the page of a list that begins at a cursor.
+func ask(ctx context.Context, asker Asker, method, member, cursor string) (page, error) {
+	params := json.RawMessage("{}")
+	if cursor != "" {
+		params = append(rawjson.AppendText(json.RawMessage(`{"cursor":`), cursor), '}')
 	}
-}
-
-// Ask sends one request and returns its result as the server sent it or, where the transport shows none,
-// as the protocol library understood it.
-func Ask[R mcp.Result](ctx context.Context, send func(context.Context) (R, error)) (json.RawMessage, error) {
-	captured, capture := wire.WithCapture(ctx)
-	result, err := send(captured)
-	var taken *Taken
-	var decoded any = result
-	if errors.As(err, &taken) {
-		decoded, err = taken.Result, nil
+	raw, err := asker.Do(ctx, wire.Request{Method: method, Params: params})
+	if err != nil {
+		return page{}, err
 	}
-	raw := capture.Raw()
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case raw == nil && err != nil:
-		return nil, err
-	case raw == nil:
-		return json.Marshal(decoded)
-	}
-	// The library may not know something that the server sent; its bytes are good all the same.
-	if first := bytes.TrimLeft(raw, " \t\r\n"); len(first) == 0 || first[0] != '{' {
-		return nil, errors.New("the result is not an object")
-	}
-	if needsInput(raw) {
-		return nil, errors.New("the server asks for more input before it answers, which is not supported here")
-	}
-	return raw, nil
-}
-
-func needsInput(raw json.RawMessage) bool {
-	found := false
-	rawjson.Fields(raw, func(key string, value json.RawMessage) bool {
-		found = key == "resultType" && string(value) == `"input_required"`
-		return !found
-	})
-	return found
+	return readPage(raw, member)
 }
 
 // readPage takes a page apart. member names the list in it.

@@ -2,7 +2,6 @@ package library
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -13,8 +12,8 @@ import (
 // Link is a connection to a server and how its lists are to be read.
 type Link struct {
 	// Ctx ends with the connection.
-	Ctx     context.Context
-	Session Session
+	Ctx   context.Context
+	Asker Asker
 	// Capabilities are the server's; nil offers nothing.
 	Capabilities *mcp.ServerCapabilities
 	// Timeout bounds the reading of one list.
@@ -55,24 +54,9 @@ type Shelf struct {
 func NewShelf(server string) *Shelf {
 	s := &Shelf{wake: make(chan struct{}, 1)}
 	s.resources.server, s.templates.server, s.prompts.server = server, server, server
-	s.resources.kind = kind[*Resource]{what: "resources", member: "resources", parse: parseResource,
-		fetch: func(ctx context.Context, session Session, cursor string) (json.RawMessage, error) {
-			return Ask(ctx, func(ctx context.Context) (*mcp.ListResourcesResult, error) {
-				return session.ListResources(ctx, &mcp.ListResourcesParams{Cursor: cursor})
-			})
-		}}
-	s.templates.kind = kind[*Template]{what: "resource templates", member: "resourceTemplates", parse: parseTemplate,
-		fetch: func(ctx context.Context, session Session, cursor string) (json.RawMessage, error) {
-			return Ask(ctx, func(ctx context.Context) (*mcp.ListResourceTemplatesResult, error) {
-				return session.ListResourceTemplates(ctx, &mcp.ListResourceTemplatesParams{Cursor: cursor})
-			})
-		}}
-	s.prompts.kind = kind[*Prompt]{what: "prompts", member: "prompts", parse: parsePrompt,
-		fetch: func(ctx context.Context, session Session, cursor string) (json.RawMessage, error) {
-			return Ask(ctx, func(ctx context.Context) (*mcp.ListPromptsResult, error) {
-				return session.ListPrompts(ctx, &mcp.ListPromptsParams{Cursor: cursor})
-			})
-		}}
+	s.resources.kind = kind[*Resource]{"resources", "resources/list", "resources", parseResource}
+	s.templates.kind = kind[*Template]{"resource templates", "resources/templates/list", "resourceTemplates", parseTemplate}
+	s.prompts.kind = kind[*Prompt]{"prompts", "prompts/list", "prompts", parsePrompt}
 	return s
 }
 
