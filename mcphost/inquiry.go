@@ -6,11 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -22,16 +18,11 @@ import (
 	"github.com/toolserve/toolserve/mcphost/internal/mrtr"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 	"github.com/toolserve/toolserve/policy"
-	"github.com/toolserve/toolserve/policy/screen"
 )
 
-const (
-	// maxURI bounds the URI of a resource, in bytes.
-	maxURI = 8 << 10
-	// codeNotFound is the protocol's code for a resource that is not there, up to revision 2025-11-25; later
-	// ones use that of invalid parameters.
-	codeNotFound = -32002
-)
+// codeNotFound is the protocol's code for a resource that is not there, up to revision 2025-11-25; later
+// ones use that of invalid parameters.
+const codeNotFound = -32002
 
 // inquiry is one request for something that is no tool, on its way through the policy, the server and the
 // record.
@@ -44,6 +35,7 @@ type inquiry struct {
 	kind   Kind
 	record audit.Record
 	took   time.Duration
+	cached bool // the answer came from the cache
 }
 
 // run does an inquiry and records what came of it.
@@ -75,6 +67,8 @@ type question struct {
 	name string
 	// offers says whether a server's capabilities hold what is asked for.
 	offers func(*mcp.ServerCapabilities) bool
+	// cached, where it is not nil, may know the answer from before.
+	cached func() json.RawMessage
 }
 
 // ask judges the read and sends it to the server, within its timeout. What the server asks in between is
@@ -92,6 +86,12 @@ func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, q quest
 	}
 	if init := l.session.InitializeResult(); init == nil || init.Capabilities == nil || !q.offers(init.Capabilities) {
 		return nil, errorf(Unknown, s.name, "", "server '%s' does not offer that: it cannot be asked for %s", s.name, in.what)
+	}
+	if q.cached != nil {
+		if raw := q.cached(); raw != nil {
+			in.record.Note, in.cached = "from the cache", true
+			return raw, nil
+		}
 	}
 	timeout := s.callTimeout(in.caller.Timeout)
 	ctx, asks := s.asks.Begin(ctx, inbound.Caller{
@@ -119,6 +119,47 @@ func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, q quest
 		return nil, in.askError(ctx, s, l, timeout, err)
 	}
 	return raw, nil
+}
+
+// watch judges a subscription and subscribes.
+func (in *inquiry) watch(ctx context.Context, s *server, uri string, f func(uri string)) (stop func(), e *Error) {
+	in.record.Server = s.name
+	d := s.host.gate().DecideRead(policy.Read{Server: s.name, Kind: policy.ReadResource, Name: uri})
+	in.record.Decision, in.record.Code, in.record.Reason = string(d.Action), string(d.Code), d.Reason
+	if d.Action != policy.Allow {
+		return nil, refusal(s.name, "", d)
+	}
+	l, down := s.current()
+	if down != nil {
+		return nil, down
+	}
+	if init := l.session.InitializeResult(); init == nil || init.Capabilities == nil || init.Capabilities.Resources == nil ||
+		!init.Capabilities.Resources.Subscribe {
+		return nil, errorf(Unknown, s.name, "", "server '%s' does not offer subscriptions to resources", s.name)
+	}
+	timeout := s.callTimeout(in.caller.Timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+	defer cancel()
+	quit, err := s.shelf.Watch(ctx, uri, f)
+	if err != nil {
+		return nil, in.askError(ctx, s, l, timeout, err)
+	}
+	return func() { s.unwatch(quit(), uri, timeout) }, nil
+}
+
+// unwatch tells the server, in the background, that nobody watches a resource any more.
+func (s *server) unwatch(subscriber library.Subscriber, uri string, timeout time.Duration) {
+	if subscriber == nil || !s.host.enter() {
+		return // somebody does, or there is nobody to tell
+	}
+	s.host.calls.Go(func() {
+		defer s.host.calls.Done()
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		if err := subscriber.Unsubscribe(ctx, &mcp.UnsubscribeParams{URI: uri}); err != nil {
+			s.logger.Debug("a subscription could not be ended", "uri", uri, "error", s.host.redactor.Hide(err.Error()))
+		}
+	})
 }
 
 // askError says what went wrong with a request that was sent, or waited to be.
@@ -188,170 +229,4 @@ func encode(v any) json.RawMessage {
 		return json.RawMessage("{}")
 	}
 	return data
-}
-
-func asError(err error, server string) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return errorf(Canceled, server, "", "the request was given up by its caller")
-}
-
-// findPrompt returns the prompt that a name means: its own with the server, its own where only one server
-// has it, or its full name with or without the server.
-func (h *Host) findPrompt(ctx context.Context, server, name string) (*Prompt, *Error) {
-	if name == "" {
-		return nil, withParam(errorf(BadArguments, server, "", "no prompt is named; give \"name\""), "name")
-	}
-	listing, err := collect(ctx, h, server, (*library.Shelf).Prompts, nil)
-	if err != nil {
-		return nil, asError(err, server)
-	}
-	library.NameAll(listing.Items)
-	found := library.FindPrompt(listing.Items, name)
-	switch len(found) {
-	case 1:
-		return found[0], nil
-	case 0:
-		return h.missingPrompt(listing, server, name)
-	}
-	var names []string
-	for _, p := range found {
-		names = append(names, p.FullName)
-	}
-	return nil, withParam(errorf(BadArguments, "", "", "several servers have a prompt '%s': give \"server\", or one of %s",
-		name, strings.Join(names, ", ")), "server")
-}
-
-// missingPrompt says why a name leads to no prompt. A server whose list could not be read is asked all the
-// same.
-func (h *Host) missingPrompt(listing Listing[*Prompt], server, name string) (*Prompt, *Error) {
-	prefix, own, split := strings.Cut(name, catalog.Separator)
-	if server == "" && split && h.server(prefix) != nil {
-		server, name = prefix, own
-	}
-	if s := h.server(server); s != nil {
-		if _, down := s.current(); down != nil {
-			return nil, down
-		}
-		i := slices.IndexFunc(listing.Servers, func(st ListStatus) bool { return st.Server == server })
-		switch {
-		case i >= 0 && !listing.Servers[i].Supported:
-			return nil, withParam(errorf(Unknown, server, "", "server '%s' does not offer prompts", server), "name")
-		case i >= 0 && listing.Servers[i].Error != "":
-			own := strings.TrimPrefix(name, server+catalog.Separator)
-			return &Prompt{Server: server, Name: own, FullName: catalog.FullName(server, own, 0)}, nil
-		}
-		return nil, withParam(errorf(Unknown, server, "", "Prompt %s not found on the server '%s'%s",
-			screen.Quote(name), server, library.NearPrompt(listing.Items, name)), "name")
-	}
-	down := h.whoHad(func(s *library.Shelf) bool {
-		_, _, prompts := s.Known()
-		return slices.ContainsFunc(prompts.Items, func(p *Prompt) bool { return p.Name == name })
-	})
-	if down != nil {
-		return nil, down
-	}
-	return nil, withParam(errorf(Unknown, "", "", "Prompt %s not found in any connected server%s",
-		screen.Quote(name), library.NearPrompt(listing.Items, name)), "name")
-}
-
-// whoHad returns why the first server is not connected whose last lists satisfy has, or nil.
-func (h *Host) whoHad(has func(*library.Shelf) bool) *Error {
-	for _, s := range h.all() {
-		if _, down := s.current(); down != nil && has(s.shelf) {
-			return down
-		}
-	}
-	return nil
-}
-
-func withParam(e *Error, param string) *Error {
-	e.Param = param
-	return e
-}
-
-// findResource returns the server of a URI: the one that is named, or the only one whose list or
-// templates hold it.
-func (h *Host) findResource(ctx context.Context, server, uri string) (*server, *Error) {
-	if bad := checkURI(uri); bad != "" {
-		return nil, withParam(errorf(BadArguments, server, "", "%s", bad), "uri")
-	}
-	if server != "" {
-		return h.known(server)
-	}
-	resources, err := collect(ctx, h, "", (*library.Shelf).Resources, nil)
-	if err != nil {
-		return nil, asError(err, "")
-	}
-	templates, err := collect(ctx, h, "", (*library.Shelf).Templates, nil)
-	if err != nil {
-		return nil, asError(err, "")
-	}
-	owners := library.Owners(resources.Items, templates.Items, uri)
-	switch len(owners) {
-	case 1:
-		return h.known(owners[0])
-	case 0:
-		down := h.whoHad(func(s *library.Shelf) bool {
-			resources, templates, _ := s.Known()
-			return len(library.Owners(resources.Items, templates.Items, uri)) > 0
-		})
-		if down != nil {
-			return nil, down
-		}
-		return nil, withParam(errorf(Unknown, "", "", "the resource %s is in no list of a connected server; give \"server\" to ask one all the same",
-			screen.Quote(uri)), "uri")
-	}
-	return nil, withParam(errorf(BadArguments, "", "", "several servers may have the resource %s: give \"server\", one of %s",
-		screen.Quote(uri), strings.Join(owners, ", ")), "server")
-}
-
-// findTemplate returns the server of a URI template: the one that is named, or the only one that has it.
-func (h *Host) findTemplate(ctx context.Context, server, template string) (*server, *Error) {
-	if server != "" {
-		return h.known(server)
-	}
-	templates, err := collect(ctx, h, "", (*library.Shelf).Templates, nil)
-	if err != nil {
-		return nil, asError(err, "")
-	}
-	var owners []string
-	for _, t := range templates.Items {
-		if t.URITemplate == template {
-			owners = append(owners, t.Server)
-		}
-	}
-	switch len(owners) {
-	case 1:
-		return h.known(owners[0])
-	case 0:
-		return nil, withParam(errorf(Unknown, "", "", "no connected server has the resource template %s", screen.Quote(template)), "template")
-	}
-	return nil, withParam(errorf(BadArguments, "", "", "several servers have the resource template %s: give \"server\", one of %s",
-		screen.Quote(template), strings.Join(owners, ", ")), "server")
-}
-
-// known returns the server of a name.
-func (h *Host) known(name string) (*server, *Error) {
-	if s := h.server(name); s != nil {
-		return s, nil
-	}
-	return nil, withParam(errorf(Unknown, name, "", "Server '%s' not found", name), "server")
-}
-
-// checkURI says what is wrong with a URI, or "".
-func checkURI(uri string) string {
-	switch {
-	case uri == "":
-		return "no resource is named; give \"uri\""
-	case len(uri) > maxURI:
-		return fmt.Sprintf("the URI is longer than %d bytes", maxURI)
-	case !utf8.ValidString(uri):
-		return "the URI is not UTF-8"
-	case strings.ContainsFunc(uri, unicode.IsControl):
-		return "the URI " + screen.Quote(uri) + " holds control characters"
-	}
-	return ""
 }

@@ -163,13 +163,18 @@ func (s *server) stateNow() State {
 func (s *server) followLists(options *mcp.ClientOptions) *mcp.ClientOptions {
 	options.PromptListChangedHandler = func(context.Context, *mcp.PromptListChangedRequest) { s.shelf.PromptsChanged() }
 	options.ResourceListChangedHandler = func(context.Context, *mcp.ResourceListChangedRequest) { s.shelf.ResourcesChanged() }
+	options.ResourceUpdatedHandler = func(_ context.Context, req *mcp.ResourceUpdatedNotificationRequest) {
+		if req.Params != nil {
+			s.shelf.ResourceUpdated(req.Params.URI)
+		}
+	}
 	return options
 }
 
 // shelve begins to read what the server offers besides tools.
 func (s *server) shelve(l *link) {
 	link := library.Link{
-		Ctx: l.ctx, Asker: l.requests, Timeout: s.callTimeout(0), Screen: s.host.cfg().Security.Screen,
+		Ctx: l.ctx, Asker: l.requests, Subscriber: l.session, Timeout: s.callTimeout(0), Screen: s.host.cfg().Security.Screen,
 		Spawn: s.host.calls.Go, Now: s.host.now, OnRead: s.shelved,
 	}
 	if init := l.session.InitializeResult(); init != nil {

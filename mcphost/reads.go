@@ -46,6 +46,8 @@ type ResourceResult struct {
 	// "private" or "".
 	TTL   time.Duration
 	Scope string
+	// Cached says that the contents were read before, and are still good by the server's word.
+	Cached bool
 	// Warnings are what screening says of the texts.
 	Warnings []string
 	// Duration is how long the server took.
@@ -67,6 +69,7 @@ func (h *Host) ReadResource(ctx context.Context, req ResourceRead) (ResourceResu
 		raw, e := in.ask(ctx, s, policy.Read{Server: s.name, Kind: policy.ReadResource, Name: req.URI}, question{
 			method: "resources/read", params: encode(map[string]string{"uri": req.URI}), name: req.URI,
 			offers: func(caps *mcp.ServerCapabilities) bool { return caps.Resources != nil },
+			cached: func() json.RawMessage { return s.shelf.Cached(req.URI, req.Actor, h.now()) },
 		})
 		out.Duration = in.took
 		if e != nil {
@@ -76,12 +79,33 @@ func (h *Host) ReadResource(ctx context.Context, req ResourceRead) (ResourceResu
 		if err != nil {
 			return in.failed(s, err)
 		}
+		if out.Cached = in.cached; !out.Cached {
+			s.shelf.Keep(req.URI, req.Actor, raw, answer, h.now())
+		}
 		out.Contents, out.Truncated, out.TTL, out.Scope = answer.Contents, answer.Truncated, answer.TTL, answer.Scope
 		out.Warnings = answer.Findings
 		in.record.Result, in.record.Warnings = fmt.Sprintf("%d contents, %d bytes", len(out.Contents), len(raw)), out.Warnings
 		return nil
 	})
 	return out, err
+}
+
+// WatchResource subscribes to a resource: f is called with the URI that changed, the resource's own or one
+// below it, until stop is called. The subscription outlives the connection to the server: when that is made
+// anew, f is called too. Calls may come at the same time and must return at once. The subscription is judged
+// and recorded as a read is. An error is an [*Error].
+func (h *Host) WatchResource(ctx context.Context, req ResourceRead, f func(uri string)) (stop func(), err error) {
+	in := inquiry{host: h, caller: req.Caller, what: "changes of the resource " + screen.Quote(req.URI), kind: Unknown}
+	in.record = audit.Record{Server: req.Server, Tool: "resources/subscribe", Arguments: encode(map[string]string{"uri": req.URI})}
+	err = in.run(func() *Error {
+		s, e := h.findResource(ctx, req.Server, req.URI)
+		if e != nil {
+			return e
+		}
+		stop, e = in.watch(ctx, s, req.URI, f)
+		return e
+	})
+	return stop, err
 }
 
 // PromptGet asks for a prompt's messages.

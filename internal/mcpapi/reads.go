@@ -30,6 +30,7 @@ type resourceBody struct {
 	// TTL is how many milliseconds the server says that the contents are good, and Scope for whom.
 	TTL        int64    `json:"ttlMs,omitempty"`
 	Scope      string   `json:"cacheScope,omitempty"`
+	Cached     bool     `json:"cached,omitempty"`
 	Warnings   []string `json:"warnings,omitempty"`
 	IsError    bool     `json:"is_error"`
 	DurationMS float64  `json:"duration_ms"`
@@ -66,7 +67,7 @@ func (h *Handler) ReadResource(w http.ResponseWriter, r *http.Request) {
 	}
 	h.write(w, http.StatusOK, resourceBody{
 		Server: result.Server, URI: result.URI, Contents: append([]mcphost.ResourceContent{}, result.Contents...),
-		Truncated: result.Truncated, TTL: result.TTL.Milliseconds(), Scope: result.Scope, Warnings: result.Warnings,
+		Truncated: result.Truncated, TTL: result.TTL.Milliseconds(), Scope: result.Scope, Cached: result.Cached, Warnings: result.Warnings,
 		DurationMS: milliseconds(result.Duration),
 	})
 }

@@ -14,6 +14,8 @@ type Link struct {
 	// Ctx ends with the connection.
 	Ctx   context.Context
 	Asker Asker
+	// Subscriber subscribes to resources.
+	Subscriber Subscriber
 	// Capabilities are the server's; nil offers nothing.
 	Capabilities *mcp.ServerCapabilities
 	// Timeout bounds the reading of one list.
@@ -45,6 +47,8 @@ type Shelf struct {
 	resources list[*Resource]
 	templates list[*Template]
 	prompts   list[*Prompt]
+	cache     cache
+	watches   watches
 	// wake holds a token when a list changed. The protocol library sends, whoever watches the connection
 	// receives; it is never closed.
 	wake chan struct{}
@@ -66,6 +70,10 @@ func (s *Shelf) Attach(link Link) {
 	if caps == nil {
 		caps = &mcp.ServerCapabilities{}
 	}
+	s.cache.clear()
+	if s.watches.connect(link.Subscriber) {
+		link.Spawn(func() { s.watches.attach(link.Ctx, link.Subscriber, link.Timeout) })
+	}
 	s.resources.attach(&link, caps.Resources != nil, caps.Resources != nil && caps.Resources.ListChanged)
 	s.templates.attach(&link, caps.Resources != nil, caps.Resources != nil && caps.Resources.ListChanged)
 	s.prompts.attach(&link, caps.Prompts != nil, caps.Prompts != nil && caps.Prompts.ListChanged)
@@ -73,6 +81,8 @@ func (s *Shelf) Attach(link Link) {
 
 // Detach forgets the connection. The lists stay as they were last read.
 func (s *Shelf) Detach() {
+	s.cache.clear()
+	s.watches.connect(nil)
 	s.resources.detach()
 	s.templates.detach()
 	s.prompts.detach()
@@ -80,6 +90,7 @@ func (s *Shelf) Detach() {
 
 // ResourcesChanged takes the server's word that its resources or templates changed.
 func (s *Shelf) ResourcesChanged() {
+	s.cache.clear()
 	s.resources.changed()
 	s.templates.changed()
 	s.notify()
