@@ -98,7 +98,7 @@ func collect[T any](ctx context.Context, h *Host, name string,
 		return Listing[T]{}, errorf(MCPOff, name, "", "the MCP servers are not running")
 	}
 	defer h.calls.Done()
-	lists, states := ask(ctx, servers, get)
+	lists, states := ask(ctx, servers, name != "", get)
 	if ctx.Err() != nil {
 		return Listing[T]{}, ctx.Err()
 	}
@@ -122,21 +122,31 @@ func collect[T any](ctx context.Context, h *Host, name string,
 	return out, nil
 }
 
-// ask asks servers for a list, all at once. Those that are not connected have only a status.
-func ask[T any](ctx context.Context, servers []*server, get func(*library.Shelf, context.Context) library.Listing[T]) ([]library.Listing[T], []ListStatus) {
-	ctx, cancel := context.WithTimeout(ctx, listPatience)
+// ask asks servers for a list, all at once. A server that rests until it is called is started where it is
+// the one that is asked; of others that rest, the list is the last one. Those that are not connected have
+// only a status.
+func ask[T any](ctx context.Context, servers []*server, wake bool, get func(*library.Shelf, context.Context) library.Listing[T]) ([]library.Listing[T], []ListStatus) {
+	wait, cancel := context.WithTimeout(ctx, listPatience)
 	defer cancel()
 	lists, states := make([]library.Listing[T], len(servers)), make([]ListStatus, len(servers))
 	var waiting sync.WaitGroup
 	for i, s := range servers {
-		states[i] = ListStatus{Server: s.name, State: s.stateNow()}
-		if _, down := s.current(); down != nil {
-			if states[i].State != StateDisabled {
-				states[i].Error = down.Message
-			}
-			continue
+		if wake {
+			_, _ = s.awake(wait) // what keeps it from starting is in its state
 		}
-		waiting.Go(func() { lists[i] = get(s.shelf, ctx) })
+		st := &states[i]
+		st.Server, st.State = s.name, s.stateNow()
+		_, down := s.current()
+		switch {
+		case down == nil:
+			waiting.Go(func() { lists[i] = get(s.shelf, wait) })
+		case st.State == StateIdle:
+			if lists[i] = get(s.shelf, wait); lists[i].ReadAt.IsZero() {
+				st.Error = "its lists are not known before it was started; name it to start it"
+			}
+		case st.State != StateDisabled:
+			st.Error = down.Message
+		}
 	}
 	waiting.Wait()
 	return lists, states

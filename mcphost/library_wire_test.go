@@ -312,3 +312,38 @@ func TestChangesOfListsAreTold(t *testing.T) {
 		t.Errorf("from %+v to %+v", before, after)
 	}
 }
+
+func TestListsOfServersThatRest(t *testing.T) {
+	s := &rawServer{answer: func(_ *rawServer, method string, _ json.RawMessage) string {
+		if method == "prompts/get" {
+			return `{"messages":[{"role":"user","content":{"type":"text","text":"hi"}}]}`
+		}
+		return emptyLists(method)
+	}}
+	cfg := &Config{Servers: []ServerConfig{{Name: "s", Transport: TransportStdio, Command: "x", Lazy: true, IdleTimeout: 100 * time.Millisecond}}}
+	cfg.Security.LockFile = lockPath(t)
+	transport := func(ServerConfig) mcp.Transport { return s.transport() }
+	h := start(t, cfg, Options{Transport: transport})
+	rests := func() bool { return status(t, h, "s").State == StateIdle }
+	eventually(t, "it rests", rests)
+	prompts, err := h.Prompts(t.Context(), "")
+	if err != nil || len(prompts.Items) != 1 || prompts.Servers[0].State != StateIdle || prompts.Servers[0].Error != "" || status(t, h, "s").Prompts != 1 {
+		t.Errorf("the last list is %+v, %v", prompts, err)
+	}
+	if got, err := h.GetPrompt(t.Context(), PromptGet{Name: "p"}); err != nil || len(got.Messages) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	h.Close()
+
+	// Its tools are on record, so that it is not started to be asked for them.
+	h = start(t, cfg, Options{Transport: transport})
+	if !rests() {
+		t.Fatal("it is started at once")
+	}
+	if prompts, err = h.Prompts(t.Context(), ""); err != nil || len(prompts.Items) != 0 || !strings.Contains(prompts.Servers[0].Error, "name it to start it") {
+		t.Errorf("what is not known is %+v, %v", prompts, err)
+	}
+	if prompts, err = h.Prompts(t.Context(), "s"); err != nil || len(prompts.Items) != 1 || prompts.Servers[0].State != StateConnected {
+		t.Errorf("when it is named the list is %+v, %v", prompts, err)
+	}
+}

@@ -94,10 +94,12 @@ func (s *server) snapshot(findings []string) ServerStatus {
 			st.Tools++
 		}
 	}
+	if s.offering() {
+		s.countShelf(&st)
+	}
 	if s.link == nil {
 		return st
 	}
-	s.countShelf(&st)
 	if s.link.process != nil {
 		st.PID, st.Stderr = s.link.process.PID(), s.link.process.Stderr()
 	}
