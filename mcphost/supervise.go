@@ -94,7 +94,11 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 		s.teardown(l, err)
 		return 0, err
 	}
-	if err = s.notItself(c); err == nil {
+	err = s.packagesTrusted(custom != nil, true)
+	if err == nil {
+		err = s.notItself(c)
+	}
+	if err == nil {
 		err = s.reviewer.Review(s.trusted(), c, l.instructions())
 	}
 	if err != nil {
@@ -122,7 +126,10 @@ func (s *server) mayStart(custom mcp.Transport) error {
 			return err
 		}
 	}
-	return s.reviewer.Launch(s.trusted())
+	if err := s.reviewer.Launch(s.trusted()); err != nil {
+		return err
+	}
+	return s.packagesTrusted(custom != nil, false)
 }
 
 // allowed asks the launch rules. It runs before every start, since files and rules may have changed.

@@ -5,6 +5,8 @@ import (
 
 	"github.com/toolserve/toolserve/mcphost/internal/approvals"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/confine"
+	"github.com/toolserve/toolserve/mcphost/internal/packages"
 	"github.com/toolserve/toolserve/policy/trust"
 )
 
@@ -32,6 +34,27 @@ func (s *server) trusted() approvals.Setup {
 	return approvals.Setup{Config: in.cfg, Server: *s.cfg(), Pins: in.pins}
 }
 
+// packagesTrusted compares the packages that the server runs with what they held before: those that are
+// fetched already before it is started, and all once it is up.
+func (s *server) packagesTrusted(custom, up bool) error {
+	cfg := s.cfg()
+	if custom || cfg.Transport != TransportStdio {
+		return nil
+	}
+	in := s.host.setup.Load()
+	var items []trust.Item
+	for _, p := range packages.Find(confine.Caches(in.cfg, cfg), in.launch.CheckServer(cfg.Spec()).Packages) {
+		if p.Integrity == "" {
+			if up {
+				s.logger.Info("what a package holds is not known", "package", p.Name, "version", p.Version)
+			}
+			continue
+		}
+		items = append(items, p.Item())
+	}
+	return s.reviewer.Packages(s.trusted(), items, up)
+}
+
 // take takes up a list of tools as it may be offered.
 func (s *server) take(offered *catalog.Catalog) {
 	s.mu.Lock()
@@ -57,7 +80,7 @@ func (h *Host) Approve(a Approval) (Pending, error) {
 		e.Param = "digest"
 		return Pending{}, e
 	}
-	if err == nil && p.Kind == trust.KindLaunch {
+	if err == nil && (p.Kind == trust.KindLaunch || p.Kind == trust.KindPackage) {
 		notify(s.approved)
 	}
 	return p, err

@@ -144,6 +144,9 @@ func (c *launchCheck) local() {
 		c.warn("%s", w)
 	}
 	c.pins(report.Packages)
+	for _, ref := range report.Packages {
+		c.verdict.Packages = append(c.verdict.Packages, Package(ref))
+	}
 	c.environment()
 	c.directory()
 	if !c.refused() && c.rules.Machine != nil {

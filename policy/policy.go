@@ -36,8 +36,19 @@ type Verdict struct {
 	Reason string
 	// Warnings are things that the operator should know and that do not refuse the server.
 	Warnings []string
+	// Packages are the packages and images that an allowed command line names.
+	Packages []Package
 	// Unsafe says that the checks were skipped because the entry asked for it.
 	Unsafe bool
+}
+
+// Package is a package or image that a command line names.
+type Package struct {
+	// Registry is "npm", "pypi" or "image".
+	Registry, Name string
+	// Spec is the package as it was written, with its version. Exact says that this always means the same code.
+	Spec  string
+	Exact bool
 }
 
 // Code names the rule behind a refusal. Codes are stable; reasons are for people.

@@ -237,6 +237,38 @@ func TestPackages(t *testing.T) {
 	}
 }
 
+func TestLookAlikes(t *testing.T) {
+	looks := func(args ...string) bool {
+		v := (&LaunchRules{Pins: PinsOff}).CheckServer(ServerSpec{Name: "x", Command: args[0], Args: args[1:]})
+		return len(v.Warnings) == 1 && strings.Contains(v.Warnings[0], "looks like")
+	}
+	for name := range strings.FieldsSeq(`@modelcontextprotocol/serverfilesystem modelcontextprotocol-server-filesystem @modelcontextprotocols/server-memory
+		@model-context-protocol/server-memory @rnodelcontextprotocol/server-memory @modelcontextprotoco1/server-memory @evil/server-filesystem
+		server-filesystem @playwrigth/mcp @upstash/context-7-mcp @notionhq/notion-mcp-sever mcp-rernote mcpremote firecrawl_mcp tavily-mpc
+		@supabase/mcp-server-supabse @stripee/mcp @cloudfare/mcp-server-cloudflare chrome-devtool-mcp task-master-a1 @wonderwhy-er/desktop-comander`) {
+		if !looks("npx", "-y", name) {
+			t.Errorf("npm: %s is not flagged", name)
+		}
+	}
+	for name := range strings.FieldsSeq(`mcp-server-tlme mcp-servers-time mcp-server-gitt mcp-srever-git mcp-atlasian markitdown-mpc mcp-server-fetchh
+		mcp-server-sqllite blender-mpc fast-mcp MCP.Server-Tirne`) {
+		if !looks("uvx", name) {
+			t.Errorf("pypi: %s is not flagged", name)
+		}
+	}
+	for name := range strings.FieldsSeq(`@modelcontextprotocol/server-memory @cyanheads/filesystem-mcp-server @acme/mcp mcp-server-docker my-mcp figma-mcp
+		@acme/server-billing server-kit @sentry/mcp-server pkg`) {
+		if looks("npx", "-y", name) {
+			t.Errorf("npm: %s is flagged", name)
+		}
+	}
+	for name := range strings.FieldsSeq(`mcp_server_time MCP.server.time mcp-server-gitlab mcp-neo4j-cypher mcp-server-elasticsearch weather pytest-mcp`) {
+		if looks("uvx", name) {
+			t.Errorf("pypi: %s is flagged", name)
+		}
+	}
+}
+
 func FuzzCheckServer(f *testing.F) {
 	f.Add("npx", "-y\x00pkg", "A=b")
 	f.Add("docker", "run\x00-v\x00/:/x\x00img", "LD_PRELOAD=x")

@@ -27,12 +27,13 @@ const (
 	KindLaunch       Kind = "launch"       // how a server is started or reached
 	KindTool         Kind = "tool"         // the definition of one tool
 	KindInstructions Kind = "instructions" // what the server tells models about itself
+	KindPackage      Kind = "package"      // what was in a version of a package, by its hash
 )
 
 // Item is one thing that is approved or not.
 type Item struct {
 	Kind Kind
-	// Name is the tool's name, or "".
+	// Name is the tool's name, a package's with its version, or "".
 	Name string
 	// Definition is canonical JSON: see [Canonical].
 	Definition json.RawMessage
@@ -123,6 +124,8 @@ func changed(kind Kind) string {
 		return "what is started or reached changed since it was approved"
 	case KindInstructions:
 		return "the server's instructions changed since they were approved"
+	case KindPackage:
+		return "the package holds something else than it did before, under the same version"
 	}
 	return "its definition changed since it was approved"
 }

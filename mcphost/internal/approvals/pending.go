@@ -19,7 +19,7 @@ import (
 type Pending struct {
 	Server string     `json:"server"`
 	Kind   trust.Kind `json:"kind"`
-	// Tool is the tool's own name, for a tool.
+	// Tool is the tool's own name, for a tool; a package's with its version, for a package.
 	Tool string `json:"tool,omitempty"`
 	// Held says that it is not used until it is approved; otherwise it is reported only.
 	Held   bool   `json:"held"`

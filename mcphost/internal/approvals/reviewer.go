@@ -46,6 +46,7 @@ type Reviewer struct {
 
 	mu       sync.Mutex
 	launch   []Pending // what waits of the launch: one or none
+	packages []Pending // what waits of the packages that it runs
 	pending  []Pending // what waits of the tools and instructions
 	findings []string
 	reported map[string]bool // digests of what was said to wait
@@ -62,7 +63,7 @@ func NewReviewer(server string, opts Options) *Reviewer {
 func (r *Reviewer) Pending() []Pending {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Concat(r.launch, r.pending)
+	return slices.Concat(r.launch, r.packages, r.pending)
 }
 
 // Findings returns what screening found in the texts of the server.
@@ -99,6 +100,46 @@ func (r *Reviewer) Launch(in Setup) error {
 	if len(found) > 0 && found[0].Held {
 		return HeldError{fmt.Sprintf("MCP server '%s': %s (%s). Look at it and approve it: %s",
 			r.server, found[0].Reason, trust.Paths(found[0].Diff, 5), found[0].Mend)}
+	}
+	return nil
+}
+
+// Packages compares the packages that a server runs with what they held when they were first used. New ones
+// are recorded where up says that the server has come up with them. The error is a [HeldError] where one
+// must not be run.
+func (r *Reviewer) Packages(in Setup, items []trust.Item, up bool) error {
+	r.reviewing.Lock()
+	defer r.reviewing.Unlock()
+	judged := rules(in.Config, in.Server)
+	var known []trust.Item
+	for _, item := range items {
+		outcome, err := in.Pins.Peek(r.server, judged, item)
+		if err != nil {
+			return err
+		}
+		if up || outcome.Action != trust.Record {
+			known = append(known, item)
+		}
+	}
+	outcomes, err := in.Pins.Review(r.server, judged, known, false, r.opts.Now())
+	if err != nil {
+		return err
+	}
+	found := waiting(r.server, outcomes)
+	r.mu.Lock()
+	r.packages = found
+	r.mu.Unlock()
+	r.recordPending(found)
+	for _, o := range outcomes {
+		if o.Action == trust.Record {
+			r.opts.Logger.Info("a package is trusted from now on", "package", o.Item.Name, "integrity", string(o.Item.Definition))
+		}
+	}
+	for _, p := range found {
+		if p.Held {
+			return HeldError{fmt.Sprintf("MCP server '%s': package '%s': %s (%s). Look at it and approve it: %s",
+				r.server, p.Tool, p.Reason, trust.Paths(p.Diff, 5), p.Mend)}
+		}
 	}
 	return nil
 }
@@ -220,9 +261,10 @@ func (r *Reviewer) Approve(in Setup, a Approval) (Pending, error) {
 		Code: "approved_" + string(p.Kind), Note: fmt.Sprintf("%s in place of %s", p.Digest, orNone(p.Approved)),
 	})
 	r.opts.Logger.Info("approved", "kind", p.Kind, "tool", p.Tool, "digest", p.Digest)
-	if p.Kind == trust.KindLaunch {
+	if p.Kind == trust.KindLaunch || p.Kind == trust.KindPackage {
+		done := func(waits Pending) bool { return waits.Digest == p.Digest && waits.Tool == p.Tool }
 		r.mu.Lock()
-		r.launch = nil
+		r.launch, r.packages = slices.DeleteFunc(r.launch, done), slices.DeleteFunc(r.packages, done)
 		r.mu.Unlock()
 		return p, nil
 	}

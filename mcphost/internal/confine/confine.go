@@ -12,6 +12,7 @@ import (
 
 	"github.com/toolserve/toolserve/internal/sandbox"
 	"github.com/toolserve/toolserve/internal/sandbox/profile"
+	"github.com/toolserve/toolserve/mcphost/internal/packages"
 	"github.com/toolserve/toolserve/mcphost/mcpjson"
 )
 
@@ -80,6 +81,19 @@ func cacheOf(s *mcpjson.ServerConfig) string {
 	}
 	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
 	return filepath.Join(base, "toolserve", "servers", hex.EncodeToString(sum[:10]))
+}
+
+// Caches are where a server's runtimes keep what they fetch.
+func Caches(cfg *mcpjson.Config, s *mcpjson.ServerConfig) packages.Caches {
+	home, _ := os.UserHomeDir()
+	shared, err := os.UserCacheDir()
+	if own := cacheOf(s); own != "" && s.SandboxSetting(cfg.Security.Sandbox) != mcpjson.SandboxOff {
+		return packages.Caches{NPM: filepath.Join(own, "npm"), UV: filepath.Join(own, "uv")}
+	}
+	if home == "" || err != nil {
+		return packages.Caches{}
+	}
+	return packages.Caches{NPM: filepath.Join(home, ".npm"), UV: filepath.Join(shared, "uv")}
 }
 
 // Preview is the summary of a server's sandbox as it would be, and why it could not be had.

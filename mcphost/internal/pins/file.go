@@ -40,6 +40,8 @@ type File struct {
 type Server struct {
 	Launch       *Entry `json:"launch,omitempty"`
 	Instructions *Entry `json:"instructions,omitempty"`
+	// Packages are by name and version, such as "npm:name@1.2.3".
+	Packages map[string]*Entry `json:"packages,omitempty"`
 	// Tools is nil until the server's list was recorded for the first time.
 	Tools map[string]*Entry `json:"tools,omitzero"`
 }
@@ -67,7 +69,10 @@ type Pending struct {
 func (f *File) clone() *File {
 	out := &File{Servers: make(map[string]*Server, len(f.Servers))}
 	for name, s := range f.Servers {
-		c := &Server{Launch: s.Launch.clone(), Instructions: s.Instructions.clone(), Tools: maps.Clone(s.Tools)}
+		c := &Server{Launch: s.Launch.clone(), Instructions: s.Instructions.clone(), Tools: maps.Clone(s.Tools), Packages: maps.Clone(s.Packages)}
+		for name, e := range c.Packages {
+			c.Packages[name] = e.clone()
+		}
 		for tool, e := range c.Tools {
 			c.Tools[tool] = e.clone()
 		}
@@ -91,6 +96,8 @@ func (s *Server) entry(kind trust.Kind, name string) *Entry {
 		return s.Launch
 	case trust.KindInstructions:
 		return s.Instructions
+	case trust.KindPackage:
+		return s.Packages[name]
 	}
 	return s.Tools[name]
 }
@@ -101,6 +108,11 @@ func (s *Server) put(kind trust.Kind, name string, e *Entry) {
 		s.Launch = e
 	case trust.KindInstructions:
 		s.Instructions = e
+	case trust.KindPackage:
+		if s.Packages == nil {
+			s.Packages = map[string]*Entry{}
+		}
+		s.Packages[name] = e
 	default:
 		if s.Tools == nil {
 			s.Tools = map[string]*Entry{}
@@ -207,6 +219,14 @@ func (d *decoder) server(name string, data json.RawMessage) *Server {
 			s.Launch = d.entry(where, trust.KindLaunch, value)
 		case "instructions":
 			s.Instructions = d.entry(where, trust.KindInstructions, value)
+		case "packages":
+			s.Packages = map[string]*Entry{}
+			d.object(where, value, func(name string, value json.RawMessage) {
+				s.Packages[name] = d.entry(where+"."+name, trust.KindPackage, value)
+				if len(s.Packages) > maxTools {
+					d.fail("%s holds more than %d packages", where, maxTools)
+				}
+			})
 		case "tools":
 			s.Tools = map[string]*Entry{}
 			d.object(where, value, func(tool string, value json.RawMessage) {

@@ -149,8 +149,10 @@ func fitting(definition json.RawMessage, room *int) json.RawMessage {
 // size is how many bytes of definitions are kept of a server.
 func (s *Server) size() int {
 	n := s.Launch.size() + s.Instructions.size()
-	for _, e := range s.Tools {
-		n += e.size()
+	for _, entries := range []map[string]*Entry{s.Tools, s.Packages} {
+		for _, e := range entries {
+			n += e.size()
+		}
 	}
 	return n
 }
@@ -201,11 +203,15 @@ func (s *Store) Waiting(server string) ([]Outcome, error) {
 		}
 		add(trust.KindLaunch, "", entry.Launch)
 		add(trust.KindInstructions, "", entry.Instructions)
-		tools := len(out)
-		for name, e := range entry.Tools {
-			add(trust.KindTool, name, e)
+		named := func(kind trust.Kind, entries map[string]*Entry) {
+			from := len(out)
+			for name, e := range entries {
+				add(kind, name, e)
+			}
+			slices.SortFunc(out[from:], func(a, b Outcome) int { return strings.Compare(a.Item.Name, b.Item.Name) })
 		}
-		slices.SortFunc(out[tools:], func(a, b Outcome) int { return strings.Compare(a.Item.Name, b.Item.Name) })
+		named(trust.KindPackage, entry.Packages)
+		named(trust.KindTool, entry.Tools)
 	})
 	return out, err
 }

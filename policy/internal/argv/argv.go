@@ -33,6 +33,8 @@ type Options struct {
 type Ref struct {
 	Registry string // "npm", "pypi" or "image"
 	Name     string
+	// Spec is the package as the line names it, with its version.
+	Spec string
 	// Exact says that the version is pinned: it always means the same code.
 	Exact bool
 }

@@ -213,7 +213,7 @@ func (c *checker) image(args []string, i int) {
 	if slash := strings.LastIndexByte(name, '/'); strings.Contains(name[slash+1:], ":") {
 		name = name[:strings.LastIndexByte(name, ':')]
 	}
-	c.Packages = append(c.Packages, Ref{Registry: "image", Name: name, Exact: digest != ""})
+	c.Packages = append(c.Packages, Ref{Registry: "image", Name: name, Spec: image, Exact: digest != ""})
 	short := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "index.docker.io/"), "library/")
 	switch {
 	case i+1 >= len(args):

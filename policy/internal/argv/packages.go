@@ -24,7 +24,7 @@ func (c *checker) npmSpec(args []string, i int, text string) (Ref, bool) {
 			"URLs, git repositories, archives, aliases and paths are not allowed; write name@version.", i, Quote(args[i]), c.command)
 		return Ref{}, false
 	}
-	return c.add(Ref{Registry: "npm", Name: m[1], Exact: semver.MatchString(m[2])}), true
+	return c.add(Ref{Registry: "npm", Name: m[1], Spec: text, Exact: semver.MatchString(m[2])}), true
 }
 
 // pypiSpec judges the requirement text (a part of args[i]) and adds the package to the report.
@@ -37,12 +37,16 @@ func (c *checker) pypiSpec(args []string, i int, text string) (Ref, bool) {
 			"URLs, git repositories, archives and paths are not allowed; write name==version.", i, Quote(args[i]), c.command)
 		return Ref{}, false
 	}
-	return c.add(Ref{Registry: "pypi", Name: m[1], Exact: pypiExact.MatchString(strings.TrimSpace(m[2]))}), true
+	return c.add(Ref{Registry: "pypi", Name: m[1], Spec: text, Exact: pypiExact.MatchString(strings.TrimSpace(m[2]))}), true
 }
 
 func (c *checker) add(ref Ref) Ref {
 	c.Packages = append(c.Packages, ref)
-	if known := lookAlike(ref.Name); known != "" {
+	name := ref.Name
+	if ref.Registry == "pypi" { // where these are the same name
+		name = strings.NewReplacer("_", "-", ".", "-").Replace(name)
+	}
+	if known := lookAlike(name); known != "" {
 		c.warn("'%s' looks like '%s' and is another package", Quote(ref.Name), known)
 	}
 	return ref
@@ -66,7 +70,7 @@ var known = set(`
 @sentry/mcp-server @cloudflare/mcp-server-cloudflare @heroku/mcp-server @azure/mcp @browsermcp/mcp @executeautomation/playwright-mcp-server
 chrome-devtools-mcp firecrawl-mcp tavily-mcp exa-mcp-server figma-developer-mcp mcp-remote mongodb-mcp-server
 mcp-server-time mcp-server-git mcp-server-fetch mcp-server-sqlite mcp-server-sentry mcp-server-filesystem mcp-server-postgres
-mcp-server-github mcp-server-slack mcp-server-memory mcp-server-puppeteer mcp-server-brave-search mcp-server-google-maps
+mcp-server-github mcp-server-gitlab mcp-server-slack mcp-server-memory mcp-server-puppeteer mcp-server-brave-search mcp-server-google-maps
 mcp-server-qdrant task-master-ai n8n-mcp mcp-obsidian mcp-clickhouse arxiv-mcp-server duckduckgo-mcp-server basic-memory
 serena-agent postgres-mcp blender-mcp desktop-commander @wonderwhy-er/desktop-commander @browserbasehq/mcp-server-browserbase
 @apify/actors-mcp-server @elastic/mcp-server-elasticsearch @circleci/mcp-server-circleci @mongodb-js/mongodb-mcp-server
@@ -75,17 +79,31 @@ elevenlabs-mcp minimax-mcp mcp-proxy mcp-server-redis mcp-server-motherduck mcp-
 numpy pandas polars scipy matplotlib requests httpx aiohttp pydantic sqlalchemy psycopg psycopg2 psycopg2-binary pymysql
 asyncpg redis pymongo beautifulsoup4 lxml pyyaml python-dotenv openpyxl pillow duckdb tabulate rich click typer`)
 
-// lookAlike returns the known server that a name is one or two slips away from, or "".
+// skeleton is what the eye makes of a name: signs that keep words apart left out, letters and digits that look
+// the same made one.
+var skeleton = strings.NewReplacer("@", "", "/", "", "-", "", "_", "", ".", "", "rn", "m", "vv", "w", "0", "o", "1", "l", "5", "s")
+
+// lookAlike returns the known server that a name is one or two slips away from, looks like, or is called
+// like in another scope, or "".
 func lookAlike(name string) string {
 	name = strings.ToLower(name)
 	if known[name] || len(name) > 100 {
 		return ""
 	}
-	best := ""
+	const official = "@modelcontextprotocol/"
+	base := name[strings.LastIndexByte(name, '/')+1:]
+	if strings.HasPrefix(base, "server-") && known[official+base] {
+		return official + base
+	}
+	best, bones := "", skeleton.Replace(name)
 	for k := range known {
 		limit := 1
 		if len(k) >= 14 {
 			limit = 2
+		}
+		if len(k) >= 6 && skeleton.Replace(k) == bones && (best == "" || k < best) {
+			best = k
+			continue
 		}
 		if len(k) < 6 || abs(len(k)-len(name)) > limit {
 			continue
