@@ -55,7 +55,8 @@ func (h *Handler) Execute(w http.ResponseWriter, r *http.Request) {
 		h.writeError(w, err)
 		return
 	}
-	h.write(w, http.StatusOK, answerOf(result))
+	answer := answerOf(result)
+	h.reply(w, http.StatusOK, answer.appendTo(make([]byte, 0, 2*len(answer.Result)+len(answer.Structured)+256)))
 }
 
 func answerOf(result mcphost.Result) executeBody {
@@ -69,6 +70,29 @@ func answerOf(result mcphost.Result) executeBody {
 		answer.Error = &result.ErrorMessage
 	}
 	return answer
+}
+
+// appendTo appends the answer as JSON, the large parts as they are: they are JSON, and may be megabytes.
+func (a executeBody) appendTo(dst []byte) []byte {
+	large := a
+	large.Result, large.Content, large.Structured = nil, nil, nil
+	small, err := json.Marshal(large)
+	if err != nil { // of strings, numbers and null there is none
+		return dst
+	}
+	for _, part := range [...]struct {
+		member string
+		value  json.RawMessage
+	}{{`"result":`, a.Result}, {`"content":`, a.Content}, {`"structured_content":`, a.Structured}} {
+		// The names stand before their values, which cannot hold a quote that is not escaped.
+		at := bytes.Index(small, append([]byte(","), part.member...)) + 1 + len(part.member)
+		dst = append(dst, small[:at]...)
+		if small = small[at:]; part.value != nil {
+			dst = append(dst, part.value...)
+			small = small[len("null"):]
+		}
+	}
+	return append(dst, small...)
 }
 
 // requestError is a body that is no call.
@@ -101,22 +125,23 @@ func readCall(body []byte) (mcphost.Call, error) {
 		return call, err
 	}
 	var toolName string
-	var seconds float64
-	targets := []struct {
-		key  string
-		to   any
-		want string
-	}{
-		{"server", &call.Server, "a string"}, {"tool", &call.Tool, "a string"}, {"tool_name", &toolName, "a string"},
-		{"approved", &call.Approved, "true or false"}, {"timeout", &seconds, "a number of seconds"},
-	}
-	for _, t := range targets {
-		if raw, ok := fields[t.key]; ok && json.Unmarshal(raw, t.to) != nil {
-			return call, badRequest(t.key, "%q must be %s", t.key, t.want)
+	for _, t := range [...]struct {
+		key string
+		to  *string
+	}{{"server", &call.Server}, {"tool", &call.Tool}, {"tool_name", &toolName}} {
+		if raw := fields[t.key]; raw != nil && !readText(raw, t.to) {
+			return call, badRequest(t.key, "%q must be a string", t.key)
 		}
 	}
-	for wrong, right := range map[string]string{"name": "tool", "args": "arguments", "parameters": "arguments", "input": "arguments"} {
-		if _, ok := fields[wrong]; ok && fields[right] == nil {
+	var seconds float64
+	if raw := fields["approved"]; raw != nil && json.Unmarshal(raw, &call.Approved) != nil {
+		return call, badRequest("approved", "\"approved\" must be true or false")
+	}
+	if raw := fields["timeout"]; raw != nil && json.Unmarshal(raw, &seconds) != nil {
+		return call, badRequest("timeout", "\"timeout\" must be a number of seconds")
+	}
+	for _, slip := range [...][2]string{{"name", "tool"}, {"args", "arguments"}, {"parameters", "arguments"}, {"input", "arguments"}} {
+		if wrong, right := slip[0], slip[1]; fields[wrong] != nil && fields[right] == nil {
 			return call, badRequest(wrong, "the key %q is not known; did you mean %q?", wrong, right)
 		}
 	}
@@ -134,35 +159,4 @@ func readCall(body []byte) (mcphost.Call, error) {
 	}
 	call.Arguments = fields["arguments"]
 	return call, nil
-}
-
-// readObject reads the members of one JSON object, each key once.
-func readObject(body []byte) (map[string]json.RawMessage, error) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if first, err := dec.Token(); err != nil || first != json.Delim('{') {
-		return nil, badRequest("", "the body must be a JSON object such as {\"server\":\"...\",\"tool\":\"...\",\"arguments\":{}}")
-	}
-	fields := map[string]json.RawMessage{}
-	for dec.More() {
-		token, err := dec.Token()
-		key, ok := token.(string)
-		if err != nil || !ok {
-			return nil, badRequest("", "the body is not valid JSON: %v", err)
-		}
-		if _, twice := fields[key]; twice {
-			return nil, badRequest(key, "the key %q is given twice", key)
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, badRequest(key, "the body is not valid JSON: %v", err)
-		}
-		fields[key] = value
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, badRequest("", "the body is not valid JSON: %v", err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, badRequest("", "the body holds more than one JSON value")
-	}
-	return fields, nil
 }

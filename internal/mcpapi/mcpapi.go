@@ -102,6 +102,11 @@ func (h *Handler) write(w http.ResponseWriter, status int, v any) {
 		h.opts.Logger.Error("an answer could not be encoded", "error", err)
 		status, body = http.StatusInternalServerError, []byte(unencodable)
 	}
+	h.reply(w, status, body)
+}
+
+// reply sends JSON, followed by a line break.
+func (h *Handler) reply(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)

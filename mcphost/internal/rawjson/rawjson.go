@@ -105,7 +105,7 @@ func Fields(data []byte, yield func(key string, value json.RawMessage) bool) boo
 			return true
 		}
 		end := skipString(data, i)
-		key := text(data[i:end])
+		key := name(data[i:end])
 		i = skipSpace(data, end) + 1 // past the colon
 		i = skipSpace(data, i)
 		end = skipValue(data, i)
@@ -193,6 +193,29 @@ func AppendText(dst []byte, s string) []byte {
 		s = s[size:]
 	}
 	return append(dst, '"')
+}
+
+// name decodes the name of a member. The names that every message has cost no memory.
+func name(quoted []byte) string {
+	switch string(quoted) {
+	case `"jsonrpc"`:
+		return "jsonrpc"
+	case `"id"`:
+		return "id"
+	case `"result"`:
+		return "result"
+	case `"content"`:
+		return "content"
+	case `"type"`:
+		return "type"
+	case `"text"`:
+		return "text"
+	case `"resultType"`:
+		return "resultType"
+	case `"_meta"`:
+		return "_meta"
+	}
+	return text(quoted)
 }
 
 // text decodes a string with its quotes.
