@@ -3,6 +3,7 @@ package mcpjson
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
 	"net/url"
@@ -208,6 +209,22 @@ func (p *configParser) keyFile(n jsonc.Node, into *string) error {
 		*into = p.resolve(path)
 	}
 	return err
+}
+
+// unusedOAuth warns of a block that the rest of the entry leaves without effect.
+func (p *configParser) unusedOAuth(e *entry) {
+	why := ""
+	switch {
+	case !e.OAuth.Set || e.OAuth.Off:
+		return
+	case e.Transport == TransportStdio:
+		why = "a process on this machine"
+	case slices.ContainsFunc(slices.Collect(maps.Keys(e.Headers)), func(name string) bool { return strings.EqualFold(name, "Authorization") }):
+		why = "an entry with an Authorization header"
+	default:
+		return
+	}
+	p.warnings = append(p.warnings, Warning{Server: e.Name, Message: "the key \"oauth\" has no effect on " + why})
 }
 
 // check judges the block as a whole.

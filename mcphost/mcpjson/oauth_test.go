@@ -88,6 +88,21 @@ func TestOAuthMistakes(t *testing.T) {
 	}
 }
 
+func TestOAuthWithoutEffect(t *testing.T) {
+	for entry, want := range map[string]string{
+		`"command":"npx","oauth":{"client_id":"a"}`:                            "a process on this machine",
+		`"url":"https://h/","headers":{"authorization":"x"},"oauth":true`:      "an Authorization header",
+		`"url":"https://h/","token":"x","oauth":{}`:                            "an Authorization header",
+		`"url":"https://h/","headers":{"authorization":"x"},"oauth":false`:     "",
+		`"url":"https://h/","headers":{"X-Key":"x"},"oauth":{"client_id":"a"}`: "",
+	} {
+		_, warnings, err := Parse([]byte(`{"mcpServers":{"s":{`+entry+`}}}`), ParseOptions{})
+		if err != nil || (want == "") != (len(warnings) == 0) || want != "" && !strings.Contains(warnings[0].String(), want) {
+			t.Errorf("%s: %v, %v", entry, warnings, err)
+		}
+	}
+}
+
 // TestOAuthIsPartOfTheLaunch: who gets a server's credentials is part of what was approved, and the secrets
 // are part of nothing.
 func TestOAuthIsPartOfTheLaunch(t *testing.T) {

@@ -261,6 +261,7 @@ func (p *configParser) pickTransport(e *entry) error {
 }
 
 func (p *configParser) finishStdio(e *entry) error {
+	p.unusedOAuth(e)
 	if e.Dir != "" {
 		e.Dir = p.resolve(e.Dir)
 	}
@@ -313,6 +314,7 @@ func (p *configParser) finishRemote(e *entry) error {
 	if len(headers) > 0 {
 		e.Headers = headers
 	}
+	p.unusedOAuth(e)
 	if err := e.OAuth.check(); err != nil {
 		return fmt.Errorf("\"oauth\": %w", err)
 	}

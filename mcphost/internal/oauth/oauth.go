@@ -273,7 +273,12 @@ func (c *Client) keep(record *tokens.Record) {
 	}
 }
 
-// expired reports whether an access token is no longer good, or will not be in a moment.
+// expired reports whether an access token is no longer good, or will not be in a moment: 20 s, or less of
+// one that does not last long.
 func (c *Client) expired(r *tokens.Record) bool {
-	return !r.Expiry.IsZero() && !c.now().Add(20*time.Second).Before(r.Expiry)
+	if r.Expiry.IsZero() {
+		return false
+	}
+	early := min(20*time.Second, r.Expiry.Sub(r.Saved)/4)
+	return !c.now().Add(early).Before(r.Expiry)
 }

@@ -260,6 +260,104 @@ func TestRefreshFailsForAWhile(t *testing.T) {
 	}
 }
 
+// TestTwoProcessesRenew: a refresh token is good for one time; of two processes with one store, each gets on
+// with what either has renewed.
+func TestTwoProcessesRenew(t *testing.T) {
+	s := oauthtest.New(t, http.HandlerFunc(ok))
+	path := filepath.Join(t.TempDir(), "tokens.age")
+	process := func(who Authorizer) (*Client, *http.Client) {
+		return client(t, s, func(o *Options) { o.Authorizer, o.Store = who, tokens.Open(tokens.Options{Path: path}) })
+	}
+	login, _ := process(&person{})
+	if _, err := login.Login(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var webs []*http.Client
+	for range 3 {
+		_, web := process(nil)
+		webs = append(webs, web)
+	}
+	for round := range 5 {
+		s.Expire(false)
+		var all sync.WaitGroup
+		for _, web := range webs {
+			for range 4 {
+				all.Go(func() {
+					if got, err := post(web, s.Resource, "x"); err != nil || got != "ok x" {
+						t.Errorf("round %d: %q, %v", round, got, err)
+					}
+				})
+			}
+		}
+		all.Wait()
+		if n := s.Seen("refresh_token"); n != round+1 {
+			t.Errorf("round %d: %d renewals", round, n)
+		}
+	}
+}
+
+// TestForgottenClient: an authorization server that no longer knows the client gets a new registration.
+func TestForgottenClient(t *testing.T) {
+	for name, refused := range map[string]func(s *oauthtest.Server, known string){
+		"by the token endpoint": func(s *oauthtest.Server, known string) {
+			s.Token = func(form url.Values) (int, any) {
+				if form.Get("client_id") == known {
+					return http.StatusUnauthorized, map[string]any{"error": "invalid_client"}
+				}
+				return 0, nil
+			}
+		},
+		"by a page": func(s *oauthtest.Server, known string) {
+			s.Redirect = func(query url.Values) { // the person sees a page that says so, and gives up
+				if s.Seen("authorize") == 2 {
+					query.Del("state")
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := oauthtest.New(t, http.HandlerFunc(ok))
+			store := tokens.NewMemory()
+			login := func() error {
+				c, _ := client(t, s, func(o *Options) { o.Authorizer, o.Store = &person{}, store })
+				_, err := c.Login(t.Context())
+				return err
+			}
+			if err := login(); err != nil {
+				t.Fatal(err)
+			}
+			records, _ := store.Find(s.Resource)
+			refused(s, records[0].Client.ID)
+			if err := login(); err == nil {
+				t.Error("a client that is not known logs in")
+			}
+			if err := login(); err != nil {
+				t.Error(err)
+			}
+			if n := s.Seen("register"); n != 2 {
+				t.Errorf("%d registrations", n)
+			}
+		})
+	}
+}
+
+// TestShortTokens: a token that lasts for seconds is used all the same.
+func TestShortTokens(t *testing.T) {
+	s := oauthtest.New(t, http.HandlerFunc(ok))
+	s.Lifetime = 10
+	now := time.Now()
+	_, web := client(t, s, func(o *Options) { o.Authorizer, o.Now = &person{}, func() time.Time { return now } })
+	for range 3 {
+		if _, err := post(web, s.Resource, "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now = now.Add(8 * time.Second)
+	if _, err := post(web, s.Resource, "x"); err != nil || s.Seen("refresh_token") != 1 {
+		t.Errorf("%d renewals, %v", s.Seen("refresh_token"), err)
+	}
+}
+
 func TestStepUp(t *testing.T) {
 	s := oauthtest.New(t, http.HandlerFunc(ok))
 	s.Challenge = `, scope="read"`

@@ -150,18 +150,28 @@ func (c *Client) chooseScopes(p place, ch challenge, record *tokens.Record) ([]s
 
 // refresh renews an access token (RFC 6749 section 6). A refusal is no error: the result is nil then, and
 // the refresh token is forgotten.
+//
+// A refresh token may be good for one time, and using it twice may end the login: processes take turns.
 func (c *Client) refresh(ctx context.Context, p place, record *tokens.Record) (*tokens.Record, error) {
+	release, err := c.opts.Store.Turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if other := c.rotated(record); other != nil {
+		return other, nil
+	}
 	x := exchange{server: p.server, client: record.Client, dpopKey: record.DPoPKey, form: url.Values{
 		"grant_type": {"refresh_token"}, "refresh_token": {record.Refresh}, "resource": {record.Resource},
 	}}
 	answer, err := c.requestToken(ctx, x)
 	if refused := (*answerError)(nil); errors.As(err, &refused) {
-		if other := c.rotated(record); other != nil {
-			return other, nil
-		}
 		c.logger.Info("the authorization server no longer renews the token", "reason", c.hide(refused.Error()))
 		rest := withoutAccess(record)
 		rest.Refresh = ""
+		if refused.code == "invalid_client" || refused.code == "unauthorized_client" {
+			rest.Client = tokens.Client{} // the authorization server has forgotten it
+		}
 		c.keep(rest)
 		return nil, nil
 	}
@@ -186,7 +196,7 @@ func (c *Client) rotated(record *tokens.Record) *tokens.Record {
 	c.loaded = ""
 	c.mu.Unlock()
 	other := c.current()
-	if other == nil || other.Access == "" || other.Access == record.Access || c.expired(other) {
+	if other == nil || other.Issuer != record.Issuer || other.Access == "" || other.Access == record.Access || c.expired(other) {
 		return nil
 	}
 	return other
@@ -227,6 +237,7 @@ func (c *Client) acquire(ctx context.Context, w wish) (*tokens.Record, error) {
 		x.form, err = c.authorize(ctx, p, client, scopes)
 	}
 	if err != nil {
+		c.forgetClient(w)
 		return nil, err
 	}
 	if len(scopes) > 0 && !c.wantsPerson() {
@@ -234,6 +245,7 @@ func (c *Client) acquire(ctx context.Context, w wish) (*tokens.Record, error) {
 	}
 	answer, err := c.requestToken(ctx, x)
 	if err != nil {
+		c.forgetClient(w)
 		err = c.explain("get a token", p, err)
 		if e := (*Error)(nil); c.wantsPerson() && !errors.As(err, &e) {
 			err = c.needsLogin(err.Error()) // a person is not asked twice for one failure
@@ -245,6 +257,16 @@ func (c *Client) acquire(ctx context.Context, w wish) (*tokens.Record, error) {
 		c.keep(record)
 	}
 	return record, err
+}
+
+// forgetClient forgets a client that was registered before and that a login did not succeed with: the
+// authorization server may no longer know it, which it tells the person alone.
+func (c *Client) forgetClient(w wish) {
+	if w.before != nil && w.before.Client.Dynamic {
+		rest := *w.before
+		rest.Client = tokens.Client{}
+		c.keep(&rest)
+	}
 }
 
 // nobody is the error of a server that wants a login while nobody can be asked. What it wants is noted

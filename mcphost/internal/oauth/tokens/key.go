@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -74,7 +75,7 @@ func (s *Store) identity(data []byte) (*key, error) {
 
 func (s *Store) findKey() (*key, error) {
 	if s.opts.Passphrase != "" {
-		return passphraseKey(s.opts.Passphrase)
+		return passphraseKey(s.opts.Passphrase, cmp.Or(s.opts.workFactor, workFactor))
 	}
 	path := s.opts.Path + ".key"
 	if _, err := os.Stat(path); err == nil {
@@ -94,7 +95,7 @@ func (s *Store) findKey() (*key, error) {
 	return createKey(path)
 }
 
-func passphraseKey(passphrase string) (*key, error) {
+func passphraseKey(passphrase string, factor int) (*key, error) {
 	identity, err := age.NewScryptIdentity(passphrase)
 	if err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func passphraseKey(passphrase string) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	recipient.SetWorkFactor(workFactor)
+	recipient.SetWorkFactor(factor)
 	return &key{identity, recipient, "is TOOLSERVE_TOKENS_PASSPHRASE the one that it was written with?"}, nil
 }
 

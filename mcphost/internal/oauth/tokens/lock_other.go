@@ -2,9 +2,13 @@
 
 package tokens
 
-import "io/fs"
+import (
+	"context"
+	"io/fs"
+	"time"
+)
 
 // lock does nothing where the standard library has no file locks.
-func lock(string) (release func(), err error) { return func() {}, nil }
+func lock(context.Context, string, time.Duration) (release func(), err error) { return func() {}, nil }
 
 func inode(fs.FileInfo) uint64 { return 0 }

@@ -3,6 +3,7 @@
 package tokens
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -10,13 +11,13 @@ import (
 	"time"
 )
 
-// lock keeps other processes from changing the file meanwhile.
-func lock(path string) (release func(), err error) {
+// lock waits for the lock of a file, which one process has at a time.
+func lock(ctx context.Context, path string, wait time.Duration) (release func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(wait); ; {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
 		case err == nil, errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS):
@@ -28,7 +29,12 @@ func lock(path string) (release func(), err error) {
 			_ = f.Close()
 			return nil, errors.New("another process has " + path + " locked")
 		}
-		time.Sleep(5 * time.Millisecond)
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			_ = f.Close()
+			return nil, ctx.Err()
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ package tokens
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,6 +68,8 @@ type Options struct {
 	Passphrase string
 	// Keyring is the operating system's; nil is none.
 	Keyring Keyring
+
+	workFactor int // of a passphrase, for tests; 0 is the usual one
 }
 
 // Store keeps credentials. It is safe for concurrent use, also by several processes.
@@ -163,6 +166,17 @@ func (s *Store) Delete(url string) (gone []Record, err error) {
 	return gone, err
 }
 
+// Turn waits until no other process has the turn to renew credentials, and takes it.
+func (s *Store) Turn(ctx context.Context) (release func(), err error) {
+	if s.opts.Path == "" {
+		return func() {}, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(s.opts.Path), 0o700); err != nil {
+		return nil, err
+	}
+	return lock(ctx, s.opts.Path+".turn", time.Minute)
+}
+
 // change replaces the records: in the file first, under a lock, from what it holds at that moment.
 func (s *Store) change(edit func([]Record) []Record) error {
 	s.mu.Lock()
@@ -176,7 +190,7 @@ func (s *Store) change(edit func([]Record) []Record) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	release, err := lock(s.opts.Path + ".lock")
+	release, err := lock(context.Background(), s.opts.Path+".lock", 10*time.Second)
 	if err != nil {
 		return err
 	}

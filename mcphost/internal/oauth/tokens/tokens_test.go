@@ -71,7 +71,7 @@ func TestStores(t *testing.T) {
 		"memory":     {},
 		"key file":   {Path: filepath.Join(dir, "a", "tokens.age")},
 		"keyring":    {Path: filepath.Join(dir, "b", "tokens.age"), Keyring: &ring{}},
-		"passphrase": {Path: filepath.Join(dir, "c", "tokens.age"), Passphrase: "correct horse"},
+		"passphrase": {Path: filepath.Join(dir, "c", "tokens.age"), Passphrase: "correct horse", workFactor: 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := Open(opts)
@@ -170,7 +170,7 @@ func TestUnreadable(t *testing.T) {
 		return opts.Path
 	}
 	inKeyring := file("keyring.age", Options{Keyring: secret})
-	phrase := file("phrase.age", Options{Passphrase: "right"})
+	phrase := file("phrase.age", Options{Passphrase: "right", workFactor: 8})
 	plain := file("plain.age", Options{})
 	open := file("open.age", Options{})
 	if err := os.Chmod(open+".key", 0o644); err != nil {
