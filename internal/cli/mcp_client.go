@@ -144,7 +144,8 @@ type MCPCallCmd struct {
 
 // Help is the long description.
 func (*MCPCallCmd) Help() string {
-	return "Example: toolserve mcp call filesystem list_directory '{\"path\":\"/tmp\"}'. " + remoteHelp
+	return "Example: toolserve mcp call filesystem list_directory '{\"path\":\"/tmp\"}'. On a terminal it shows the " +
+		"tool's progress, and asks what the MCP server wants to know; elsewhere such questions are declined. " + remoteHelp
 }
 
 // Run executes the call and prints what the tool returned.
@@ -158,7 +159,9 @@ func (c *MCPCallCmd) Run(ctx context.Context, streams IO) error {
 		return err
 	}
 	defer server.Close()
-	result, err := server.MCPCall(ctx, call)
+	watch, done := watcher(ctx, streams, c.Args[len(c.Args)-1] == "-")
+	result, err := server.MCPWatch(ctx, call, watch)
+	done()
 	var refused *client.Error
 	switch {
 	case errors.As(err, &refused) && c.JSON && refused.Body != nil:

@@ -89,6 +89,11 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // send makes one request. A status other than 200 comes back as an [*Error], a server that cannot be
 // reached as an [*UnreachableError]. The caller closes the body.
 func (c *Client) send(ctx context.Context, method, path string, query url.Values, body any) (*http.Response, error) {
+	return c.sendAccepting(ctx, method, path, query, body, "")
+}
+
+// sendAccepting is send with an Accept header, unless that is "".
+func (c *Client) sendAccepting(ctx context.Context, method, path string, query url.Values, body any, accept string) (*http.Response, error) {
 	target := *c.base
 	target.Path += path
 	target.RawQuery = query.Encode()
@@ -106,6 +111,9 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if accept != "" {
+		req.Header.Set("Accept", accept)
 	}
 	if c.key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.key)
@@ -140,15 +148,20 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 		return nil, err
 	}
 	defer resp.Body.Close()
+	return c.decode(resp, method+" "+path, result)
+}
+
+// decode reads an answer whole, as JSON. what names it in errors.
+func (c *Client) decode(resp *http.Response, what string, result any) (json.RawMessage, error) {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: the answer broke off: %w", method, path, err)
+		return nil, fmt.Errorf("%s: the answer broke off: %w", what, err)
 	}
 	if len(data) > maxBody {
-		return nil, fmt.Errorf("%s %s: the answer is larger than %d MiB", method, path, maxBody>>20)
+		return nil, fmt.Errorf("%s: the answer is larger than %d MiB", what, maxBody>>20)
 	}
 	if err := json.Unmarshal(data, result); err != nil {
-		return nil, fmt.Errorf("%s %s: the answer is not what a toolserve sends (is %s one?): %w", method, path, c.URL(), err)
+		return nil, fmt.Errorf("%s: the answer is not what a toolserve sends (is %s one?): %w", what, c.URL(), err)
 	}
 	return data, nil
 }

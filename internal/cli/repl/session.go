@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/internal/agent"
@@ -60,6 +61,13 @@ type Session struct {
 
 // New returns a session that has not yet said anything.
 func New(opts Options) *Session {
+	tools := executor{client: opts.Client}
+	if opts.Interactive {
+		// Calls run side by side: one may ask while another one's result is shown.
+		mu := &sync.Mutex{}
+		opts.Out, opts.Notes = &lockedWriter{mu, opts.Out}, &lockedWriter{mu, opts.Notes}
+		tools.ask = NewAsker(opts.Input, opts.Notes).Ask
+	}
 	s := &Session{
 		opts:  opts,
 		print: printer{out: opts.Out, notes: opts.Notes, colour: opts.Colour, reasoning: opts.Reasoning},
@@ -68,7 +76,7 @@ func New(opts Options) *Session {
 		},
 	}
 	s.loop = agent.New(agent.Options{
-		Model: opts.Client, Tools: executor{opts.Client}, MaxRounds: opts.MaxRounds, MaxResultBytes: opts.MaxResultBytes,
+		Model: opts.Client, Tools: tools, MaxRounds: opts.MaxRounds, MaxResultBytes: opts.MaxResultBytes,
 		Gate: &gate{session: s, always: map[string]bool{}},
 	})
 	s.clear()

@@ -15,11 +15,14 @@ import (
 )
 
 // executor runs the model's calls on the server.
-type executor struct{ client *client.Client }
+type executor struct {
+	client *client.Client
+	ask    func(context.Context, client.Question) (client.Answer, error) // nil where nobody can be asked
+}
 
 // Execute implements [agent.Tools].
 func (x executor) Execute(ctx context.Context, call chat.ToolCall) (agent.Result, error) {
-	result, err := x.client.MCPCall(ctx, client.Call{Tool: call.Name, Arguments: json.RawMessage(call.Arguments)})
+	result, err := x.client.MCPWatch(ctx, client.Call{Tool: call.Name, Arguments: json.RawMessage(call.Arguments)}, client.Watcher{Ask: x.ask})
 	var failed *client.Error
 	switch {
 	case errors.As(err, &failed) && failed.Status == http.StatusConflict:

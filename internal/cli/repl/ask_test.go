@@ -1,0 +1,90 @@
+package repl
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/toolserve/toolserve/internal/client"
+)
+
+const askSchema = `{"type":"object","required":["name","pet"],"properties":{
+	"name":{"type":"string","title":"Your\u001b[2J name","description":"as in\nyour passport","maxLength":5},
+	"age":{"type":"integer","default":42},
+	"pet":{"type":"string","oneOf":[{"const":"c","title":"Cat"},{"const":"d","title":"Dog"}]},
+	"play":{"type":"array","items":{"enum":["drums","bass"]}},
+	"mail":{"type":"string","format":"email"},
+	"ok":{"type":"boolean"}}}`
+
+// ask has a person type lines in answer to a question.
+func ask(t *testing.T, q client.Question, typed string) (client.Answer, string) {
+	t.Helper()
+	var out bytes.Buffer
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	answer, err := NewAsker(NewLines(ctx, strings.NewReader(typed), &out), &out).Ask(ctx, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, out.String()
+}
+
+func TestAskForm(t *testing.T) {
+	q := client.Question{Server: "s\x1b[1m", Tool: "t", Mode: "form", Message: "Who\x1b[2J are you?", Schema: json.RawMessage(askSchema)}
+	for name, test := range map[string]struct{ typed, action, content string }{
+		"all":         {"y\nAnn\n7\ndog\n1, bass\na@b.org\nyes\ny\n", "accept", `{"name":"Ann","age":7,"pet":"d","play":["drums","bass"],"mail":"a@b.org","ok":true}`},
+		"the least":   {"yes\nAnn\n\n1\n\n\n\ny\n", "accept", `{"name":"Ann","age":42,"pet":"c"}`},
+		"mistakes":    {"what?\ny\n\nAnnabelle\nAnn\nx\n7\n\n9\n2\n\nnone\n\nmaybe\nno\ny\n", "accept", `{"name":"Ann","age":7,"pet":"d","ok":false}`},
+		"no":          {"n\n", "decline", ""},
+		"cancel":      {"c\n", "cancel", ""},
+		"no at last":  {"y\nAnn\n\n1\n\n\n\nn\n", "decline", ""},
+		"end":         {"", "cancel", ""},
+		"end halfway": {"y\nAnn\n", "cancel", ""},
+	} {
+		got, out := ask(t, q, test.typed)
+		if got.Action != test.action || string(got.Content) != test.content {
+			t.Errorf("%s: %s %s\n%s", name, got.Action, got.Content, out)
+		}
+		if strings.Contains(out, "\x1b") || !strings.Contains(out, "Who are you?") {
+			t.Errorf("%s: shown %q", name, out)
+		}
+	}
+	_, out := ask(t, q, "y\nAnn\n\n")
+	for _, want := range []string{"It wants 6 fields.", "as in your passport", "Your name (required): ", "age (whole number; default 42): ", "  1) Cat", "(one of 1-2; required)"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+}
+
+func TestAskURL(t *testing.T) {
+	q := client.Question{Mode: "url", URL: "https://pay.example.org/x?y=1"}
+	got, out := ask(t, q, "y\n")
+	if got.Action != "accept" || !strings.Contains(out, "It leads to pay.example.org:\n  https://pay.example.org/x?y=1\n") {
+		t.Errorf("%+v\n%s", got, out)
+	}
+	if got, _ = ask(t, q, "n\n"); got.Action != "decline" {
+		t.Errorf("%+v", got)
+	}
+	if got, out = ask(t, client.Question{Mode: "form", Schema: json.RawMessage(`{"type":"array"}`)}, "y\n"); got.Action != "decline" || !strings.Contains(out, "cannot be shown") {
+		t.Errorf("a form that is none: %+v %s", got, out)
+	}
+}
+
+func TestAskIsGivenUp(t *testing.T) {
+	ctx, leave := context.WithCancelCause(t.Context())
+	left := errors.New("left")
+	leave(left)
+	var out bytes.Buffer
+	reading, stop := context.WithCancel(t.Context())
+	defer stop()
+	blocked, end := io.Pipe()
+	defer end.Close()
+	if _, err := NewAsker(NewLines(reading, blocked, &out), &out).Ask(ctx, client.Question{Mode: "url"}); !errors.Is(err, left) {
+		t.Errorf("%v", err)
+	}
+}
