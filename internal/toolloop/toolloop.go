@@ -7,12 +7,14 @@
 package toolloop
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"iter"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 
 	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/internal/agent"
@@ -66,6 +68,9 @@ type Options struct {
 	Caller func(context.Context) Caller
 	// MaxRounds bounds the turns of the model in which it calls tools; 0 takes the host's setting.
 	MaxRounds int
+	// MaxTokens is the most tokens of all turns of an answer to a request that sets none; 0 leaves it to the
+	// model.
+	MaxTokens int
 	// AutoTools offers the host's tools to requests that name no tools.
 	AutoTools bool
 	// Search says when tools are kept out of the prompt until the model searches for them.
@@ -87,6 +92,8 @@ type Loop struct {
 	opts Options
 	log  *slog.Logger
 	seal sealer
+	// warming ends the reading of Warm; nil where there is none.
+	warming atomic.Pointer[context.CancelFunc]
 }
 
 // New returns a Loop.
@@ -111,6 +118,7 @@ func New(opts Options) *Loop {
 // whose Usage is their sum. Of the calls, only those are handed on that the client has to answer; what is
 // run here comes as items. Errors are [*chat.Error], or the model's own.
 func (l *Loop) Generate(ctx context.Context, req *chat.Request) iter.Seq2[chat.Event, error] {
+	l.cool()
 	caller := l.opts.Caller(ctx)
 	auto := l.auto(req, caller)
 	if !auto && !concerns(req) {
@@ -181,7 +189,7 @@ func (r *run) answer(ctx context.Context) {
 		rounds = r.loop.opts.Host.MaxToolCalls()
 	}
 	options := agent.Options{
-		Model: &turns{model: r.loop.opts.Model, limit: r.req.MaxTokens, first: r.only},
+		Model: &turns{model: r.loop.opts.Model, limit: cmp.Or(r.req.MaxTokens, r.loop.opts.MaxTokens), first: r.only},
 		Tools: r, Gate: r, MaxRounds: rounds, MaxTotalCalls: r.req.MaxToolCalls,
 	}
 	if options.MaxRounds > 0 && r.rounds >= options.MaxRounds { // the run has used them up before it stopped
