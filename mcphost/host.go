@@ -116,6 +116,7 @@ func New(cfg *Config, opts Options) (*Host, error) {
 	}
 	auditOptions := cfg.AuditOptions()
 	h.redactor = auditOptions.Redactor
+	h.logger = slog.New(audit.Handler(h.logger.Handler(), h.redactor.Hide))
 	if h.tokens = opts.Tokens; h.tokens == nil {
 		h.tokens = tokens.NewMemory()
 	}

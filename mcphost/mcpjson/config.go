@@ -65,6 +65,8 @@ type Config struct {
 
 	// written are the entries as the file has them, by name.
 	written map[string]writtenEntry
+	// lookedUp are the values of variables that are secret by their name and were filled in.
+	lookedUp []string
 }
 
 // Security is the security block: what may be started and called, and what is kept of it.
@@ -239,7 +241,7 @@ func newConfigParser(opts ParseOptions) *configParser {
 			p.dir = abs
 		}
 	}
-	p.vars = jsonc.Expander{Lookup: opts.LookupEnv, Dir: p.dir}
+	p.vars = jsonc.Expander{Lookup: p.lookUp, Dir: p.dir}
 	return p
 }
 

@@ -247,26 +247,6 @@ func (c *Config) AuditOptions() audit.Options {
 	}
 }
 
-// Secrets returns the values of the servers' environment and headers that are secrets by their name.
-func (c *Config) Secrets() []string {
-	var values []string
-	for _, s := range c.Servers {
-		values = append(values, s.OAuth.secrets()...)
-		for name, value := range s.Env {
-			if audit.SecretName(name) {
-				values = append(values, value)
-			}
-		}
-		for name, value := range s.Headers {
-			if audit.SecretName(name) {
-				values = append(values, value)
-			}
-		}
-	}
-	slices.Sort(values)
-	return slices.Compact(values)
-}
-
 // Spec is the entry as the launch rules judge it.
 func (s ServerConfig) Spec() policy.ServerSpec {
 	spec := policy.ServerSpec{Name: s.Name, SkipSecurityValidation: s.SkipSecurityValidation}
