@@ -42,6 +42,10 @@ func exampleServer(t *testing.T) *httptest.Server {
 			return
 		}
 		last := body.Messages[len(body.Messages)-1]
+		if len(body.Tools) > 0 && strings.Contains(string(body.Tools[0]), `"mcp"`) {
+			answerApproval(w, last.Role, last.Content)
+			return
+		}
 		if last.Role == "user" {
 			fmt.Fprint(w, `{"choices":[{"message":{"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function",`+
 				`"function":{"name":"filesystem__list_directory","arguments":"{\"path\":\"/tmp\"}"}}]}}]}`)
@@ -55,6 +59,21 @@ func exampleServer(t *testing.T) *httptest.Server {
 	return server
 }
 
+// answerApproval answers a request whose tools the server runs: it asks first, and goes on with consent.
+func answerApproval(w http.ResponseWriter, role, content string) {
+	switch {
+	case role == "user":
+		fmt.Fprint(w, `{"choices":[{"message":{"role":"assistant","content":null,"tool_calls":[{"id":"mcpr_1","type":"function",`+
+			`"function":{"name":"filesystem__list_directory","arguments":"{\"path\":\"/tmp\"}"}}],"mcp_items":[{"type":"mcp_approval_request"}]}}]}`)
+	case strings.Contains(content, `"approve": true`):
+		fmt.Fprint(w, `{"choices":[{"message":{"role":"assistant","content":"There is notes.txt.",`+
+			`"mcp_items":[{"type":"mcp_call","name":"list_directory","arguments":"{}","status":"completed"}]}}]}`)
+	default:
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"error":{"message":"no consent"}}`)
+	}
+}
+
 // examples are the clients of the folder examples.
 var examples = []struct {
 	name  string
@@ -64,6 +83,7 @@ var examples = []struct {
 }{
 	{"python", "python3", []string{"python3", "tool_calling.py", "List the files in /tmp"}, ""},
 	{"python chat", "python3", []string{"python3", "mcp_chat.py"}, "List the files in /tmp\nq\n"},
+	{"approvals", "python3", []string{"python3", "approvals.py", "List the files in /tmp"}, "y\n"},
 	{"go", "go", []string{"go", "run", "./go", "List the files in /tmp"}, ""},
 	{"curl", "curl", []string{"bash", "tool_calling.sh"}, ""},
 }

@@ -274,6 +274,16 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("message %+v", m)
 			}
 		}
+		for _, s := range req.ToolServers {
+			if s.Label == "" || len(s.Label) > maxLabel || s.URL == "" && s.Headers != nil || len(s.Headers) > maxHeaders+1 {
+				t.Errorf("server %+v", s)
+			}
+			for name, value := range s.Headers {
+				if !validHeaderName(name) || strings.ContainsAny(value, "\r\n\x00") {
+					t.Errorf("header %q: %q", name, value)
+				}
+			}
+		}
 		for _, tool := range req.Tools {
 			if !validName(tool.Name) || !json.Valid(tool.Function) || tool.Parameters != nil && !json.Valid(tool.Parameters) {
 				t.Errorf("tool %+v", tool)
