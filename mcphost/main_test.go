@@ -122,6 +122,8 @@ const echoSchema = `{"type":"object","required":["text"],"properties":{"text":{"
 
 func (s *scripted) list(id, params json.RawMessage) {
 	switch s.mode {
+	case "listing":
+		s.send(`{"jsonrpc":"2.0","id":%s,"result":%s}`, id, os.Getenv("TOOLSERVE_TEST_LIST"))
 	case "loop":
 		s.send(`{"jsonrpc":"2.0","id":%s,"result":{"tools":[{"name":"a","inputSchema":{"type":"object"}}],"nextCursor":"again"}}`, id)
 	case "many":
@@ -132,6 +134,9 @@ func (s *scripted) list(id, params json.RawMessage) {
 		s.send(`{"jsonrpc":"2.0","id":%s,"result":{"tools":[%s]}}`, id, strings.Join(tools, ","))
 	default:
 		names := []string{"echo", "die", "hang", "large", "huge", "fail", "grow", "env", "image", "oops"}
+		if s.mode == "hostile" {
+			names = append(names, "raw", "fault")
+		}
 		if s.mode == "structured" {
 			names = append(names, "forecast")
 		}
@@ -195,6 +200,10 @@ func (s *scripted) call(id json.RawMessage, name string, arguments json.RawMessa
 		s.send(`{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"a picture"},{"type":"image","data":"iVBORw==","mimeType":"image/png"},{"type":"hologram","beams":3}],"structuredContent":{"z":1,"a":12345678901234567890}}}`, id)
 	case "forecast": // what the arguments say is the structured result
 		s.send(`{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"rather warm"}],"structuredContent":%s}}`, id, arguments)
+	case "raw":
+		s.raw(id, arguments)
+	case "fault":
+		s.fault(id, arguments)
 	case "oops":
 		s.send(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32603,"message":"internal trouble"}}`, id)
 	}
