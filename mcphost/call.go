@@ -173,7 +173,7 @@ func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeou
 			t.Server, t.Name, catalog.Cut(protocol.Message, 2000), protocol.Code)
 		e.answered(protocol, s.host.redactor.Hide)
 	default:
-		if errors.Is(cause, errLinkEnded) {
+		if errors.Is(cause, errLinkEnded) || l.ctx.Err() != nil {
 			err = context.Cause(l.ctx)
 		}
 		if network := (*net.OpError)(nil); errors.As(err, &network) || errors.Is(err, wire.ErrEnded) {

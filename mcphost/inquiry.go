@@ -185,7 +185,7 @@ func (in *inquiry) askError(ctx context.Context, s *server, l *link, timeout tim
 		e = errorf(kind, s.name, "", "server '%s' refused %s: %s (code %d)", s.name, in.what, catalog.Cut(protocol.Message, 2000), protocol.Code)
 		e.answered(protocol, s.host.redactor.Hide)
 	default:
-		if errors.Is(cause, errLinkEnded) {
+		if errors.Is(cause, errLinkEnded) || l.ctx.Err() != nil {
 			err = context.Cause(l.ctx)
 		}
 		if network := (*net.OpError)(nil); errors.As(err, &network) || errors.Is(err, wire.ErrEnded) {
