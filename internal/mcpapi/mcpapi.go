@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"strconv"
 
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/mcphost"
@@ -108,6 +109,7 @@ func (h *Handler) write(w http.ResponseWriter, status int, v any) {
 // reply sends JSON, followed by a line break.
 func (h *Handler) reply(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)+1)) // known, it need not be sent in chunks
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n')) // a client that left needs no answer
