@@ -52,7 +52,7 @@ func (c contexts) Resource(ctx context.Context, ref insert.Resource) ([]chat.Par
 func contextCaller(ctx context.Context) (mcphost.Caller, error) {
 	caller := server.CallerOf(ctx)
 	if !caller.May(apikey.Tools) {
-		return mcphost.Caller{}, &insert.Error{Status: http.StatusForbidden, Code: "insufficient_scope",
+		return mcphost.Caller{}, &insert.Error{Status: http.StatusForbidden, Code: "missing_scope",
 			Message: "the API key \"" + caller.Actor + "\" may not use prompts and resources of MCP servers: it needs the scope \"tools\" too"}
 	}
 	return mcphost.Caller{Origin: "chat", Actor: caller.Actor, Request: caller.Request}, nil

@@ -53,12 +53,21 @@ func TestKeysAndAudit(t *testing.T) {
 		return strings.Contains(answer, "good__echo")
 	})
 	const chat, call = `{"model":"default","max_tokens":1,"messages":[{"role":"user","content":"hi"}]}`, `{"tool":"good__echo","arguments":{"text":"x"}}`
+	withPrompt := strings.Replace(chat, "{", `{"mcp_prompt":"p",`, 1)
+	if status, answer := request(texts["chatter"], "POST", "/v1/chat/completions", withPrompt); status != 403 || !strings.Contains(answer, "missing_scope") {
+		t.Errorf("a prompt with a key for chat alone: %d %s", status, answer)
+	}
+	if status, answer := request("master", "POST", "/v1/chat/completions", withPrompt); status != 404 {
+		t.Errorf("a prompt with a key for everything: %d %s", status, answer)
+	}
 	for _, route := range []struct{ who, method, path, body string }{
 		{"chatter", "POST", "/v1/chat/completions", chat},
 		{"chatter", "GET", "/v1/models", ""},
 		{"worker", "GET", "/v1/mcp/tools", ""},
 		{"worker", "GET", "/v1/mcp/status", ""},
 		{"worker", "POST", "/v1/mcp/execute", call},
+		{"worker", "GET", "/v1/mcp/prompts", ""},
+		{"worker", "GET", "/v1/mcp/resources", ""},
 		{"boss", "GET", "/v1/mcp/audit", ""},
 		{"boss", "DELETE", "/v1/mcp/audit", ""},
 	} {
