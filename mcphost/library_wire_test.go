@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -345,5 +346,53 @@ func TestListsOfServersThatRest(t *testing.T) {
 	}
 	if prompts, err = h.Prompts(t.Context(), "s"); err != nil || len(prompts.Items) != 1 || prompts.Servers[0].State != StateConnected {
 		t.Errorf("when it is named the list is %+v, %v", prompts, err)
+	}
+}
+
+func TestLibraryOverHTTP(t *testing.T) {
+	server := librarian("web")
+	pick := func(*http.Request) *mcp.Server { return server }
+	streamable, _ := remote(t, mcp.NewStreamableHTTPHandler(pick, &mcp.StreamableHTTPOptions{Stateless: true}))
+	sse, _ := remote(t, mcp.NewSSEHandler(pick, nil))
+	launch := policy.LaunchRules{AllowedHosts: []string{"127.0.0.1"}}
+	h := start(t, &Config{Servers: []ServerConfig{
+		{Name: "http", Transport: TransportHTTP, URL: streamable},
+		{Name: "sse", Transport: TransportSSE, URL: sse},
+	}}, Options{Launch: &launch})
+	for name, protocol := range map[string]string{"http": "2026-07-28", "sse": "2025-11-25"} {
+		if st := status(t, h, name); st.State != StateConnected || st.Protocol != protocol {
+			t.Fatalf("%s: %+v", name, st)
+		}
+		resources, err := h.Resources(t.Context(), name)
+		if err != nil || len(resources.Items) != 4 || resources.Servers[0].Error != "" {
+			t.Errorf("%s: %+v, %v", name, resources, err)
+		}
+		for _, uri := range []string{"demo://web/a", "demo://web/item/Gr%C3%BC%C3%9Fe"} {
+			got, err := h.ReadResource(t.Context(), ResourceRead{Server: name, URI: uri})
+			if err != nil || got.Contents[0].Text != "this is "+uri {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
+		}
+		if got, err := h.GetPrompt(t.Context(), PromptGet{Server: name, Name: "trip", Arguments: map[string]string{"city": "Zürich\nam See"}}); err != nil ||
+			got.Messages[0].Content.Text != "Plan a trip to Zürich\nam See" {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		if got, err := h.Complete(t.Context(), CompletionRequest{Server: name, Prompt: "trip", Argument: "city", Value: "R"}); err != nil || len(got.Values) != 1 {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		_, err = h.ReadResource(t.Context(), ResourceRead{Server: name, URI: "demo://web/item/missing"})
+		wantKind(t, err, Unknown)
+		var told atomic.Int32
+		stop, err := h.WatchResource(t.Context(), ResourceRead{Server: name, URI: "demo://web/a"}, func(string) { told.Add(1) })
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		eventually(t, "the listener is told", func() bool {
+			if err := server.ResourceUpdated(t.Context(), &mcp.ResourceUpdatedNotificationParams{URI: "demo://web/a"}); err != nil {
+				t.Log(err)
+			}
+			return told.Load() > 0
+		})
+		stop()
 	}
 }
