@@ -75,6 +75,7 @@ type question struct {
 // answered as during a call.
 func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, q question) (json.RawMessage, *Error) {
 	in.record.Server = s.name
+	read.Run, read.Actor, read.Approved = in.caller.Request, in.caller.Actor, in.caller.Approved
 	d := s.host.gate().DecideRead(read)
 	in.record.Decision, in.record.Code, in.record.Reason = string(d.Action), string(d.Code), d.Reason
 	if d.Action != policy.Allow {
@@ -124,7 +125,9 @@ func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, q quest
 // watch judges a subscription and subscribes.
 func (in *inquiry) watch(ctx context.Context, s *server, uri string, f func(uri string)) (stop func(), e *Error) {
 	in.record.Server = s.name
-	d := s.host.gate().DecideRead(policy.Read{Server: s.name, Kind: policy.ReadResource, Name: uri})
+	d := s.host.gate().DecideRead(policy.Read{
+		Server: s.name, Kind: policy.ReadResource, Name: uri, Run: in.caller.Request, Actor: in.caller.Actor, Approved: in.caller.Approved,
+	})
 	in.record.Decision, in.record.Code, in.record.Reason = string(d.Action), string(d.Code), d.Reason
 	if d.Action != policy.Allow {
 		return nil, refusal(s.name, "", d)

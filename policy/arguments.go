@@ -116,7 +116,7 @@ func (a *argumentCheck) pathValue(n strictjson.Node) bool {
 	case shape.Climbs(p):
 		return a.hit(n, "../")
 	}
-	p = localPath(p)
+	p = shape.LocalPath(p)
 	if len(a.roots) > 0 {
 		return a.inRoots(n, p)
 	}
@@ -164,15 +164,6 @@ func (a *argumentCheck) inRoots(n strictjson.Node, p string) bool {
 		}
 	}
 	return a.hit(n, "a path outside the allowed roots")
-}
-
-// localPath takes the path out of a file: URL.
-func localPath(p string) string {
-	if len(p) >= 5 && strings.EqualFold(p[:5], "file:") {
-		p = shape.Fold(p[5:])
-		p = strings.TrimPrefix(strings.TrimPrefix(p, "//localhost"), "//")
-	}
-	return p
 }
 
 // unquote takes the quotes of a shell out of a word.

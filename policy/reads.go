@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 	"unicode/utf8"
 
@@ -47,6 +46,29 @@ type Read struct {
 	Name string
 	// Arguments are those of a prompt, or what is completed: a JSON object; empty means {}.
 	Arguments json.RawMessage
+	// Approved says that a person approved this very read.
+	Approved bool
+	// Run names the request or conversation that the read belongs to, Actor whose it is.
+	Run, Actor string
+}
+
+// call is the read as [CallRule] and [FlowRules] see it: a call of a tool "resources/read", "prompts/get" or
+// "completion/complete", with "uri" or with "name" and "arguments".
+func (r *Read) call() *Call {
+	c := &Call{Server: r.Server, Tool: "resources/read", Run: r.Run, Actor: r.Actor, Approved: r.Approved}
+	arguments := map[string]any{"uri": r.Name}
+	if r.Kind != ReadResource {
+		c.Tool = "prompts/get"
+		if r.Kind == ReadTemplate {
+			c.Tool = "completion/complete"
+		}
+		arguments = map[string]any{"name": r.Name}
+		if len(r.Arguments) > 0 {
+			arguments["arguments"] = r.Arguments
+		}
+	}
+	c.Arguments, _ = json.Marshal(arguments) // what is no JSON was refused before
+	return c
 }
 
 func (r *Read) what() string { return r.word() + " '" + argv.Quote(r.Name) + "'" }
@@ -63,11 +85,13 @@ func (r *Read) word() string {
 
 // DecideRead judges a read and, when it is allowed, counts it against the limits: those of reads, and
 // those of the server and of all calls. A file: URI is held to the rules for paths, and so are the
-// arguments of a prompt.
+// arguments of a prompt. The operator's CallRules hold, and for FlowRules what a resource holds is private.
 func (g *Gate) DecideRead(r Read) Decision {
 	d := g.PreviewRead(r)
 	if d.Action == Allow && !g.rules.Disabled {
-		g.countRead(&r, &d)
+		if g.countRead(&r, &d); d.Action == Allow {
+			g.noteRead(&r)
+		}
 	}
 	return d
 }
@@ -86,7 +110,40 @@ func (g *Gate) PreviewRead(r Read) Decision {
 	if code, reason := g.arguments(&Call{Server: r.Server, Tool: r.Name, Arguments: r.Arguments}); code != "" {
 		return deny(d, code, strings.Replace(reason, "Tool '", r.word()+" '", 1))
 	}
+	if g.rules.Disabled || len(g.calls) == 0 {
+		return d
+	}
+	c := r.call()
+	switch rule := g.ruled(c); {
+	case rule == nil || rule.Action == Allow:
+	case rule.Action == Deny:
+		return deny(d, CodeRule, rule.say(c))
+	case !r.Approved:
+		d.Action, d.Code, d.Reason = Ask, CodeApproval, rule.say(c)
+	}
 	return d
+}
+
+// noteRead remembers that the run has read private data: a resource, or a prompt that the rules call private.
+func (g *Gate) noteRead(r *Read) {
+	f, full := &g.rules.Flow, r.Server+"__"+r.Name
+	named := func(patterns []string) bool {
+		for _, pattern := range patterns {
+			if shape.Glob(pattern, r.Name, true) || shape.Glob(pattern, full, true) {
+				return true
+			}
+		}
+		return false
+	}
+	if f.Mode == FlowOff || named(f.Exempt) || r.Kind != ReadResource && !named(f.Private) {
+		return
+	}
+	c := r.call()
+	rest := runRest
+	if c.Run == "" {
+		rest = unnamedRest
+	}
+	g.flows.add(runOf(c), full, rest, g.rules.Now())
 }
 
 // Offers reports whether the lists of allowed and blocked names let a resource or prompt be listed. A
@@ -127,30 +184,16 @@ func (g *Gate) listedRead(r *Read) (Code, string) {
 func (r *Read) in(patterns []string, fold bool) bool {
 	for _, pattern := range patterns {
 		if r.Kind == ReadPrompt {
-			if glob(pattern, r.Name, fold) || glob(pattern, r.Server+"__"+r.Name, fold) {
+			if shape.Glob(pattern, r.Name, fold) || shape.Glob(pattern, r.Server+"__"+r.Name, fold) {
 				return true
 			}
 			continue
 		}
-		if glob(plainURI(pattern), plainURI(r.Name), fold) || fold && glob(pattern, r.Name, fold) {
+		if shape.Glob(shape.PlainURI(pattern), shape.PlainURI(r.Name), fold) || fold && shape.Glob(pattern, r.Name, fold) {
 			return true
 		}
 	}
 	return false
-}
-
-// plainURI undoes the other spellings of a URI: the case of its scheme, percent-encoding and look-alikes
-// and, of a file, its host and dots.
-func plainURI(uri string) string {
-	scheme, rest, ok := strings.Cut(uri, ":")
-	if !ok {
-		return shape.Fold(uri)
-	}
-	scheme = strings.ToLower(scheme)
-	if scheme == "file" {
-		return "file://" + path.Clean("/"+localPath(uri))
-	}
-	return scheme + ":" + shape.Fold(rest)
 }
 
 // location judges where a resource lies. No way leads up in its URI, to the metadata service of a cloud,
@@ -218,30 +261,4 @@ func (g *Gate) serverLimit(server string) int {
 		return n
 	}
 	return g.rules.ServerCallsPerMinute
-}
-
-// glob compares a name with a pattern in which '*' stands for any text, in time that is at most the
-// product of their lengths: names come from servers and clients.
-func glob(pattern, name string, fold bool) bool {
-	if fold {
-		pattern, name = strings.ToLower(pattern), strings.ToLower(name)
-	}
-	p, n := 0, 0
-	star, retry := -1, 0
-	for n < len(name) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, retry = p, n
-			p++
-		case p < len(pattern) && pattern[p] == name[n]:
-			p++
-			n++
-		case star >= 0:
-			retry++
-			p, n = star+1, retry
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
 }

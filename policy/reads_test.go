@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/toolserve/toolserve/policy/internal/shape"
 )
 
 func gateOf(t *testing.T, rules ToolRules) *Gate {
@@ -117,8 +119,57 @@ func TestReadsAreCounted(t *testing.T) {
 	}
 }
 
+func TestRulesAndFlowOfReads(t *testing.T) {
+	g := gateOf(t, ToolRules{
+		Rules: []CallRule{
+			{Action: Deny, Server: "db", Reason: "not now"},
+			{Action: Deny, Tool: "resources/read", Argument: "uri", Matches: "^secret:"},
+			{Action: Ask, Tool: "prompts/get", Argument: "arguments.city", Matches: "Paris"},
+		},
+		Flow: FlowRules{Mode: FlowBlock, Exempt: []string{"docs__*"}, Private: []string{"mail__inbox"}},
+	})
+	for _, tc := range []struct {
+		read   Read
+		action Action
+		code   Code
+	}{
+		{Read{Server: "db", Kind: ReadResource, Name: "a:b"}, Deny, CodeRule},
+		{Read{Server: "db", Kind: ReadPrompt, Name: "p"}, Deny, CodeRule},
+		{Read{Server: "db", Kind: ReadTemplate, Name: "a:{b}"}, Deny, CodeRule},
+		{Read{Server: "s", Kind: ReadResource, Name: "secret:1"}, Deny, CodeRule},
+		{Read{Server: "s", Kind: ReadPrompt, Name: "p", Arguments: []byte(`{"city":"Paris"}`)}, Ask, CodeApproval},
+		{Read{Server: "s", Kind: ReadPrompt, Name: "p", Arguments: []byte(`{"city":"Paris"}`), Approved: true}, Allow, ""},
+		{Read{Server: "s", Kind: ReadPrompt, Name: "p", Arguments: []byte(`{"city":"Rome"}`)}, Allow, ""},
+	} {
+		if d := g.PreviewRead(tc.read); d.Action != tc.action || d.Code != tc.code || (d.Reason == "") != (tc.action == Allow) {
+			t.Errorf("%+v: %+v", tc.read, d)
+		}
+	}
+	send := func(run string) Code { return g.Decide(Call{Server: "s", Tool: "send_mail", Run: run}).Code }
+	for run, read := range map[string]Read{
+		"exempt": {Server: "docs", Kind: ReadResource, Name: "a:b"}, "a prompt": {Server: "s", Kind: ReadPrompt, Name: "inbox"},
+		"a resource": {Server: "s", Kind: ReadResource, Name: "a:b"}, "a private prompt": {Server: "mail", Kind: ReadPrompt, Name: "inbox"},
+	} {
+		read.Run = run
+		g.PreviewRead(read)
+		if code := send(run); code != "" {
+			t.Errorf("%s: before it was read: %s", run, code)
+		}
+		if d := g.DecideRead(read); d.Action != Allow {
+			t.Errorf("%s: %+v", run, d)
+		}
+		want := Code("")
+		if run == "a resource" || run == "a private prompt" {
+			want = CodeFlow
+		}
+		if code := send(run); code != want {
+			t.Errorf("%s: a tool that sends is judged %q, want %q", run, code, want)
+		}
+	}
+}
+
 func TestGlobIsLinear(t *testing.T) {
-	if glob(strings.Repeat("*a", 20)+"b", strings.Repeat("a", 8000), true) {
+	if shape.Glob(strings.Repeat("*a", 20)+"b", strings.Repeat("a", 8000), true) {
 		t.Error("matched")
 	}
 	for _, tc := range []struct {
@@ -128,8 +179,8 @@ func TestGlobIsLinear(t *testing.T) {
 		{"*", "", true}, {"", "", true}, {"", "a", false}, {"a*", "abc", true}, {"*c", "abc", true}, {"a*c*", "abc", true}, {"a*b", "abc", false},
 		{"*b*", "abc", true}, {"abc", "abcd", false}, {"**", "x", true}, {"A*", "abc", false},
 	} {
-		if got := glob(tc.pattern, tc.name, false); got != tc.want {
-			t.Errorf("glob(%q, %q) is %t", tc.pattern, tc.name, got)
+		if got := shape.Glob(tc.pattern, tc.name, false); got != tc.want {
+			t.Errorf("Glob(%q, %q) is %t", tc.pattern, tc.name, got)
 		}
 	}
 }
@@ -144,8 +195,8 @@ func FuzzReads(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, uri string) {
 		d := g.PreviewRead(Read{Server: "s", Kind: ReadResource, Name: uri})
-		plain := plainURI(uri)
-		if again := plainURI(plain); d.Action == Allow && strings.HasPrefix(plain, "file:///") && !strings.HasPrefix(again, "file:///srv/docs") && strings.HasPrefix(uri, "file:///") {
+		plain := shape.PlainURI(uri)
+		if again := shape.PlainURI(plain); d.Action == Allow && strings.HasPrefix(plain, "file:///") && !strings.HasPrefix(again, "file:///srv/docs") && strings.HasPrefix(uri, "file:///") {
 			t.Errorf("%q (%q) is allowed", uri, plain)
 		}
 	})

@@ -178,9 +178,9 @@ func TestReadResource(t *testing.T) {
 func TestGetPrompt(t *testing.T) {
 	lib := &fakeLibrary{got: mcphost.PromptResult{Server: "one", Name: "trip", FullName: "one__trip", Description: "a plan",
 		Messages: []mcphost.PromptMessage{{Role: "user", Content: mcphost.Content{Type: "text", Raw: json.RawMessage(`{"type":"text","text":"go"}`)}}}}}
-	status, _, body := ask(t, lib.options(), "POST", "/v1/mcp/prompts/get", `{"server":"one","name":"trip","arguments":{"city":"Oslo","days":3,"slow":true}}`)
+	status, _, body := ask(t, lib.options(), "POST", "/v1/mcp/prompts/get", `{"server":"one","name":"trip","arguments":{"city":"Oslo","days":3,"slow":true},"approved":true}`)
 	want := `{"name":"one__trip","server":"one","prompt":"trip","description":"a plan","messages":[{"role":"user","content":{"type":"text","text":"go"}}],"truncated":false,"is_error":false,"duration_ms":0}`
-	asked := mcphost.PromptGet{Caller: mcphost.Caller{Origin: "prompts", Actor: "alice"}, Server: "one", Name: "trip",
+	asked := mcphost.PromptGet{Caller: mcphost.Caller{Origin: "prompts", Actor: "alice", Approved: true}, Server: "one", Name: "trip",
 		Arguments: map[string]string{"city": "Oslo", "days": "3", "slow": "true"}}
 	if status != 200 || body != want || !reflect.DeepEqual(lib.asked, asked) {
 		t.Errorf("%d %s, asked %+v", status, body, lib.asked)

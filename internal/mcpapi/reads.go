@@ -45,7 +45,7 @@ func (h *Handler) ReadResource(w http.ResponseWriter, r *http.Request) {
 		if f, err = h.readMembers(w, r); err == nil {
 			f.str("server", &req.Server)
 			f.str("uri", &req.URI)
-			req.Timeout = f.timeout()
+			f.limits(&req.Caller)
 			err = f.err
 		}
 	} else {
@@ -121,7 +121,7 @@ func (h *Handler) GetPrompt(w http.ResponseWriter, r *http.Request) {
 	f.str("name", &req.Name)
 	f.str("prompt", &prompt)
 	f.texts("arguments", &req.Arguments)
-	req.Timeout = f.timeout()
+	f.limits(&req.Caller)
 	if req.Name == "" {
 		req.Name = prompt
 	} else if prompt != "" && prompt != req.Name {
@@ -174,7 +174,7 @@ func (h *Handler) Complete(w http.ResponseWriter, r *http.Request) {
 	f.str("prompt", &req.Prompt)
 	f.str("template", &req.Template)
 	f.texts("arguments", &req.Known)
-	req.Timeout = f.timeout()
+	f.limits(&req.Caller)
 	f.protocolForm(&req)
 	f.str("value", &req.Value)
 	if f.err != nil {
@@ -255,14 +255,15 @@ func (f *members) get(name, want string, to any) {
 
 func (f *members) str(name string, to *string) { f.get(name, "a string", to) }
 
-func (f *members) timeout() time.Duration {
+// limits reads "timeout" and "approved".
+func (f *members) limits(c *mcphost.Caller) {
 	var seconds float64
 	f.get("timeout", "a number of seconds", &seconds)
-	d, err := timeoutOf(seconds)
-	if err != nil {
+	f.get("approved", "true or false", &c.Approved)
+	var err error
+	if c.Timeout, err = timeoutOf(seconds); err != nil {
 		f.fail(err)
 	}
-	return d
 }
 
 // texts reads an object whose values are strings. Numbers, true and false are taken as they are written,
