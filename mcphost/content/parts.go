@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
@@ -23,7 +24,8 @@ const (
 // own where the model takes them, and as a description such as
 // "[image/png, 12 KB, not shown: the model takes no images]" where it does not; links and embedded
 // resources under a line that names them. The structured result is added as text unless a text item
-// says the same, or is all that it holds. Base64 data never becomes text. Without any content there are no parts.
+// says the same, or is all that it holds. Base64 data never becomes text, but for a resource whose type
+// says that it is text, which is decoded. Without any content there are no parts.
 func (r Result) Parts(images, audio bool) []chat.Part {
 	m := mapper{images: images, audio: audio}
 	said := r.Structured == nil
@@ -101,6 +103,10 @@ func (m *mapper) resource(f fields) {
 		kind, _, _ := strings.Cut(media, "/")
 		m.media(kind, media, f.blob)
 	case f.blob != nil:
+		if text, ok := blobText(media, f.blob); ok {
+			m.text(name + ", " + media + "]\n" + text)
+			return
+		}
 		if media == "" {
 			media = "binary"
 		}
@@ -108,6 +114,15 @@ func (m *mapper) resource(f fields) {
 	default:
 		m.text(name + ", without content]")
 	}
+}
+
+// blobText is the text of a blob whose type says that it is one, as some servers send it.
+func blobText(media string, blob []byte) (string, bool) {
+	if !strings.HasPrefix(media, "text/") && media != "application/json" {
+		return "", false
+	}
+	data, err := base64.StdEncoding.DecodeString(string(blob))
+	return string(data), err == nil && utf8.Valid(data)
 }
 
 // describe says in a line what an item is.
