@@ -118,9 +118,7 @@ func TestLoginWhileRunning(t *testing.T) {
 	if n, err := Logout(cfg, "r", tokensIn(path)); n != 1 || err != nil {
 		t.Errorf("the logout forgot %d, %v", n, err)
 	}
-	if err := echoed(h); !errors.As(err, &e) || e.Kind != NeedsApproval {
-		t.Errorf("a call after the logout says %v", err)
-	}
+	eventually(t, "the logout to be seen", func() bool { return errors.As(echoed(h), &e) && e.Kind == NeedsApproval })
 }
 
 // TestLoginOverSSE: the older transport posts its messages to another address than it listens on.

@@ -93,7 +93,8 @@ func TestLoginOfARunningServer(t *testing.T) {
 	if out, status := run(t, "", "mcp", "logout", "remote", "--mcp-config", file); status != 0 || !strings.Contains(out, "logged out of 'remote'") {
 		t.Errorf("logout: status %d: %s", status, out)
 	}
-	if status, answer := server.call("/v1/mcp/execute", call); status != http.StatusConflict {
-		t.Errorf("a call after the logout: %d %v", status, answer)
-	}
+	server.until("the logout to be seen", func() bool {
+		status, _ := server.call("/v1/mcp/execute", call)
+		return status == http.StatusConflict
+	})
 }

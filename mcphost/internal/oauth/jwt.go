@@ -116,13 +116,9 @@ func newDPoPKey() (string, error) {
 // proof is the JWT that shows that who sends a request has the key (RFC 9449 section 4.2). With an access
 // token, it is bound to that too.
 func (c *Client) proof(keyPEM, method string, target *url.URL, access string) (string, error) {
-	signer, err := parseKey(keyPEM)
+	key, err := c.bindingKeyOf(keyPEM)
 	if err != nil {
 		return "", err
-	}
-	key, ok := signer.(*ecdsa.PrivateKey)
-	if !ok || key.Curve != elliptic.P256() {
-		return "", errors.New("the stored key of the tokens is no P-256 key; log in again")
 	}
 	point, err := key.PublicKey.Bytes() // 0x04, X, Y
 	if err != nil {
@@ -145,6 +141,35 @@ func (c *Client) proof(keyPEM, method string, target *url.URL, access string) (s
 		"x": base64.RawURLEncoding.EncodeToString(point[1:33]), "y": base64.RawURLEncoding.EncodeToString(point[33:]),
 	}
 	return token.SignedString(key)
+}
+
+// boundKey is a key that tokens are bound to, and its text.
+type boundKey struct {
+	text string
+	key  *ecdsa.PrivateKey
+}
+
+// bindingKeyOf reads a key that tokens are bound to; the last one is kept, since reading takes longer than
+// signing.
+func (c *Client) bindingKeyOf(text string) (*ecdsa.PrivateKey, error) {
+	c.mu.Lock()
+	last := c.lastKey
+	c.mu.Unlock()
+	if last.key != nil && last.text == text {
+		return last.key, nil
+	}
+	signer, err := parseKey(text)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := signer.(*ecdsa.PrivateKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return nil, errors.New("the stored key of the tokens is no P-256 key; log in again")
+	}
+	c.mu.Lock()
+	c.lastKey = boundKey{text, key}
+	c.mu.Unlock()
+	return key, nil
 }
 
 // nonce returns what the server at a target wants to see in proofs, or "".

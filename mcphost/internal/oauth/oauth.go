@@ -114,6 +114,8 @@ type Client struct {
 	failed *Error         // what no request gets past
 	scope  *Error         // the last request for more permission that could not be met
 	nonces map[string]string
+	// lastKey is the key of the last proof.
+	lastKey boundKey
 }
 
 // New returns the credentials of a server, as far as the store has them.

@@ -79,6 +79,9 @@ func (c *Client) stillRefused(ch challenge) *Error {
 
 // send sends a copy of the request with credentials. The body of the first one is the request's own.
 func (t *transport) send(req *http.Request, record *tokens.Record, first bool) (*http.Response, error) {
+	if first && (record == nil || record.Access == "") {
+		return t.base.RoundTrip(req)
+	}
 	out := req.Clone(req.Context())
 	if !first && req.GetBody != nil {
 		body, err := req.GetBody()

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,8 @@ const (
 	version    = 1
 	maxFile    = 8 << 20
 	maxRecords = 2000
+	// lookEvery is how long the file is not looked at again for requests that have their credentials.
+	lookEvery = 100 * time.Millisecond
 )
 
 // Record are the credentials for one server (URL) from one authorization server (Issuer).
@@ -81,6 +84,9 @@ type Store struct {
 	version string // of the file that records were read from
 	changes int    // of a store without a file
 	key     *key   // once it is known
+
+	looked   string // version of the file when it was last looked at
+	lookedAt time.Time
 }
 
 // NewMemory returns a store that keeps credentials until the end of the process.
@@ -92,14 +98,18 @@ func Open(opts Options) *Store { return &Store{opts: opts} }
 // Path returns the file, or "".
 func (s *Store) Path() string { return s.opts.Path }
 
-// Version is a text that changes when the credentials have.
+// Version is a text that changes when the credentials have; what another process changed may show up to
+// a tenth of a second later.
 func (s *Store) Version() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.opts.Path == "" {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return fmt.Sprintf("memory %d", s.changes)
+		return "memory " + strconv.Itoa(s.changes)
 	}
-	return FileVersion(s.opts.Path)
+	if now := time.Now(); now.Sub(s.lookedAt) > lookEvery {
+		s.looked, s.lookedAt = FileVersion(s.opts.Path), now
+	}
+	return s.looked
 }
 
 // FileVersion is a text that changes when a file does. The file "" has none.
@@ -213,6 +223,7 @@ func (s *Store) change(edit func([]Record) []Record) error {
 		return err
 	}
 	s.records, s.version = records, FileVersion(s.opts.Path)
+	s.looked, s.lookedAt = s.version, time.Now()
 	return nil
 }
 
