@@ -99,13 +99,25 @@ func Login(ctx context.Context, cfg *Config, server string, opts LoginOptions) (
 	return report, nil
 }
 
-// Logout forgets the logins to a server and returns at how many authorization servers there were some.
-func Logout(cfg *Config, server string, kept *Tokens) (int, error) {
+// Logout forgets the logins to a server, and has their authorization servers revoke the tokens. It returns
+// how many there were; they are forgotten also where err says that one could not be revoked.
+func Logout(ctx context.Context, cfg *Config, server string, kept *Tokens) (n int, err error) {
 	entry, err := remoteServer(cfg, server)
 	if err != nil {
 		return 0, err
 	}
 	gone, err := kept.Delete(entry.URL)
+	if err != nil {
+		return 0, err
+	}
+	rules := cfg.LaunchRules()
+	client, err := newOAuth(cfg, entry, &rules, oauth.Options{Redactor: cfg.AuditOptions().Redactor})
+	if err != nil {
+		return len(gone), err
+	}
+	for _, record := range gone {
+		err = errors.Join(err, client.Revoke(ctx, record))
+	}
 	return len(gone), err
 }
 

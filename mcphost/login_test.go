@@ -115,7 +115,7 @@ func TestLoginWhileRunning(t *testing.T) {
 	}
 	eventually(t, "the server to come up again", func() bool { return h.Status()[0].State == StateConnected })
 
-	if n, err := Logout(cfg, "r", tokensIn(path)); n != 1 || err != nil {
+	if n, err := Logout(t.Context(), cfg, "r", tokensIn(path)); n != 1 || err != nil || s.Seen("revoke") != 1 {
 		t.Errorf("the logout forgot %d, %v", n, err)
 	}
 	eventually(t, "the logout to be seen", func() bool { return errors.As(echoed(h), &e) && e.Kind == NeedsApproval })

@@ -84,18 +84,21 @@ type MCPLogoutCmd struct {
 
 // Help is the long description.
 func (*MCPLogoutCmd) Help() string {
-	return "Forgets the login, and what this program is registered as. A running server stops using it with its next request."
+	return "Forgets the login, and what this program is registered as, and has the authorization server revoke the tokens where it does that. A running server stops using it with its next request."
 }
 
 // Run forgets the login.
-func (c *MCPLogoutCmd) Run(streams IO) error {
+func (c *MCPLogoutCmd) Run(ctx context.Context, streams IO) error {
 	cfg, _, err := loginServer(c.MCPConfig, c.Server, streams)
 	if err != nil {
 		return err
 	}
-	n, err := mcphost.Logout(cfg, c.Server, mcphost.OpenTokens(streams.Env))
-	if err != nil {
+	n, err := mcphost.Logout(ctx, cfg, c.Server, mcphost.OpenTokens(streams.Env))
+	if err != nil && n == 0 {
 		return err
+	}
+	if err != nil {
+		fmt.Fprintln(streams.Err, "the login is forgotten here; its tokens last until they run out:", shortened(err.Error(), 500))
 	}
 	if n == 0 {
 		_, err = fmt.Fprintf(streams.Out, "there is no login to '%s'\n", shortened(c.Server, 200))

@@ -55,6 +55,7 @@ func New(t testing.TB, handler http.Handler) *Server {
 	auth.HandleFunc("GET /authorize", s.authorize)
 	auth.HandleFunc("POST /token", s.token)
 	auth.HandleFunc("POST /register", s.register)
+	auth.HandleFunc("POST /revoke", s.revoke)
 	s.auth = httptest.NewServer(auth)
 	resource := http.NewServeMux()
 	resource.HandleFunc("GET /.well-known/oauth-protected-resource/mcp", s.resourceMetadata)
@@ -68,7 +69,7 @@ func New(t testing.TB, handler http.Handler) *Server {
 	return s
 }
 
-// Seen returns how often something happened: "metadata", "authorize", "register", "resource", or the
+// Seen returns how often something happened: "metadata", "authorize", "register", "revoke", "resource", or the
 // grant type of a token request.
 func (s *Server) Seen(what string) int {
 	s.mu.Lock()
@@ -124,7 +125,7 @@ func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
 	s.count("metadata")
 	body := map[string]any{
 		"issuer": s.Issuer, "authorization_endpoint": s.Issuer + "/authorize", "token_endpoint": s.Issuer + "/token",
-		"registration_endpoint": s.Issuer + "/register", "code_challenge_methods_supported": []string{"S256"},
+		"registration_endpoint": s.Issuer + "/register", "revocation_endpoint": s.Issuer + "/revoke", "code_challenge_methods_supported": []string{"S256"},
 		"token_endpoint_auth_methods_supported": []string{"none"}, "authorization_response_iss_parameter_supported": true,
 	}
 	if s.DescribeServer != nil {
@@ -142,6 +143,17 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 	}
 	body["client_id"] = "client-" + rand.Text()
 	answer(w, http.StatusCreated, body)
+}
+
+func (s *Server) revoke(_ http.ResponseWriter, r *http.Request) {
+	token := r.PostFormValue("token")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.refresh[token]; known {
+		s.seen["revoke"]++
+		delete(s.refresh, token)
+		clear(s.access)
+	}
 }
 
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {

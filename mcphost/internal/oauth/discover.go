@@ -37,6 +37,7 @@ type serverMetadata struct {
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	TokenEndpoint         string   `json:"token_endpoint"`
 	RegistrationEndpoint  string   `json:"registration_endpoint"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
 	ScopesSupported       []string `json:"scopes_supported"`
 	AuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
 	SigningAlgorithms     []string `json:"token_endpoint_auth_signing_alg_values_supported"`
@@ -228,6 +229,7 @@ func (c *Client) readServer(ctx context.Context, issuer string, places []string,
 func (c *Client) checkServer(meta *serverMetadata) error {
 	for name, endpoint := range map[string]string{
 		"authorization_endpoint": meta.AuthorizationEndpoint, "token_endpoint": meta.TokenEndpoint, "registration_endpoint": meta.RegistrationEndpoint,
+		"revocation_endpoint": meta.RevocationEndpoint,
 	} {
 		if endpoint == "" {
 			continue

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/toolserve/toolserve/mcphost/internal/oauth/tokens"
@@ -56,4 +57,31 @@ func (c *Client) probe(ctx context.Context) (challenge, error) {
 	}
 	resp.Body.Close()
 	return readChallenge(resp), nil
+}
+
+// Revoke tells the authorization server that credentials are no longer used (RFC 7009): the refresh token,
+// which ends the access tokens with it, or the access token where there is no other.
+func (c *Client) Revoke(ctx context.Context, record tokens.Record) error {
+	token, hint := record.Refresh, "refresh_token"
+	if token == "" {
+		token, hint = record.Access, "access_token"
+	}
+	if token == "" {
+		return nil
+	}
+	c.secret(record.Secrets()...)
+	server, err := c.serverMetadata(ctx, record.Issuer, sameOrigin(record.Issuer, c.endpoint))
+	if err != nil {
+		return err
+	}
+	if server.RevocationEndpoint == "" {
+		return c.errorf(Refused, "the authorization server %s revokes no tokens", clean(record.Issuer))
+	}
+	x := exchange{server: server, client: record.Client}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	form := url.Values{"token": {token}, "token_type_hint": {hint}}
+	if err := c.authenticate(x, header, form); err != nil {
+		return err
+	}
+	return c.explain("revoke the token", place{server: server}, c.post(ctx, server.RevocationEndpoint, header, strings.NewReader(form.Encode()), nil))
 }

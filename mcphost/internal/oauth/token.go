@@ -148,6 +148,9 @@ func (c *Client) post(ctx context.Context, endpoint string, header http.Header, 
 	if resp.StatusCode/100 != 2 {
 		return refusal(resp.StatusCode, data)
 	}
+	if into == nil {
+		return nil
+	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return &answerError{status: resp.StatusCode, code: "invalid_response", description: "the answer is no JSON that can be read"}
 	}
@@ -171,6 +174,9 @@ func refusal(status int, data []byte) error {
 // explain makes a refusal of the authorization server into an [Error]; what is passing stays as it is.
 func (c *Client) explain(what string, p place, err error) error {
 	refused := (*answerError)(nil)
+	if err == nil {
+		return nil
+	}
 	if errors.As(err, &refused) {
 		return c.errorf(Refused, "%s: the authorization server %s refuses: %v", what, clean(p.server.Issuer), refused)
 	}
