@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/toolserve/toolserve/chat"
 )
 
 const (
@@ -214,5 +216,49 @@ func TestItemsOfAFinishedRun(t *testing.T) {
 	}
 	if len(b.Items) != 0 {
 		t.Errorf("the tools are listed again: %+v", b.Items)
+	}
+}
+
+// TestAnApprovalIsForOneCall wants a later call with the id of an approved one to be asked about too.
+func TestAnApprovalIsForOneCall(t *testing.T) {
+	r := newRig(t, turn{"", []string{`files__write {"path":"a"}`}}, turn{"", []string{`files__write {"path":"b"}`}})
+	r.model.sameIDs = true
+	a := r.ask(filesAsk, user("go"))
+	b := r.ask(filesAsk, user("go"), a.plain(), consent(a.message, 0, true, ""))
+	if got := strings.Join(r.host.calls(), "; "); got != `write {"path":"a"}` || b.finish != "tool_calls" {
+		t.Errorf("ran %s, %s", got, b.finish)
+	}
+}
+
+// TestRoundsAreCountedAcrossAnApproval wants a run that stops and goes on to end where one would that does not,
+// and the turns of the client's own loop not to count.
+func TestRoundsAreCountedAcrossAnApproval(t *testing.T) {
+	r := newRig(t, turn{"", []string{`clock {}`}}, turn{"", []string{`files__read {"path":"a"}`}}, turn{"", []string{`files__write {"path":"a"}`}},
+		turn{"", []string{`files__read {"path":"c"}`}}, turn{"", []string{`files__read {"path":"d"}`}})
+	r.opts.MaxRounds = 3
+	c := r.ask(filesBoth, user("go"))
+	before := []any{user("go"), c.plain(), toolMessage(c.ToolCalls[0].ID, "noon")}
+	a := r.ask(filesBoth, before...)
+	b := r.ask(filesBoth, append(before, a.plain(), consent(a.message, 0, true, ""))...)
+	if b.finish != "stop" || len(r.model.asked) != 5 || r.model.asked[4].ToolChoice.Mode != chat.ToolNone {
+		t.Errorf("%s after %d turns", b.finish, len(r.model.asked))
+	}
+}
+
+// TestWhatAConversationCarriesIsBounded sends many ids that hold a lot.
+func TestWhatAConversationCarriesIsBounded(t *testing.T) {
+	state, err := (&carried{Turns: []carriedTurn{{Text: strings.Repeat(" ", maxInflated-200), Calls: []carriedCall{{ID: "a", Name: "f", Arguments: "{}", Open: "a"}}}}}).encode()
+	if err != nil || len(state) > 16<<10 {
+		t.Fatalf("%d bytes, %v", len(state), err)
+	}
+	r := newRig(t, turn{"x", nil})
+	for _, s := range []string{state, state[:len(state)-8]} {
+		messages := []any{user("go")}
+		for i := range 8 {
+			id := fmt.Sprint("call", i, carrierMark, s)
+			messages = append(messages, message{Role: "assistant", ToolCalls: []toolCall{{ID: id, Type: "function"}}}, toolMessage(id, "x"))
+			messages[len(messages)-2].(message).ToolCalls[0].Function.Name = "f"
+		}
+		r.refuses(400, r.body(filesBoth, messages...), "too_long")
 	}
 }

@@ -162,24 +162,25 @@ func (c *carried) encode() (string, error) {
 
 var errCarried = errors.New("it was altered, or is not of this server")
 
-// decodeCarried reads a STATE. size is how much it was inflated.
+// decodeCarried reads a STATE. size is how much it was inflated, also where it is refused.
 func decodeCarried(state string) (c *carried, size int, err error) {
 	if len(state) > maxCarried {
-		return nil, 0, errCarried
+		return nil, len(state), errCarried
 	}
 	packed, err := base64.RawURLEncoding.DecodeString(state)
 	if err != nil {
-		return nil, 0, errCarried
+		return nil, len(state), errCarried
 	}
 	data, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxInflated+1))
+	size = len(state) + len(data)
 	if err != nil || len(data) > maxInflated {
-		return nil, 0, errCarried
+		return nil, size, errCarried
 	}
 	c = &carried{}
 	if json.Unmarshal(data, c) != nil || !c.sound() || len(c.Run) > maxRun {
-		return nil, 0, errCarried
+		return nil, size, errCarried
 	}
-	return c, len(data), nil
+	return c, size, nil
 }
 
 // sound reports whether the state can be what a run left: arguments are objects, and only the last turn has

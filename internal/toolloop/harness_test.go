@@ -34,7 +34,9 @@ type turn struct {
 // asked.
 type scriptedModel struct {
 	turns []turn
-	asked []chat.Request
+	// sameIDs gives the calls of all turns the same ids, as models do that number them anew.
+	sameIDs bool
+	asked   []chat.Request
 }
 
 func (m *scriptedModel) Generate(_ context.Context, req *chat.Request) iter.Seq2[chat.Event, error] {
@@ -52,7 +54,11 @@ func (m *scriptedModel) Generate(_ context.Context, req *chat.Request) iter.Seq2
 		if req.ToolChoice.Mode != chat.ToolNone {
 			for i, call := range t.calls {
 				name, arguments, _ := strings.Cut(call, " ")
-				events = append(events, chat.Event{Kind: chat.CallStart, Index: i, ID: fmt.Sprintf("call%d%d", n, i), Name: name},
+				id := fmt.Sprintf("call%d%d", n, i)
+				if m.sameIDs {
+					id = fmt.Sprint("call", i)
+				}
+				events = append(events, chat.Event{Kind: chat.CallStart, Index: i, ID: id, Name: name},
 					chat.Event{Kind: chat.CallDelta, Index: i, Text: arguments}, chat.Event{Kind: chat.CallEnd, Index: i})
 				reason = chat.FinishToolCalls
 			}

@@ -49,6 +49,9 @@ func (r *run) unfold(messages []chat.Message) ([]chat.Message, error) {
 			end++
 		}
 		if messages[i].Role != chat.RoleAssistant {
+			if messages[i].Role == chat.RoleUser {
+				r.rounds = 0 // a new question
+			}
 			u.out, i = append(u.out, messages[i]), i+1
 			continue
 		}
@@ -56,11 +59,6 @@ func (r *run) unfold(messages []chat.Message) ([]chat.Message, error) {
 			return nil, err
 		}
 		i = end
-	}
-	for i := len(u.out) - 1; i >= 0 && u.out[i].Role != chat.RoleUser; i-- {
-		if len(u.out[i].ToolCalls) > 0 {
-			r.rounds++
-		}
 	}
 	return u.out, nil
 }
@@ -75,14 +73,13 @@ func (u *unfolding) learn(i int, m *chat.Message) (size int) {
 	for _, call := range m.ToolCalls {
 		if _, state := cutCarrier(call.ID); state != "" {
 			c, n, err := decodeCarried(state)
-			if err != nil {
+			if size += n; err != nil || size > maxInflatedAll {
 				continue
 			}
 			u.states[i] = c
 			for id, text := range c.Answers {
 				u.results[id] = text
 			}
-			size += n
 		}
 	}
 	return size
@@ -180,11 +177,9 @@ func (u *unfolding) unknown(i int, calls []chat.ToolCall, id string) error {
 
 // item puts a call that a client sent back as an item into the conversation.
 func (u *unfolding) item(it *chat.Item) {
-	name := it.Server + "__" + it.Name
-	for full, t := range u.run.tools {
-		if t.label == it.Server && t.Name == it.Name {
-			name = full
-		}
+	name, known := u.run.names[[2]string{it.Server, it.Name}]
+	if !known {
+		name = it.Server + "__" + it.Name
 	}
 	call := chat.ToolCall{ID: it.ID, Name: name, Arguments: it.Arguments}
 	u.out = append(u.out, chat.Message{Role: chat.RoleAssistant, ToolCalls: []chat.ToolCall{call}})
@@ -195,12 +190,10 @@ func (u *unfolding) item(it *chat.Item) {
 func (u *unfolding) search(it *chat.Item) {
 	d := &u.run.deferral
 	call := chat.ToolCall{ID: it.ID, Name: d.name, Arguments: it.Arguments}
-	words, err := query(call)
-	if err != nil {
-		return
+	if found, ok := d.again(call); ok {
+		u.out = append(u.out, chat.Message{Role: chat.RoleAssistant, ToolCalls: []chat.ToolCall{call}})
+		u.answer(it.ID, d.name, chat.Text(d.describe(found)))
 	}
-	u.out = append(u.out, chat.Message{Role: chat.RoleAssistant, ToolCalls: []chat.ToolCall{call}})
-	u.answer(it.ID, d.name, chat.Text(d.describe(d.find(words))))
 }
 
 func (u *unfolding) answer(id, name string, content []chat.Part) {
@@ -209,6 +202,7 @@ func (u *unfolding) answer(id, name string, content []chat.Part) {
 
 // carried puts a turn into the conversation, with the answers that it has.
 func (u *unfolding) carried(t *carriedTurn) {
+	u.run.rounds++
 	m := chat.Message{Role: chat.RoleAssistant, Reasoning: t.Reasoning}
 	if t.Text != "" {
 		m.Content = chat.Text(t.Text)

@@ -29,8 +29,10 @@ const maxNames = 20
 
 // collectTools returns the tools of the request, and of the servers that it names or, with auto, of all.
 func (r *run) collectTools(ctx context.Context, req *chat.Request, auto bool) (all []offered, err error) {
-	r.tools, r.about, r.req.Tools = map[string]*tool{}, map[string]string{}, nil
+	r.tools, r.names, r.about, r.req.Tools = map[string]*tool{}, map[[2]string]string{}, map[string]string{}, nil
+	own := make(map[string]bool, len(req.Tools))
 	for _, t := range req.Tools {
+		own[t.Name] = true
 		all = append(all, offered{tool: t, hide: t.Defer})
 	}
 	if auto {
@@ -45,7 +47,7 @@ func (r *run) collectTools(ctx context.Context, req *chat.Request, auto bool) (a
 		if r.caller.NoTools {
 			return nil, refusal(chat.KindForbidden, param, "missing_scope", "%s is of type \"mcp\", whose tools the server runs: the API key needs the scope \"tools\" for that", param)
 		}
-		if all, err = r.serverTools(ctx, s, param, all); err != nil {
+		if all, err = r.serverTools(ctx, s, param, own, all); err != nil {
 			return nil, err
 		}
 	}
@@ -53,7 +55,7 @@ func (r *run) collectTools(ctx context.Context, req *chat.Request, auto bool) (a
 }
 
 // serverTools adds the tools of one server.
-func (r *run) serverTools(ctx context.Context, s *chat.ToolServer, param string, all []offered) ([]offered, error) {
+func (r *run) serverTools(ctx context.Context, s *chat.ToolServer, param string, own map[string]bool, all []offered) ([]offered, error) {
 	from, identity := r.loop.opts.Host, s.Label
 	if s.URL != "" {
 		guest, err := r.invite(ctx, s, param)
@@ -75,7 +77,7 @@ func (r *run) serverTools(ctx context.Context, s *chat.ToolServer, param string,
 		if !picks(s.Allowed, &t) {
 			continue
 		}
-		if slices.ContainsFunc(all, func(o offered) bool { return o.tool.Name == t.FullName }) {
+		if own[t.FullName] || r.tools[t.FullName] != nil {
 			return nil, invalid(param, "duplicate_name", "%s brings the tool %q, which another of the tools is called too; rename that one", param, t.FullName)
 		}
 		added := &tool{Tool: t, label: s.Label, identity: identity, host: from, rule: s.Approval, ask: !t.AutoApproved}
@@ -89,7 +91,7 @@ func (r *run) serverTools(ctx context.Context, s *chat.ToolServer, param string,
 }
 
 func (r *run) offer(t *tool) offered {
-	r.tools[t.FullName] = t
+	r.tools[t.FullName], r.names[[2]string{t.label, t.Name}] = t, t.FullName
 	return offered{label: t.label, tool: chat.Tool{
 		Name: t.FullName, Description: t.Description, Parameters: t.Parameters, Function: functionJSON(&t.Tool),
 	}}

@@ -19,7 +19,8 @@ type run struct {
 	yield  func(chat.Event, error) bool
 
 	req   chat.Request
-	tools map[string]*tool // those that are run here, by full name
+	tools map[string]*tool     // those that are run here, by full name
+	names map[[2]string]string // their full names, by label and own name
 	// about is what the request says of its servers, by label.
 	about    map[string]string
 	deferral deferral
@@ -65,7 +66,7 @@ func (r *run) Approve(_ context.Context, call chat.ToolCall) (agent.Verdict, err
 	if t == nil {
 		return agent.Verdict{Deferred: true}, nil
 	}
-	if d, ok := r.decisions[call.ID]; ok {
+	if d, ok := r.decided(call.ID); ok {
 		if d.approve {
 			return agent.Verdict{Allowed: true}, nil
 		}
@@ -84,7 +85,8 @@ func (r *run) Execute(ctx context.Context, call chat.ToolCall) (agent.Result, er
 	}
 	t := r.tools[call.Name]
 	request := r.hostCall(t, call)
-	request.Approved = r.decisions[call.ID].approve
+	d, _ := r.decided(call.ID)
+	request.Approved = d.approve
 	result, err := t.host.Execute(ctx, request)
 	if err != nil {
 		return agent.Result{}, err
@@ -104,6 +106,16 @@ func joinTexts(parts []chat.Part) []chat.Part {
 		out = append(out, p)
 	}
 	return out
+}
+
+// decided returns what the client decided on a call. That holds for the calls that the run goes on with and
+// no longer: some models choose the ids of their calls, and could take one that was approved before.
+func (r *run) decided(id string) (decision, bool) {
+	if r.started {
+		return decision{}, false
+	}
+	d, ok := r.decisions[id]
+	return d, ok
 }
 
 func (r *run) hostCall(t *tool, call chat.ToolCall) mcphost.Call {
@@ -172,9 +184,10 @@ func (r *run) newItem(call chat.ToolCall) *chat.Item {
 	if t == nil {
 		return nil
 	}
+	d, _ := r.decided(call.ID)
 	return &chat.Item{
 		ID: "mcp_" + r.loop.opts.NewID(), Type: chat.ItemCall, Server: t.label, Name: t.Name,
-		Arguments: call.Arguments, Status: chat.ItemInProgress, Approval: r.decisions[call.ID].id,
+		Arguments: call.Arguments, Status: chat.ItemInProgress, Approval: d.id,
 	}
 }
 

@@ -50,6 +50,9 @@ type deferral struct {
 
 	mu    sync.Mutex // guards found, which calls that run at the same time write
 	found map[string][]int
+
+	places map[string]int   // of the tools, by name
+	before map[string][]int // what searches of the conversation found, by their words
 }
 
 type deferredTool struct {
@@ -77,6 +80,10 @@ func (r *run) settleTools(all []offered, named string) {
 			r.req.Tools = append(r.req.Tools, o.tool)
 			continue
 		}
+		if r.deferral.places == nil {
+			r.deferral.places = map[string]int{}
+		}
+		r.deferral.places[o.tool.Name] = len(r.deferral.tools)
 		r.deferral.tools = append(r.deferral.tools, deferredTool{tool: o.tool, label: o.label})
 	}
 	if len(r.deferral.tools) == 0 {
@@ -86,7 +93,7 @@ func (r *run) settleTools(all []offered, named string) {
 	for n := 2; taken[r.deferral.name]; n++ {
 		r.deferral.name = fmt.Sprintf("%s_%d", searchName, n)
 	}
-	r.deferral.found = map[string][]int{}
+	r.deferral.found, r.deferral.before = map[string][]int{}, map[string][]int{}
 	r.req.Tools = append(r.req.Tools, r.searchTool())
 }
 
@@ -248,16 +255,30 @@ func (r *run) recall() {
 	for _, m := range r.req.Messages {
 		for _, call := range m.ToolCalls {
 			if call.Name == r.deferral.name {
-				if words, err := query(call); err == nil {
-					r.show(r.deferral.find(words))
-				}
-				continue
-			}
-			if i := slices.IndexFunc(r.deferral.tools, func(d deferredTool) bool { return d.tool.Name == call.Name }); i >= 0 {
+				found, _ := r.deferral.again(call)
+				r.show(found)
+			} else if i, ok := r.deferral.places[call.Name]; ok {
 				r.show([]int{i})
 			}
 		}
 	}
+}
+
+// maxRecalled bounds the searches of a conversation that are made again.
+const maxRecalled = 64
+
+// again returns what a search of the conversation found; ok is false for one that was not made.
+func (d *deferral) again(call chat.ToolCall) (found []int, ok bool) {
+	words, err := query(call)
+	if err != nil {
+		return nil, false
+	}
+	found, ok = d.before[words]
+	if !ok && len(d.before) < maxRecalled {
+		found, ok = d.find(words), true
+		d.before[words] = found
+	}
+	return found, ok
 }
 
 // foundItem is the item of what a search found.
