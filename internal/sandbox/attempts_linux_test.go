@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -241,6 +243,8 @@ func (a attempt) call() error {
 		return forkMany(pid)
 	case "big-file":
 		return bigFile(a[1])
+	case "nested":
+		return nested(a[1], a[2])
 	case "temp":
 		dir := os.Getenv("TMPDIR")
 		if data, err := os.ReadFile(os.Getenv("TEST_FILE")); err != nil || string(data) != "settings" {
@@ -308,7 +312,7 @@ func race(folder, secret string) error {
 			os.Rename(other, name)
 		}
 	}()
-	for range 1000 {
+	for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); runtime.Gosched() {
 		if data, err := os.ReadFile(name); err == nil && string(data) == "content" {
 			return nil
 		}
@@ -345,6 +349,33 @@ func bigFile(path string) error {
 	defer f.Close()
 	if _, err = f.WriteAt([]byte("x"), 2<<20); err != nil {
 		return fmt.Errorf("%w: %w", unix.EACCES, err)
+	}
+	return nil
+}
+
+// nested starts a sandbox where no namespaces can be made, and lets it read a file that it is granted and one
+// that it is not.
+func nested(readable, secret string) error {
+	c := &Confinement{Read: []string{"/bin", "/usr", "/lib", "/lib64", "/etc/ld.so.cache", readable}}
+	for path, want := range map[string]string{readable: "exit status 0", secret: "exit status 1"} {
+		p, err := Start(Spec{Path: "/bin/cat", Args: []string{path}, Confine: c}, Options{})
+		if err != nil {
+			return err
+		}
+		<-p.Exited()
+		r, got := p.Report(), p.ExitText()
+		p.Stop(Ladder{})
+		if got != want {
+			return fmt.Errorf("cat %s: %s: %q", path, got, p.Stderr())
+		}
+		if r.Level != LevelPartial || r.Namespaces != nil || !strings.Contains(strings.Join(r.Missing, ";"), "needs namespaces") {
+			return fmt.Errorf("the report is %+v", r)
+		}
+	}
+	c.Require = true
+	if p, err := Start(Spec{Path: "/bin/true", Confine: c}, Options{}); err == nil {
+		p.Stop(Ladder{})
+		return errors.New("it was started although namespaces are required")
 	}
 	return nil
 }

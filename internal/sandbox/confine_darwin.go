@@ -3,6 +3,7 @@ package sandbox
 import (
 	"os"
 	"os/exec"
+	"slices"
 )
 
 // seatbeltProgram applies a profile to itself and becomes the program that it is given.
@@ -17,11 +18,15 @@ type plan struct {
 
 func newPlan(c *Confinement) (*plan, error) {
 	_, err := os.Stat(seatbeltProgram)
-	p := &plan{confinement: c, available: err == nil, report: Report{Level: LevelEnforced, Missing: c.Unenforceable}}
+	missing := slices.Clone(c.Unenforceable)
+	if c.Limits.Memory > 0 || c.Limits.Processes > 0 {
+		missing = append(missing, "limits on memory and processes (macOS has none)")
+	}
+	p := &plan{confinement: c, available: err == nil, report: Report{Level: LevelEnforced, Missing: missing}}
 	switch {
 	case !p.available:
-		p.report = Report{Level: LevelProcessGroup, Missing: append([]string{"everything: " + seatbeltProgram + " is not there"}, c.Unenforceable...)}
-	case len(c.Unenforceable) > 0:
+		p.report = Report{Level: LevelProcessGroup, Missing: append([]string{"everything: " + seatbeltProgram + " is not there"}, missing...)}
+	case len(missing) > 0:
 		p.report.Level = LevelPartial
 	}
 	return p, nil
@@ -32,8 +37,8 @@ func (p *plan) start(g *group, cmd *exec.Cmd) error {
 	if !p.available || cmd.Err != nil {
 		return g.start(cmd)
 	}
-	cmd.Args = append([]string{seatbeltProgram, "-p", seatbelt(p.confinement), cmd.Path}, cmd.Args[1:]...)
-	cmd.Path = seatbeltProgram
+	cmd.Args = bounded(p.confinement.Limits, append([]string{seatbeltProgram, "-p", seatbelt(p.confinement), cmd.Path}, cmd.Args[1:]...))
+	cmd.Path = cmd.Args[0]
 	return g.start(cmd)
 }
 

@@ -109,6 +109,16 @@ func TestDenialsWithANetwork(t *testing.T) {
 	check(t, c, allowed, denied)
 }
 
+// TestWithoutNamespaces runs a sandbox inside of one, where the kernel gives no namespaces: files stay closed,
+// and what is missing is said.
+func TestWithoutNamespaces(t *testing.T) {
+	needKernel(t)
+	granted, secret := tree(t)
+	c := confinement(t)
+	c.Read, c.Write = append(c.Read, secret), append(c.Write, granted)
+	check(t, c, map[string]attempt{"confine a child": {"nested", granted + "/a", secret}}, nil)
+}
+
 func TestProcShowsItself(t *testing.T) {
 	needKernel(t)
 	c := confinement(t)

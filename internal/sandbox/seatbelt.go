@@ -43,3 +43,11 @@ func subpath(path string) string {
 	}
 	return "(subpath " + `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `")`
 }
+
+// bounded puts a command line behind a shell that sets the limits which macOS has, before it becomes the
+// command. The words are arguments of the shell, and not read by it.
+func bounded(l Limits, words []string) []string {
+	l = l.orDefault(0)
+	script := fmt.Sprintf(`ulimit -c 0; ulimit -n %d; ulimit -f %d; exec "$@"`, l.Files, l.FileSize/512)
+	return append([]string{"/bin/sh", "-c", script, "sh"}, words...)
+}

@@ -226,6 +226,7 @@ type configParser struct {
 	opts     ParseOptions
 	dir      string
 	vars     jsonc.Expander
+	local    map[string]string // what the env of the entry that is read sets
 	warnings []Warning
 }
 

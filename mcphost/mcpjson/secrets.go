@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
 )
 
 // Secrets returns the literal values of the configuration's secrets: what environment and headers hold under
@@ -35,13 +36,37 @@ func (c *Config) Secrets() []string {
 	return slices.Compact(f.values)
 }
 
-// lookUp finds a variable, and remembers its value where the name says that it is a secret.
+// lookUp finds a variable, among those of the entry first, and remembers its value where the name says that
+// it is a secret.
 func (p *configParser) lookUp(name string) (string, bool) {
-	value, ok := p.opts.LookupEnv(name)
+	value, ok := p.local[name]
+	if !ok {
+		value, ok = p.opts.LookupEnv(name)
+	}
 	if ok && audit.SecretName(name) {
 		p.cfg.lookedUp = append(p.cfg.lookedUp, value)
 	}
 	return value, ok
+}
+
+// localVariables returns what an entry's own env sets, for the entry's other texts: mcp-remote is commonly
+// given "Authorization:${AUTH_HEADER}" and AUTH_HEADER this way.
+func (p *configParser) localVariables(members []jsonc.Member) map[string]string {
+	local := map[string]string{}
+	for _, m := range members {
+		variables, err := m.Value.Members()
+		if m.Key != "env" || err != nil {
+			continue
+		}
+		for _, v := range variables {
+			if text, err := v.Value.Text(); err == nil {
+				if text, err = p.vars.Expand(text); err == nil {
+					local[v.Key] = text
+				}
+			}
+		}
+	}
+	return local
 }
 
 // secretFinder collects literal secrets.

@@ -6,7 +6,24 @@ import (
 	"testing"
 
 	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/policy"
 )
+
+func TestVariablesOfTheEntry(t *testing.T) {
+	cfg, _ := mustParse(t, `{"mcpServers":{
+		"r":{"command":"npx","args":["-y","mcp-remote","https://h/sse","--header","Authorization:${AUTH_HEADER}","${TOKEN}"],"env":{"AUTH_HEADER":"Bearer ${TOKEN}-abc","TOKEN":"own","SELF":"${TOKEN}"}},
+		"other":{"command":"npx","args":["${AUTH_HEADER}"]}}}`)
+	r := cfg.Servers[0]
+	if r.Problem != nil || r.Args[4] != "Authorization:Bearer t0k-abc" || r.Args[5] != "own" || r.Env["SELF"] != "t0k" {
+		t.Errorf("%v: %q, %q", r.Problem, r.Args, r.Env)
+	}
+	if cfg.Servers[1].Problem == nil {
+		t.Error("the variables of one entry count in another")
+	}
+	if v := (&policy.LaunchRules{}).CheckServer(r.Spec()); !v.Allowed {
+		t.Error(v.Reason)
+	}
+}
 
 func TestSecretsOfAConfiguration(t *testing.T) {
 	text := `{"mcpServers":{

@@ -84,6 +84,8 @@ func (p *configParser) readEntry(e *entry, value jsonc.Node) error {
 	if err != nil {
 		return err
 	}
+	p.local = p.localVariables(members)
+	defer func() { p.local = nil }()
 	// The first error wins, but every key is read: a disabled entry must stay disabled.
 	var first error
 	for _, m := range members {
