@@ -54,7 +54,7 @@ func newInbound(s *server, cfg *ServerConfig) *inbound.Handlers {
 		opts.Roots = s.roots
 	}
 	if cfg.Sampling.Enabled {
-		opts.Sampler = s.host.opts.Sampler
+		opts.Sampler, opts.CallerSamples = s.host.opts.Sampler, asks
 	}
 	return inbound.New(opts)
 }
@@ -108,6 +108,18 @@ func (s *server) setLogLevel(ctx context.Context, l *link) {
 	}
 	if err := l.session.SetLoggingLevel(ctx, &mcp.SetLoggingLevelParams{Level: mcp.LoggingLevel(level)}); err != nil {
 		s.logger.Warn("the server does not take the level of its log", "level", level, "error", s.host.redactor.Hide(err.Error()))
+	}
+}
+
+// hearLogs has a server of the initialize era that was told no level send its log, for a caller who listens.
+func (s *server) hearLogs(ctx context.Context, l *link) {
+	init := l.session.InitializeResult()
+	if s.cfg().LogLevel != "" || init == nil || init.ProtocolVersion >= firstStateless ||
+		init.Capabilities == nil || init.Capabilities.Logging == nil || l.heard.Swap(true) {
+		return
+	}
+	if err := l.session.SetLoggingLevel(ctx, &mcp.SetLoggingLevelParams{Level: "info"}); err != nil {
+		s.logger.Debug("the server does not take the level of its log", "error", s.host.redactor.Hide(err.Error()))
 	}
 }
 

@@ -31,7 +31,7 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 	}
 	timeout := s.callTimeout(call.Timeout)
 	callCtx, asks := s.asks.Begin(ctx, inbound.Caller{
-		Tool: t.Name, Actor: call.Actor, Request: call.Request, Elicit: call.Elicit, OnLog: call.OnLog,
+		Tool: t.Name, Actor: call.Actor, Request: call.Request, Elicit: call.Elicit, Sample: call.Sample, OnLog: call.OnLog,
 	}, timeout, errTimeout)
 	defer asks.End()
 	callCtx, fail := context.WithCancelCause(callCtx)
@@ -39,6 +39,13 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 	stop := context.AfterFunc(l.ctx, func() { fail(errLinkEnded) })
 	defer stop()
 
+	relay, e := s.relay(l, call.Relay)
+	if e != nil {
+		return Result{}, e
+	}
+	if call.OnLog != nil {
+		s.hearLogs(callCtx, l)
+	}
 	wait := queueWait{}
 	exchange := mrtr.Exchange{Answer: s.asks.Answer, Send: func(ctx context.Context, params json.RawMessage) (json.RawMessage, error) {
 		done, err := s.turn(ctx, call.Actor, &wait)
@@ -46,9 +53,15 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 			return nil, err
 		}
 		defer done()
-		return l.callTool(ctx, t, arguments, params, s.logLevel(call.OnLog != nil), call.OnProgress)
+		return l.callTool(ctx, wire.Request{
+			Method: "tools/call", Params: relay.params(params), Name: t.Name, Headers: t.Headers(arguments),
+			LogLevel: s.logLevel(call.OnLog != nil), Capabilities: relay.declares(),
+		}, call.OnProgress)
 	}}
-	raw, err := s.rounds(callCtx, exchange, s.callParams(l, t, arguments))
+	raw, asked, err := s.play(callCtx, exchange, s.callParams(l, t, arguments), relay)
+	if err == nil && asked {
+		return Result{Input: raw}, nil
+	}
 	if err == nil && mrtr.IsTask(raw) {
 		raw, err = s.await(callCtx, l, asks, raw, call.OnProgress)
 	}
@@ -96,9 +109,8 @@ func (w *queueWait) explain(server, tool string) string {
 	return fmt.Sprintf("server '%s' did not answer '%s'", server, tool)
 }
 
-// callTool sends the call and returns the result as the server sent it.
-func (l *link) callTool(ctx context.Context, t *catalog.Tool, arguments, params json.RawMessage, logLevel string, onProgress func(Progress)) (json.RawMessage, error) {
-	req := wire.Request{Method: "tools/call", Params: params, Name: t.Name, Headers: t.Headers(arguments), LogLevel: logLevel}
+// callTool sends a call and returns the result as the server sent it.
+func (l *link) callTool(ctx context.Context, req wire.Request, onProgress func(Progress)) (json.RawMessage, error) {
 	if onProgress != nil {
 		req.OnProgress = func(params json.RawMessage) {
 			if p, ok := readProgress(params); ok {
@@ -194,7 +206,7 @@ func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeou
 // it, or "". The result is good all the same: a model can make sense of what a program could not.
 func checkOutput(t *catalog.Tool, r *Result) string {
 	switch {
-	case t.OutputCheck == nil || r.IsError || r.Truncated && r.Structured == nil:
+	case t.OutputCheck == nil || r.Input != nil || r.IsError || r.Truncated && r.Structured == nil:
 		return ""
 	case r.Structured == nil:
 		return "the result has no structuredContent, which the tool's output schema promises"

@@ -11,8 +11,8 @@ type Versions struct {
 	Tools, Resources, Prompts uint64
 }
 
-// everything is what changes when a server comes or goes.
-func everything() Versions { return Versions{1, 1, 1} }
+// allLists is what changes when a server comes or goes.
+func allLists() Versions { return Versions{1, 1, 1} }
 
 // changes tells of changes of what is offered. The zero value has told nobody of nothing.
 type changes struct {

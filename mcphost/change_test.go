@@ -17,7 +17,7 @@ func TestOnChange(t *testing.T) {
 	}
 	stopFirst()
 	stopFirst()
-	h.changes.add(everything())
+	h.changes.add(allLists())
 	stopSecond()
 	h.reindex()
 	if first.Load() != 1 || second.Load() != 2 {

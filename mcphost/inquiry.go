@@ -35,7 +35,8 @@ type inquiry struct {
 	kind   Kind
 	record audit.Record
 	took   time.Duration
-	cached bool // the answer came from the cache
+	input  json.RawMessage // what the server asks its caller, in the place of an answer
+	cached bool            // the answer came from the cache
 }
 
 // run does an inquiry and records what came of it.
@@ -94,6 +95,10 @@ func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, q quest
 			return raw, nil
 		}
 	}
+	relay, e := s.relay(l, in.caller.Relay)
+	if e != nil {
+		return nil, e
+	}
 	timeout := s.callTimeout(in.caller.Timeout)
 	ctx, asks := s.asks.Begin(ctx, inbound.Caller{
 		Tool: q.method, Actor: in.caller.Actor, Request: in.caller.Request, Elicit: in.caller.Elicit,
@@ -111,13 +116,16 @@ func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, q quest
 			return nil, err
 		}
 		defer done()
-		return l.requests.Do(ctx, wire.Request{Method: q.method, Params: params, Name: q.name})
+		return l.requests.Do(ctx, wire.Request{Method: q.method, Params: relay.params(params), Name: q.name, Capabilities: relay.declares()})
 	}}
-	raw, err := s.rounds(ctx, exchange, q.params)
+	raw, asked, err := s.play(ctx, exchange, q.params, relay)
 	in.took = s.host.now().Sub(start)
 	in.record.DurationMS = float64(in.took.Microseconds()) / 1000
 	if err != nil {
 		return nil, in.askError(ctx, s, l, timeout, err)
+	}
+	if asked {
+		in.input = raw
 	}
 	return raw, nil
 }

@@ -27,7 +27,7 @@ func (s *server) rest(ctx context.Context) {
 	}
 	s.set(StateIdle, "")
 	s.settle()
-	s.host.changes.add(everything())
+	s.host.changes.add(allLists())
 	select {
 	case <-s.wake:
 		s.set(StateConnecting, "")

@@ -29,6 +29,8 @@ type Caller struct {
 	// Elicit asks the caller's user what the server wants to know before it answers; nil means that nobody
 	// can be asked.
 	Elicit func(context.Context, Elicitation) (ElicitationAnswer, error)
+	// Relay is what a caller that speaks the protocol itself sends along; nil for all others.
+	Relay *Relay
 }
 
 // ResourceRead asks for the contents of a resource.
@@ -42,6 +44,8 @@ type ResourceRead struct {
 type ResourceResult struct {
 	Server, URI string
 	Contents    []ResourceContent
+	// Input is what the server asks before it answers, as in a [Result].
+	Input json.RawMessage
 	// Truncated says that something was left out for its size; the contents say so where it was.
 	Truncated bool
 	// TTL is how long the server says that the contents are good, or 0, and Scope for whom: "public",
@@ -73,8 +77,8 @@ func (h *Host) ReadResource(ctx context.Context, req ResourceRead) (ResourceResu
 			offers: func(caps *mcp.ServerCapabilities) bool { return caps.Resources != nil },
 			cached: func() json.RawMessage { return s.shelf.Cached(req.URI, req.Actor, h.now()) },
 		})
-		out.Duration = in.took
-		if e != nil {
+		out.Duration, out.Input = in.took, in.input
+		if e != nil || out.Input != nil {
 			return e
 		}
 		answer, err := library.ParseRead(raw, h.opts.MaxResult, h.cfg().Security.Screen)
@@ -122,6 +126,8 @@ type PromptGet struct {
 type PromptResult struct {
 	Server, Name, FullName, Description string
 	Messages                            []PromptMessage
+	// Input is what the server asks before it answers, as in a [Result].
+	Input json.RawMessage
 	// Truncated says that messages were left out for their size; the last one says so.
 	Truncated bool
 	// Warnings are what screening says of the texts, and arguments that the prompt does not know.
@@ -167,8 +173,8 @@ func (h *Host) GetPrompt(ctx context.Context, req PromptGet) (PromptResult, erro
 			method: "prompts/get", params: promptArguments(p.Name, given), name: p.Name,
 			offers: func(caps *mcp.ServerCapabilities) bool { return caps.Prompts != nil },
 		})
-		out.Duration = in.took
-		if e != nil {
+		out.Duration, out.Input = in.took, in.input
+		if e != nil || out.Input != nil {
 			return e
 		}
 		answer, err := library.ParsePrompt(raw, h.opts.MaxResult, h.cfg().Security.Screen)

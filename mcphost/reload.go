@@ -206,7 +206,7 @@ func (h *Host) lookAgain(before, in *setup) {
 		}
 	}
 	h.reindex()
-	h.changes.add(everything())
+	h.changes.add(allLists())
 }
 
 // is reports whether the server is in one of some states.

@@ -192,7 +192,7 @@ func (s *server) connected(l *link) {
 	s.listed = true
 	s.setLocked(StateConnected, "")
 	s.mu.Unlock()
-	s.host.changes.add(everything())
+	s.host.changes.add(allLists())
 	s.settle()
 	s.logger.Info("MCP server connected", "tools", len(c.Tools))
 	s.host.record(audit.Record{Kind: audit.KindServer, Server: s.name, Success: true, Note: "connected"})

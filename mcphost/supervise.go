@@ -112,7 +112,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 	s.mu.Lock()
 	s.link = nil
 	s.mu.Unlock()
-	s.host.changes.add(everything())
+	s.host.changes.add(allLists())
 	s.shelf.Detach()
 	s.teardown(l, err)
 	return s.host.now().Sub(since), err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -27,6 +28,7 @@ type link struct {
 	requests *wire.Requests
 	process  *sandbox.Process // nil for a remote server
 	noise    *wire.NoiseLog   // nil for a remote server
+	heard    atomic.Bool      // the server was told to send its log
 	// cancel ends every request that is under way on this link.
 	ctx    context.Context
 	cancel context.CancelCauseFunc

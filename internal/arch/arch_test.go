@@ -59,7 +59,8 @@ var imports = map[string][]string{
 var spawners = []string{
 	"internal/engine", "mcphost", "internal/sandbox", "internal/server", "internal/app", "internal/cli",
 	"internal/bench",
-	"internal/mcpapi", // the writer of a call's events, so that a slow client holds up nobody else
+	"internal/mcpserver", // the ends of a session's subscriptions, which may wait for servers
+	"internal/mcpapi",    // the writer of a call's events, so that a slow client holds up nobody else
 }
 
 // The limits. A file or function between soft and hard needs an entry in long with its reason.

@@ -100,7 +100,7 @@ func everythingServer(t *testing.T, revision string) map[string]any {
 	}
 	return map[string]any{
 		"command": path, "env": map[string]string{everythingVariable: revision}, "skip_security_validation": true,
-		"sampling": map[string]any{"enabled": true},
+		"sampling": true, "roots": "caller",
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 type exchange struct {
 	h *Handler
 	w http.ResponseWriter
-	// view is the endpoint, actor the name of the key, request the HTTP request's id.
+	// view is the endpoint, actor the name of the key, request the session's name or the HTTP request's id.
 	view           view
 	actor, request string
 	revision       string
@@ -46,6 +46,10 @@ func (x *exchange) method(name string) method {
 		}
 	case name == "logging/setLevel" && stateful:
 		return x.h.setLevel
+	case name == "resources/subscribe" && stateful && lib:
+		return x.h.subscribe
+	case name == "resources/unsubscribe" && stateful && lib:
+		return x.h.unsubscribe
 	case name == "prompts/list" && lib:
 		return x.h.listPrompts
 	case name == "resources/list" && lib:

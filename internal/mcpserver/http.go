@@ -140,7 +140,7 @@ func (x *exchange) inSession(r *http.Request, messages []rpc.Message, batch bool
 		return
 	}
 	defer release()
-	x.session, x.client, x.revision, x.logLevel = s, s.client, s.revision, s.level()
+	x.session, x.client, x.revision, x.logLevel, x.request = s, s.client, s.revision, s.level(), s.run
 	if batch {
 		if s.revision != revision202503 {
 			x.h.fail(x.w, http.StatusBadRequest, nil, rpc.Errorf(rpc.CodeInvalidRequest, "revision %s knows no batches; send one message at a time", s.revision))
@@ -207,6 +207,7 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request) {
 	}
 	defer release()
 	one := newStream(s.actor, func(change) bool { return true }, nil)
+	one.live.Store(true)
 	if !h.streams.add(one) {
 		h.fail(w, http.StatusTooManyRequests, nil, rpc.Errorf(rpc.CodeUnavailable, "too many streams are open; close some"))
 		return

@@ -21,6 +21,7 @@ type Reader interface {
 	ReadResource(ctx context.Context, req mcphost.ResourceRead) (mcphost.ResourceResult, error)
 	GetPrompt(ctx context.Context, req mcphost.PromptGet) (mcphost.PromptResult, error)
 	Complete(ctx context.Context, req mcphost.CompletionRequest) (mcphost.Completion, error)
+	WatchResource(ctx context.Context, req mcphost.ResourceRead, f func(uri string)) (stop func(), err error)
 }
 
 // listResources answers resources/list.
@@ -76,28 +77,29 @@ func (x *exchange) caller() mcphost.Caller {
 	return mcphost.Caller{Origin: origin, Actor: x.actor, Request: x.request}
 }
 
+// caller is the caller of a read that may ask its user.
+func (j *job) caller() mcphost.Caller {
+	c := j.x.caller()
+	c.Relay = j.relay()
+	if j.x.client.forms || j.x.client.urls {
+		c.Elicit = j.elicit
+	}
+	return c
+}
+
 // readResource answers resources/read.
 func (h *Handler) readResource(j *job) (json.RawMessage, *rpc.Error) {
-	req := mcphost.ResourceRead{Caller: j.x.caller(), Server: j.x.view.server}
-	err := rpc.Fields(j.params, func(key string, value json.RawMessage) error {
-		if key == "uri" {
-			return json.Unmarshal(value, &req.URI)
-		}
-		return nil
-	})
-	if err != nil || req.URI == "" {
-		return nil, rpc.Errorf(rpc.CodeInvalidParams, "the params need a \"uri\", a string")
+	uri, bad := readURI(j.params)
+	if bad != nil {
+		return nil, bad
 	}
+	req := mcphost.ResourceRead{Caller: j.caller(), Server: j.x.view.server, URI: uri}
 	result, err := h.opts.Reader.ReadResource(j.ctx, req)
 	if err != nil {
-		e := refusal(err)
-		if e.Code == rpc.CodeResourceNotFound || e.Code == rpc.CodeInvalidParams {
-			e.Data = rpc.Encode(map[string]string{"uri": req.URI})
-		}
-		if e.Code == rpc.CodeResourceNotFound && j.x.session == nil { // which that revision does not know
-			e.Code = rpc.CodeInvalidParams
-		}
-		return nil, e
+		return nil, j.x.readError(err, req.URI)
+	}
+	if result.Input != nil {
+		return asked(result.Input), nil
 	}
 	answer := map[string]any{"contents": result.Contents}
 	if j.x.session == nil {
@@ -106,9 +108,21 @@ func (h *Handler) readResource(j *job) (json.RawMessage, *rpc.Error) {
 	return rpc.Encode(answer), nil
 }
 
+// readError is what a client is told of a resource that could not be read.
+func (x *exchange) readError(err error, uri string) *rpc.Error {
+	e := refusal(err)
+	if e.Code == rpc.CodeResourceNotFound || e.Code == rpc.CodeInvalidParams {
+		e.Data = rpc.Encode(map[string]string{"uri": uri})
+	}
+	if e.Code == rpc.CodeResourceNotFound && x.session == nil { // which that revision does not know
+		e.Code = rpc.CodeInvalidParams
+	}
+	return e
+}
+
 // getPrompt answers prompts/get.
 func (h *Handler) getPrompt(j *job) (json.RawMessage, *rpc.Error) {
-	req := mcphost.PromptGet{Caller: j.x.caller(), Server: j.x.view.server}
+	req := mcphost.PromptGet{Caller: j.caller(), Server: j.x.view.server}
 	err := rpc.Fields(j.params, func(key string, value json.RawMessage) error {
 		switch key {
 		case "name":
@@ -128,6 +142,9 @@ func (h *Handler) getPrompt(j *job) (json.RawMessage, *rpc.Error) {
 			e.Code = rpc.CodeInvalidParams
 		}
 		return nil, e
+	}
+	if result.Input != nil {
+		return asked(result.Input), nil
 	}
 	messages := make([]any, len(result.Messages))
 	for i, m := range result.Messages {

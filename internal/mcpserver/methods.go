@@ -19,7 +19,8 @@ func (x *exchange) capabilities() map[string]any {
 	changes := map[string]bool{"listChanged": true}
 	caps := map[string]any{"tools": changes, "logging": struct{}{}}
 	if x.h.reads() {
-		caps["prompts"], caps["resources"], caps["completions"] = changes, changes, struct{}{}
+		caps["prompts"], caps["completions"] = changes, struct{}{}
+		caps["resources"] = map[string]bool{"listChanged": true, "subscribe": true}
 	}
 	return caps
 }

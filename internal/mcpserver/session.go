@@ -22,9 +22,11 @@ const (
 // session is a client of the initialize era.
 type session struct {
 	id, actor string
-	view      view
-	revision  string
-	client    client
+	// run names the session in the audit log and for rules that look at what came before.
+	run      string
+	view     view
+	revision string
+	client   client
 
 	mu       sync.Mutex // guards the rest
 	logLevel string
@@ -34,6 +36,9 @@ type session struct {
 	asked   map[string]chan answer
 	lastAsk int
 	stream  *stream // the open GET, or nil
+	// resources holds, for each resource that the client is told of, what ends that. over is set at the end.
+	resources map[string]func()
+	over      bool
 
 	used time.Time // guarded by sessions.mu
 	busy int       // requests and streams that are open; guarded by sessions.mu
@@ -74,7 +79,7 @@ func (s *sessions) open(one *session) error {
 		}
 		s.drop(oldest)
 	}
-	one.id, one.used = rand.Text(), s.now()
+	one.id, one.run, one.used = rand.Text(), "mcp-"+rand.Text()[:12], s.now()
 	one.running, one.asked = map[string]context.CancelFunc{}, map[string]chan answer{}
 	s.byID[one.id] = one
 	s.keys[one.actor]++
@@ -131,6 +136,11 @@ func (s *sessions) drop(one *session) {
 	}
 	one.mu.Lock()
 	defer one.mu.Unlock()
+	one.over = true
+	for _, stop := range one.resources {
+		go stop() // it may ask the server, and the lock is held
+	}
+	one.resources = nil
 	for _, cancel := range one.running {
 		cancel()
 	}

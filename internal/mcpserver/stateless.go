@@ -3,6 +3,7 @@ package mcpserver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -98,41 +99,77 @@ func (x *exchange) checkStateless(header http.Header, m *rpc.Message, meta meta)
 
 // listen answers subscriptions/listen: a stream of the changes that the client asks for.
 func (x *exchange) listen(ctx context.Context, m *rpc.Message) {
-	wanted := map[string]bool{}
-	found := false
-	err := rpc.Fields(m.Params, func(key string, value json.RawMessage) error {
+	wanted, uris, err := readFilter(m.Params)
+	if err != nil || len(uris) > maxWatched {
+		x.send(nil, m, outcome{err: rpc.Errorf(rpc.CodeInvalidParams,
+			"the params need an object \"notifications\", with at most %d \"resourceSubscriptions\"", maxWatched)})
+		return
+	}
+	agreed, kinds := map[string]any{}, map[change]bool{}
+	for _, c := range x.h.kinds() {
+		if wanted[c.filter()] {
+			agreed[c.filter()], kinds[c] = true, true
+		}
+	}
+	tag := rpc.Encode(map[string]json.RawMessage{metaSubscription: m.ID})
+	one := newStream(x.actor, func(c change) bool { return kinds[c] }, tag)
+	if !x.h.streams.add(one) {
+		x.h.fail(x.w, http.StatusTooManyRequests, m.ID, rpc.Errorf(rpc.CodeUnavailable, "too many streams are open; close some"))
+		return
+	}
+	defer x.h.streams.remove(one)
+	watched, stop := x.listenTo(ctx, uris, one)
+	defer stop()
+	if len(watched) > 0 {
+		agreed["resourceSubscriptions"] = watched
+	}
+	one.put(rpc.Request(nil, "notifications/subscriptions/acknowledged", rpc.Encode(map[string]any{"notifications": agreed, "_meta": tag})))
+	one.live.Store(true)
+	if len(agreed) == 0 { // nothing will ever come
+		one.put(rpc.Result(m.ID, x.decorate(m.Method, json.RawMessage("{}"))))
+		close(one.replaced)
+	}
+	x.h.serve(ctx, x.w, one)
+}
+
+// listenTo has a stream told of resources, and returns those that it can be told of.
+func (x *exchange) listenTo(ctx context.Context, uris []string, one *stream) (watched []string, stop func()) {
+	var stops []func()
+	for _, uri := range uris {
+		if !x.h.reads() {
+			break
+		}
+		end, err := x.h.watchResource(ctx, x, uri, func(changed string) {
+			one.say(rpc.Request(nil, resourceUpdated, rpc.Encode(map[string]any{"uri": changed, "_meta": one.tag})))
+		})
+		if err == nil {
+			watched, stops = append(watched, uri), append(stops, end)
+		}
+	}
+	return watched, func() {
+		for _, end := range stops {
+			end()
+		}
+	}
+}
+
+// readFilter reads what a client wants to listen to.
+func readFilter(params json.RawMessage) (wanted map[string]bool, uris []string, err error) {
+	err = errors.New("there is no filter")
+	bad := rpc.Fields(params, func(key string, value json.RawMessage) error {
 		if key != "notifications" {
 			return nil
 		}
-		found = true
+		wanted, err = map[string]bool{}, nil
 		return rpc.Fields(value, func(key string, value json.RawMessage) error {
+			if key == "resourceSubscriptions" {
+				return json.Unmarshal(value, &uris)
+			}
 			wanted[key] = string(value) == "true"
 			return nil
 		})
 	})
-	if err != nil || !found {
-		x.send(nil, m, outcome{err: rpc.Errorf(rpc.CodeInvalidParams, "the params need an object \"notifications\"")})
-		return
-	}
-	agreed := map[string]bool{}
-	for _, c := range x.h.kinds() {
-		if wanted[c.filter()] {
-			agreed[c.filter()] = true
-		}
-	}
-	tag := rpc.Encode(map[string]json.RawMessage{metaSubscription: m.ID})
-	one := newStream(x.actor, func(c change) bool { return agreed[c.filter()] }, tag)
-	one.put(rpc.Request(nil, "notifications/subscriptions/acknowledged", rpc.Encode(map[string]any{"notifications": agreed, "_meta": tag})))
-	if len(agreed) == 0 { // nothing will ever come
-		one.put(rpc.Result(m.ID, x.decorate(m.Method, rpc.Encode(map[string]any{}))))
-		close(one.replaced)
-	} else if !x.h.streams.add(one) {
-		x.h.fail(x.w, http.StatusTooManyRequests, m.ID, rpc.Errorf(rpc.CodeUnavailable, "too many streams are open; close some"))
-		return
-	} else {
-		defer x.h.streams.remove(one)
-	}
-	x.h.serve(ctx, x.w, one)
+	return wanted, uris, errors.Join(err, bad)
 }
 
 // kinds are the lists that there are, and so those that may change.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
@@ -62,6 +63,8 @@ type stream struct {
 	wants func(change) bool
 	// tag is "_meta" of each notification, or nil.
 	tag json.RawMessage
+	// live says that the client knows of the stream; what happens before is not told.
+	live atomic.Bool
 	// queue holds what is to be sent. Those who tell send, the stream's request receives; it is never
 	// closed. What does not fit is lost, as it would be without a stream.
 	queue chan []byte
@@ -103,7 +106,7 @@ func (s *streams) tell(c change) {
 	defer s.mu.Unlock()
 	for one := range s.open {
 		if one.wants(c) {
-			one.put(rpc.Request(nil, c.method(), withTag(one.tag)))
+			one.say(rpc.Request(nil, c.method(), withTag(one.tag)))
 		}
 	}
 }
@@ -113,6 +116,13 @@ func withTag(tag json.RawMessage) json.RawMessage {
 		return nil
 	}
 	return append(append(json.RawMessage(`{"_meta":`), tag...), '}')
+}
+
+// say queues a message of something that happened.
+func (s *stream) say(message []byte) {
+	if s.live.Load() {
+		s.put(message)
+	}
 }
 
 // put queues a message and reports whether there was room.

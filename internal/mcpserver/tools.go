@@ -32,6 +32,7 @@ func (h *Handler) callTool(j *job) (json.RawMessage, *rpc.Error) {
 		return nil, rpc.Errorf(rpc.CodeInvalidParams, "the params need a \"name\", a string")
 	}
 	j.listen(&call)
+	call.Relay = j.relay()
 	result, err := h.opts.Tools.Execute(j.ctx, call)
 	if failed := (*mcphost.Error)(nil); errors.As(err, &failed) && failed.Kind == mcphost.NeedsApproval && j.approve(call, failed) {
 		call.Approved = true
@@ -39,6 +40,9 @@ func (h *Handler) callTool(j *job) (json.RawMessage, *rpc.Error) {
 	}
 	if err != nil {
 		return failure(err)
+	}
+	if result.Input != nil {
+		return asked(result.Input), nil
 	}
 	t, _ := find(h.lists.toolsOf(j.x.view), call.Tool)
 	return writeResult(result, t.output), nil
@@ -55,6 +59,35 @@ func (j *job) listen(call *mcphost.Call) {
 	if j.x.client.forms || j.x.client.urls {
 		call.Elicit = j.elicit
 	}
+	if j.x.client.sampling {
+		call.Sample = j.sample
+	}
+}
+
+// relay is what the client sends along for the server, in the revision that has such.
+func (j *job) relay() *mcphost.Relay {
+	if j.x.session != nil {
+		return nil
+	}
+	in := readInput(j.params)
+	return &mcphost.Relay{Capabilities: j.x.client.raw, Responses: in.raw, State: in.state}
+}
+
+// asked is a result that asks the client something, with what makes it known as one in front.
+func asked(raw json.RawMessage) json.RawMessage {
+	b := json.RawMessage(`{"resultType":"input_required"`)
+	_ = rpc.Fields(raw, func(key string, value json.RawMessage) error { // the host has read it
+		if key != "resultType" {
+			b = append(append(append(append(b, ','), rpc.Encode(key)...), ':'), value...)
+		}
+		return nil
+	})
+	return append(b, '}')
+}
+
+// sample has the client's model answer a server.
+func (j *job) sample(ctx context.Context, params json.RawMessage) (json.RawMessage, error) {
+	return j.ask(ctx, "sampling/createMessage", params)
 }
 
 // progress hands a notification of progress on, with the client's own token.

@@ -24,6 +24,9 @@ type Result struct {
 	Content []Item
 	// Structured is the structured result as the server sent it, or nil.
 	Structured json.RawMessage
+	// Input is what the tool asks before it goes on, a result of the type input_required as the server sent
+	// it; all else is empty then. It is nil but for callers who answer that themselves.
+	Input json.RawMessage
 	// IsError says that the tool failed. ErrorMessage is then what it said.
 	IsError      bool
 	ErrorMessage string

@@ -39,8 +39,12 @@ func (p *configParser) asksKey(e *entry, m jsonc.Member) (known bool, err error)
 			e.NoRoots = !flag
 			return true, nil
 		}
+		if text, notText := m.Value.Text(); notText == nil && text == "caller" {
+			e.CallerRoots = true
+			return true, nil
+		}
 		if e.Roots, err = p.roots(m.Value); err != nil {
-			err = m.Value.Errorf("must be a list of folders, or false to tell the server of none")
+			err = m.Value.Errorf("must be a list of folders, false to tell the server of none, or \"caller\" to pass on those of MCP clients")
 		}
 	default:
 		return false, nil

@@ -134,6 +134,8 @@ type ServerConfig struct {
 	// tells it of none.
 	Roots   []string
 	NoRoots bool
+	// CallerRoots says that a caller who is an MCP client itself names the roots (revision 2026-07-28).
+	CallerRoots bool
 	// Sampling and Elicitation are what it may ask of the model and of people.
 	Sampling    Sampling
 	Elicitation Elicitation

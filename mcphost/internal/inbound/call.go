@@ -25,6 +25,9 @@ type Caller struct {
 	Actor, Request string
 	// Elicit asks the caller's user; nil means that nobody can be asked.
 	Elicit func(context.Context, Elicitation) (ElicitationAnswer, error)
+	// Sample has the caller's model answer the server, in the place of ours; nil leaves it to ours. Params and
+	// result are those of sampling/createMessage.
+	Sample func(ctx context.Context, params json.RawMessage) (json.RawMessage, error)
 	// OnLog takes the server's log lines while the call runs; nil takes none.
 	OnLog func(LogMessage)
 }

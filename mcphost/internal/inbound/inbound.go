@@ -57,6 +57,8 @@ type Options struct {
 	Sampler Sampler
 	// Sampling bounds them.
 	Sampling SamplingLimits
+	// CallerSamples says that there are callers who answer what the server asks a model: see [Caller.Sample].
+	CallerSamples bool
 	// Record writes to the audit log; nil records nothing.
 	Record func(audit.Record)
 	// Hide takes secrets out of a text; nil leaves it.
@@ -122,7 +124,7 @@ func (h *Handlers) Capabilities() *mcp.ClientCapabilities {
 			c.Elicitation.URL = &mcp.URLElicitationCapabilities{}
 		}
 	}
-	if h.opts.Sampler != nil {
+	if h.opts.Sampler != nil || h.opts.CallerSamples {
 		c.Sampling = &mcp.SamplingCapabilities{Tools: &mcp.SamplingToolsCapabilities{}}
 	}
 	c.AddExtension(tasksExtension, nil)
@@ -131,6 +133,15 @@ func (h *Handlers) Capabilities() *mcp.ClientCapabilities {
 
 // tasksExtension lets servers of 2026-07-28 answer a call with a task.
 const tasksExtension = "io.modelcontextprotocol/tasks"
+
+// Judge says what is wrong with a request of the server that somebody else answers.
+func (h *Handlers) Judge(method string, params json.RawMessage) error {
+	if err := checkParams(params); err != nil || method != MethodElicit {
+		return err
+	}
+	_, err := h.readElicitation(params)
+	return err
+}
 
 // Answers reports whether a method is one that Answer knows.
 func Answers(method string) bool {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/chat"
+	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 )
 
 // Sampler generates an answer of the served model.
@@ -63,7 +64,7 @@ func (l SamplingLimits) orDefaults() SamplingLimits {
 }
 
 func (h *Handlers) sample(ctx context.Context, params json.RawMessage) (any, error) {
-	if h.opts.Sampler == nil {
+	if h.opts.Sampler == nil && !h.opts.CallerSamples {
 		return nil, refusal(jsonrpc.CodeMethodNotFound,
 			"sampling is not allowed for this server; the operator can allow it with \"sampling\": {\"enabled\": true} in its entry")
 	}
@@ -78,6 +79,12 @@ func (h *Handlers) sample(ctx context.Context, params json.RawMessage) (any, err
 	call, err := h.sampling(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if call != nil && call.Sample != nil {
+		return h.callerSample(ctx, call, params)
+	}
+	if h.opts.Sampler == nil {
+		return nil, refusal(jsonrpc.CodeMethodNotFound, "there is no model here, and no caller who has one")
 	}
 	ask := SampleRequest{Server: h.opts.Server, Chat: req}
 	if call != nil {
@@ -126,6 +133,28 @@ func (h *Handlers) recordSample(ask SampleRequest, result SampleResult, took tim
 }
 
 // sampleError says to the server why there is no answer: its own mistakes in detail, ours in one word.
+// callerSample has the caller's model answer.
+func (h *Handlers) callerSample(ctx context.Context, call *Call, params json.RawMessage) (any, error) {
+	ctx, end := during(ctx, call, h.opts.Sampling.Timeout)
+	defer end()
+	result, err := call.Sample(ctx, params)
+	if err == nil && (len(result) > maxParams || rawjson.Check(result, maxDepth) != nil || rawjson.Member(result, "content") == nil) {
+		err = errors.New("the answer is no message, or too large")
+	}
+	record := audit.Record{
+		Kind: audit.KindSampling, Server: h.opts.Server, Tool: call.Tool, Actor: call.Actor, Request: call.Request,
+		Success: err == nil, Note: "answered by the caller",
+	}
+	if err != nil {
+		record.Error = h.opts.Hide(clip(err.Error(), 500))
+	}
+	h.opts.Record(record)
+	if err != nil {
+		return nil, refusal(jsonrpc.CodeInternalError, "the caller did not answer: %s", clip(err.Error(), 500))
+	}
+	return result, nil
+}
+
 func (h *Handlers) sampleError(ctx context.Context, err error) error {
 	var e *chat.Error
 	switch {

@@ -82,6 +82,25 @@ type ask struct {
 	params      json.RawMessage
 }
 
+// Question is one thing that a server asks.
+type Question struct {
+	Method string
+	Params json.RawMessage
+}
+
+// Asked returns what a result of the type input_required asks, within the bounds of what is answered here.
+func Asked(result json.RawMessage) ([]Question, error) {
+	asks, _, err := read(result)
+	if err != nil {
+		return nil, err
+	}
+	questions := make([]Question, len(asks))
+	for i, a := range asks {
+		questions[i] = Question{a.method, a.params}
+	}
+	return questions, nil
+}
+
 // read takes apart what a server asks. state is nil without one.
 func read(result json.RawMessage) (asks []ask, state json.RawMessage, err error) {
 	if err := rawjson.Check(result, maxDepth); err != nil {

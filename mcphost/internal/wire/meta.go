@@ -24,6 +24,24 @@ func withLogLevel(meta json.RawMessage, level string) json.RawMessage {
 	return rawjson.AppendText(b, level)
 }
 
+// withCapabilities puts others in the place of the capabilities in the members of "_meta".
+func withCapabilities(meta, capabilities json.RawMessage) json.RawMessage {
+	const key = "io.modelcontextprotocol/clientCapabilities"
+	if capabilities == nil || len(meta) == 0 {
+		return meta
+	}
+	b := append(append(json.RawMessage(`"`+key+`":`), capabilities...), ',')
+	object := append(append([]byte{'{'}, meta...), '}')
+	rawjson.Fields(object, func(name string, value json.RawMessage) bool {
+		if name != key {
+			b = append(rawjson.AppendText(b, name), ':')
+			b = append(append(b, value...), ',')
+		}
+		return true
+	})
+	return b[:len(b)-1]
+}
+
 // withMeta returns params with the members of meta, and a progress token unless it is 0, as "_meta".
 func withMeta(params, meta json.RawMessage, token int64) json.RawMessage {
 	if len(meta) == 0 && token == 0 {

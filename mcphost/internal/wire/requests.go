@@ -39,6 +39,9 @@ type Request struct {
 	// LogLevel is the least level of the log lines that the server is to send while it works, where the
 	// revision has each request say so; "" asks for none.
 	LogLevel string
+	// Capabilities are declared in the place of the library's, where the revision has each request declare
+	// them; nil leaves those.
+	Capabilities json.RawMessage
 	// OnProgress, unless nil, is called by Do with the params of each notification of progress, in order.
 	// What comes faster than it returns is passed over, the oldest first.
 	OnProgress func(params json.RawMessage)
@@ -146,7 +149,7 @@ func (r *Requests) open(w *waiter, req Request) (sender, outgoing, error) {
 	if req.OnProgress != nil {
 		token = id
 	}
-	return r.sender, outgoing{id, req.Method, withMeta(req.Params, withLogLevel(r.meta, req.LogLevel), token), req.Name, req.Headers}, nil
+	return r.sender, outgoing{id, req.Method, withMeta(req.Params, withLogLevel(withCapabilities(r.meta, req.Capabilities), req.LogLevel), token), req.Name, req.Headers}, nil
 }
 
 func (r *Requests) close(id int64) {
