@@ -112,9 +112,9 @@ func (s *server) setLogLevel(ctx context.Context, l *link) {
 }
 
 // hearLogs has a server of the initialize era that was told no level send its log, for a caller who listens.
-func (s *server) hearLogs(ctx context.Context, l *link) {
+func (s *server) hearLogs(ctx context.Context, l *link, listens bool) {
 	init := l.session.InitializeResult()
-	if s.cfg().LogLevel != "" || init == nil || init.ProtocolVersion >= firstStateless ||
+	if !listens || s.cfg().LogLevel != "" || init == nil || init.ProtocolVersion >= firstStateless ||
 		init.Capabilities == nil || init.Capabilities.Logging == nil || l.heard.Swap(true) {
 		return
 	}

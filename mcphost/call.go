@@ -43,9 +43,7 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 	if e != nil {
 		return Result{}, e
 	}
-	if call.OnLog != nil {
-		s.hearLogs(callCtx, l)
-	}
+	s.hearLogs(callCtx, l, call.OnLog != nil)
 	wait := queueWait{}
 	exchange := mrtr.Exchange{Answer: s.asks.Answer, Send: func(ctx context.Context, params json.RawMessage) (json.RawMessage, error) {
 		done, err := s.turn(ctx, call.Actor, &wait)

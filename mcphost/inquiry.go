@@ -72,28 +72,37 @@ type question struct {
 	cached func() json.RawMessage
 }
 
-// ask judges the read and sends it to the server, within its timeout. What the server asks in between is
-// answered as during a call.
-func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, q question) (json.RawMessage, *Error) {
+// admit judges the read, and returns the connection to ask over, or the answer that is known.
+func (in *inquiry) admit(ctx context.Context, s *server, read policy.Read, q question) (*link, json.RawMessage, *Error) {
 	in.record.Server = s.name
 	read.Run, read.Actor, read.Approved = in.caller.Request, in.caller.Actor, in.caller.Approved
 	d := s.host.gate().DecideRead(read)
 	in.record.Decision, in.record.Code, in.record.Reason = string(d.Action), string(d.Code), d.Reason
 	if d.Action != policy.Allow {
-		return nil, refusal(s.name, "", d)
+		return nil, nil, refusal(s.name, "", d)
 	}
 	l, down := s.ready(ctx)
 	if down != nil {
-		return nil, down
+		return nil, nil, down
 	}
 	if init := l.session.InitializeResult(); init == nil || init.Capabilities == nil || !q.offers(init.Capabilities) {
-		return nil, errorf(Unknown, s.name, "", "server '%s' does not offer that: it cannot be asked for %s", s.name, in.what)
+		return nil, nil, errorf(Unknown, s.name, "", "server '%s' does not offer that: it cannot be asked for %s", s.name, in.what)
 	}
 	if q.cached != nil {
 		if raw := q.cached(); raw != nil {
 			in.record.Note, in.cached = "from the cache", true
-			return raw, nil
+			return nil, raw, nil
 		}
+	}
+	return l, nil, nil
+}
+
+// ask judges the read and sends it to the server, within its timeout. What the server asks in between is
+// answered as during a call.
+func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, q question) (json.RawMessage, *Error) {
+	l, known, e := in.admit(ctx, s, read, q)
+	if e != nil || known != nil {
+		return known, e
 	}
 	relay, e := s.relay(l, in.caller.Relay)
 	if e != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/headers"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 	"github.com/toolserve/toolserve/mcphost"
 )
@@ -38,7 +39,7 @@ type listedTool struct {
 	// definition is the tool as tools/list shows it.
 	definition json.RawMessage
 	// headers are the arguments that a client of revision 2026-07-28 repeats in headers.
-	headers []headerArgument
+	headers []headers.Argument
 	// output says that the tool promises a structured result.
 	output bool
 }
@@ -70,7 +71,7 @@ func (l *lists) toolsOf(v view) []listedTool {
 }
 
 func newListedTool(name string, t mcphost.Tool) listedTool {
-	return listedTool{name: name, headers: headerArguments(t.Parameters), output: t.Output != nil, definition: definition(name, t)}
+	return listedTool{name: name, headers: headers.Find(t.Parameters), output: t.Output != nil, definition: definition(name, t)}
 }
 
 // definition writes a tool as MCP does. The schemas and annotations are the server's bytes.
