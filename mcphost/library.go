@@ -239,7 +239,7 @@ func (s *server) countShelf(st *ServerStatus) {
 	resources, templates, prompts := s.shelf.Known()
 	st.Resources, st.ResourceTemplates, st.Prompts = len(resources.Items), len(templates.Items), len(prompts.Items)
 	for _, notes := range [][]string{
-		listNotes(resources.Notes, resources.Err), listNotes(templates.Notes, templates.Err), listNotes(prompts.Notes, prompts.Err),
+		s.shelf.Findings(), listNotes(resources.Notes, resources.Err), listNotes(templates.Notes, templates.Err), listNotes(prompts.Notes, prompts.Err),
 	} {
 		for _, note := range notes {
 			st.Notes = append(st.Notes, s.host.redactor.Hide(note))

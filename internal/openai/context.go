@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"strings"
@@ -12,8 +13,9 @@ import (
 	"github.com/toolserve/toolserve/internal/openai/insert"
 )
 
-// maxResources bounds the resources that one request puts into its conversation.
-const maxResources = 32
+// maxResources bounds the resources that one request puts into its conversation, maxResourceBytes what they
+// hold together.
+const maxResources, maxResourceBytes = 32, 16 << 20
 
 // wanted is what a request wants of MCP servers in its conversation, and the fields that say so.
 type wanted struct {
@@ -206,10 +208,19 @@ func (h *Handler) fetch(ctx context.Context, req *wireRequest) error {
 			return at(err, w.promptPath)
 		}
 	}
+	room := maxResourceBytes
 	for i, ref := range w.resources {
 		more, err := h.opts.Contexts.Resource(ctx, ref)
 		if err != nil {
 			return at(err, item(w.resourcesPath, i))
+		}
+		for _, part := range more {
+			room -= len(part.Text) + len(part.URL) + len(part.Data)
+		}
+		if room < 0 {
+			path := item(w.resourcesPath, i)
+			return &chat.Error{Kind: chat.KindInvalid, Param: path, Code: "too_long",
+				Message: fmt.Sprintf("%s makes the resources of the request longer than %d MiB; name fewer", path, maxResourceBytes>>20)}
 		}
 		parts = insert.Joined(parts, more)
 	}

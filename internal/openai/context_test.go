@@ -29,6 +29,9 @@ func (s *shelf) Prompt(_ context.Context, ref insert.Prompt) ([]chat.Message, er
 
 func (s *shelf) Resource(_ context.Context, ref insert.Resource) ([]chat.Part, error) {
 	s.uris = append(s.uris, ref)
+	if ref.URI == "a:large" {
+		return chat.Text(strings.Repeat("x", maxResourceBytes/2)), nil
+	}
 	return chat.Text("[resource " + ref.URI + "]\ntext"), s.err
 }
 
@@ -152,6 +155,11 @@ func TestContextErrors(t *testing.T) {
 		if conversation != "" {
 			t.Errorf("%s: the generator was asked %q", tc.body, conversation)
 		}
+	}
+	large := &shelf{}
+	if answer, _ := sent(t, large, `{"mcp_resources":["a:large","a:1","a:large","a:1"],"messages":[{"role":"user","content":"U"}]}`); !strings.HasPrefix(answer, "400\n") ||
+		!strings.Contains(answer, `"param":"mcp_resources[2]"`) || len(large.uris) != 3 {
+		t.Errorf("too much: %s, asked for %v", answer, large.uris)
 	}
 	if answer, _ := sent(t, nil, `{"mcp_prompt":"p"}`); !strings.HasPrefix(answer, "503\n") || !strings.Contains(answer, "--mcp-config") {
 		t.Errorf("without MCP: %s", answer)

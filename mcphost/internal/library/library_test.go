@@ -336,6 +336,9 @@ func TestScreening(t *testing.T) {
 			if mode == screen.Hold && (len(l.Notes) != 1 || !strings.Contains(l.Notes[0], "demo://bad") || len(templates.Items) != 0) {
 				t.Errorf("%q: notes %q, templates %+v", mode, l.Notes, templates)
 			}
+			if found := s.Findings(); (len(found) > 0) != (mode == screen.Warn || mode == "") || len(found) > 0 && !strings.Contains(found[0], "demo://bad") {
+				t.Errorf("%q: findings %q", mode, found)
+			}
 			if last := l.Items[len(l.Items)-1]; mode != screen.Hold && (len(last.Findings) > 0) != (mode != screen.Off) {
 				t.Errorf("%q: findings %q", mode, last.Findings)
 			}

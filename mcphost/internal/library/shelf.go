@@ -132,3 +132,11 @@ func (s *Shelf) Prompts(ctx context.Context) Listing[*Prompt] { return s.prompts
 func (s *Shelf) Known() (Listing[*Resource], Listing[*Template], Listing[*Prompt]) {
 	return s.resources.known(), s.templates.known(), s.prompts.known()
 }
+
+// Findings are what screening says of the texts on the shelf, with what they are about, at most 20.
+func (s *Shelf) Findings() []string {
+	resources, templates, prompts := s.Known()
+	out := append(allFindings(prompts.Items), allFindings(resources.Items)...)
+	out = append(out, allFindings(templates.Items)...)
+	return out[:min(len(out), maxNotes)]
+}
