@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -25,18 +26,28 @@ func asError(err error, server string) *Error {
 	return errorf(Canceled, server, "", "the request was given up by its caller")
 }
 
+// lookups are how long a name is looked for: first in the lists as they are, so that a server that does not
+// answer holds nobody up who wants another one's, and then in fresh ones.
+func lookups() [2]time.Duration { return [2]time.Duration{0, listPatience} }
+
 // findPrompt returns the prompt that a name means: its own with the server, its own where only one server
 // has it, or its full name with or without the server.
 func (h *Host) findPrompt(ctx context.Context, server, name string) (*Prompt, *Error) {
 	if name == "" {
 		return nil, withParam(errorf(BadArguments, server, "", "no prompt is named; give \"name\""), "name")
 	}
-	listing, err := collect(ctx, h, server, (*library.Shelf).Prompts, nil)
-	if err != nil {
-		return nil, asError(err, server)
+	var listing Listing[*Prompt]
+	var found []*Prompt
+	for _, patience := range lookups() {
+		var err error
+		if listing, err = collect(ctx, h, server, patience, (*library.Shelf).Prompts, nil); err != nil {
+			return nil, asError(err, server)
+		}
+		library.NameAll(listing.Items)
+		if found = library.FindPrompt(listing.Items, name); len(found) > 0 {
+			break
+		}
 	}
-	library.NameAll(listing.Items)
-	found := library.FindPrompt(listing.Items, name)
 	switch len(found) {
 	case 1:
 		return found[0], nil
@@ -108,15 +119,20 @@ func (h *Host) findResource(ctx context.Context, server, uri string) (*server, *
 	if server != "" {
 		return h.known(server)
 	}
-	resources, err := collect(ctx, h, "", (*library.Shelf).Resources, nil)
-	if err != nil {
-		return nil, asError(err, "")
+	var owners []string
+	for _, patience := range lookups() {
+		resources, err := collect(ctx, h, "", patience, (*library.Shelf).Resources, nil)
+		if err != nil {
+			return nil, asError(err, "")
+		}
+		templates, err := collect(ctx, h, "", patience, (*library.Shelf).Templates, nil)
+		if err != nil {
+			return nil, asError(err, "")
+		}
+		if owners = library.Owners(resources.Items, templates.Items, uri); len(owners) > 0 {
+			break
+		}
 	}
-	templates, err := collect(ctx, h, "", (*library.Shelf).Templates, nil)
-	if err != nil {
-		return nil, asError(err, "")
-	}
-	owners := library.Owners(resources.Items, templates.Items, uri)
 	switch len(owners) {
 	case 1:
 		return h.known(owners[0])
@@ -140,14 +156,14 @@ func (h *Host) findTemplate(ctx context.Context, server, template string) (*serv
 	if server != "" {
 		return h.known(server)
 	}
-	templates, err := collect(ctx, h, "", (*library.Shelf).Templates, nil)
-	if err != nil {
-		return nil, asError(err, "")
-	}
 	var owners []string
-	for _, t := range templates.Items {
-		if t.URITemplate == template {
-			owners = append(owners, t.Server)
+	for _, patience := range lookups() {
+		templates, err := collect(ctx, h, "", patience, (*library.Shelf).Templates, nil)
+		if err != nil {
+			return nil, asError(err, "")
+		}
+		if owners = library.TemplateOwners(templates.Items, template); len(owners) > 0 {
+			break
 		}
 	}
 	switch len(owners) {

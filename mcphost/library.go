@@ -61,30 +61,31 @@ type ListStatus struct {
 // was not read yet, or is no longer fresh, is read first; what takes longer than 5 s is left out with a
 // word in its status. The error is an [*Error] of kind Unknown for a name of no server, or ctx's.
 func (h *Host) Resources(ctx context.Context, server string) (Listing[*Resource], error) {
-	return collect(ctx, h, server, (*library.Shelf).Resources, func(r *Resource) policy.Read {
+	return collect(ctx, h, server, listPatience, (*library.Shelf).Resources, func(r *Resource) policy.Read {
 		return policy.Read{Server: r.Server, Kind: policy.ReadResource, Name: r.URI}
 	})
 }
 
 // ResourceTemplates returns resource templates, as Resources does.
 func (h *Host) ResourceTemplates(ctx context.Context, server string) (Listing[*ResourceTemplate], error) {
-	return collect(ctx, h, server, (*library.Shelf).Templates, func(t *ResourceTemplate) policy.Read {
+	return collect(ctx, h, server, listPatience, (*library.Shelf).Templates, func(t *ResourceTemplate) policy.Read {
 		return policy.Read{Server: t.Server, Kind: policy.ReadTemplate, Name: t.URITemplate}
 	})
 }
 
 // Prompts returns prompts, as Resources does.
 func (h *Host) Prompts(ctx context.Context, server string) (Listing[*Prompt], error) {
-	listing, err := collect(ctx, h, server, (*library.Shelf).Prompts, func(p *Prompt) policy.Read {
+	listing, err := collect(ctx, h, server, listPatience, (*library.Shelf).Prompts, func(p *Prompt) policy.Read {
 		return policy.Read{Server: p.Server, Kind: policy.ReadPrompt, Name: p.Name}
 	})
 	library.NameAll(listing.Items)
 	return listing, err
 }
 
-// collect gathers the lists of servers, which are asked at once. What the rules do not offer is left out,
-// unless asRead is nil.
-func collect[T any](ctx context.Context, h *Host, name string,
+// collect gathers the lists of servers, which are asked at once. patience is how long it waits for lists that
+// are not fresh; where it is 0 they are taken as they are. What the rules do not offer is left out, unless
+// asRead is nil.
+func collect[T any](ctx context.Context, h *Host, name string, patience time.Duration,
 	get func(*library.Shelf, context.Context) library.Listing[T], asRead func(T) policy.Read) (Listing[T], error) {
 	servers := h.all()
 	if name != "" {
@@ -98,7 +99,7 @@ func collect[T any](ctx context.Context, h *Host, name string,
 		return Listing[T]{}, errorf(MCPOff, name, "", "the MCP servers are not running")
 	}
 	defer h.calls.Done()
-	lists, states := ask(ctx, servers, name != "", get)
+	lists, states := ask(ctx, servers, name != "", patience, get)
 	if ctx.Err() != nil {
 		return Listing[T]{}, ctx.Err()
 	}
@@ -125,8 +126,8 @@ func collect[T any](ctx context.Context, h *Host, name string,
 // ask asks servers for a list, all at once. A server that rests until it is called is started where it is
 // the one that is asked; of others that rest, the list is the last one. Those that are not connected have
 // only a status.
-func ask[T any](ctx context.Context, servers []*server, wake bool, get func(*library.Shelf, context.Context) library.Listing[T]) ([]library.Listing[T], []ListStatus) {
-	wait, cancel := context.WithTimeout(ctx, listPatience)
+func ask[T any](ctx context.Context, servers []*server, wake bool, patience time.Duration, get func(*library.Shelf, context.Context) library.Listing[T]) ([]library.Listing[T], []ListStatus) {
+	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	lists, states := make([]library.Listing[T], len(servers)), make([]ListStatus, len(servers))
 	var waiting sync.WaitGroup

@@ -137,8 +137,19 @@ func TestListThatFailsMarksTheListAlone(t *testing.T) {
 
 func TestSilentServerHidesNoOther(t *testing.T) {
 	silent := &rawServer{answer: func(*rawServer, string, json.RawMessage) string { return "" }}
-	good := &rawServer{answer: func(_ *rawServer, method string, _ json.RawMessage) string { return emptyLists(method) }}
+	good := &rawServer{answer: func(_ *rawServer, method string, _ json.RawMessage) string {
+		if method == "prompts/get" {
+			return `{"messages":[]}`
+		}
+		return emptyLists(method)
+	}}
 	h := startRaw(t, Options{}, map[string]*rawServer{"silent": silent, "good": good}, "silent", "good")
+	eventually(t, "the prompt of the other is known", func() bool { return status(t, h, "good").Prompts == 1 })
+	soon, cancel := context.WithTimeout(t.Context(), listPatience/2)
+	defer cancel()
+	if got, err := h.GetPrompt(soon, PromptGet{Name: "p"}); err != nil || got.Server != "good" {
+		t.Errorf("a prompt of the other: %+v, %v", got, err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
 	if _, err := h.Prompts(ctx, ""); err != context.Canceled {

@@ -98,6 +98,17 @@ func Owners(resources []*Resource, templates []*Template, uri string) []string {
 	return slices.Compact(names)
 }
 
+// TemplateOwners returns the servers that have a URI template.
+func TemplateOwners(templates []*Template, template string) []string {
+	var names []string
+	for _, t := range templates {
+		if t.URITemplate == template {
+			names = append(names, t.Server)
+		}
+	}
+	return names
+}
+
 // fits reports whether a URI may come from a template: what stands outside of the expressions stands in
 // the URI in the same order. It is a question of which server to ask, which then judges by itself.
 func fits(template, uri string) bool {
