@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,50 +35,10 @@ func runEverything() int {
 	return 0
 }
 
-// reexport serves the MCP servers of a configuration at /mcp, with all that toolserve puts around it but a
-// model, and returns the address.
-func reexport(t *testing.T, servers map[string]any) string {
+// reexport is startReexport that waits until all servers are connected.
+func reexport(t *testing.T, servers func(own string) map[string]any) string {
 	t.Helper()
-	text, err := json.Marshal(map[string]any{"mcpServers": servers})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg, _, err := mcphost.ParseConfig(text, mcphost.ParseOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	host, err := mcphost.New(cfg, mcphost.Options{Logger: logger, Elicitation: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler := mcpserver.New(mcpserver.Options{
-		Tools: host, Catalogue: host, Library: host, Reader: host, Actor: server.Actor, Logger: logger,
-	})
-	srv := server.New(server.Options{Logger: logger, Drain: time.Second})
-	for _, route := range handler.Routes() {
-		srv.Handle("", route.Pattern, route.Handler)
-	}
-	if err := srv.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	if err := host.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ctx) }()
-	t.Cleanup(func() {
-		handler.EndStreams()
-		cancel()
-		<-served
-		handler.Close()
-		host.Close()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
+	host, url := startReexport(t, servers)
 	if err := host.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +47,49 @@ func reexport(t *testing.T, servers map[string]any) string {
 			t.Fatalf("%s is %s: %s", s.Name, s.State, s.Error)
 		}
 	}
-	return fmt.Sprintf("http://%s/mcp", srv.Addr())
+	return url
+}
+
+// startReexport serves MCP servers at /mcp, with all that toolserve puts around it but a model, and returns
+// the address. The servers are told the address too.
+func startReexport(t *testing.T, servers func(own string) map[string]any) (*mcphost.Host, string) {
+	t.Helper()
+	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
+	srv := server.New(server.Options{Logger: slog.New(slog.DiscardHandler), Drain: time.Second})
+	if err := srv.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	url := fmt.Sprintf("http://%s/mcp", srv.Addr())
+	text, err := json.Marshal(map[string]any{"mcpServers": servers(url)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, err := mcphost.ParseConfig(text, mcphost.ParseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := mcphost.New(cfg, mcphost.Options{Logger: logger, Elicitation: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := mcpserver.New(mcpserver.Options{Tools: host, Catalogue: host, Library: host, Reader: host, Actor: server.Actor, Logger: logger})
+	for _, route := range handler.Routes() {
+		srv.Handle("", route.Pattern, route.Handler)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ctx) }()
+	t.Cleanup(func() {
+		handler.EndStreams()
+		cancel()
+		<-served
+		handler.Close()
+		host.Close()
+	})
+	if err := host.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return host, url
 }
 
 // everythingServer is the entry of the test binary as that server.
@@ -118,7 +119,7 @@ func TestConformanceServer(t *testing.T) {
 	} {
 		t.Run(suite.name, func(t *testing.T) {
 			needs(t, suite.variable)
-			url := reexport(t, map[string]any{"new": everythingServer(t, "all"), "old": everythingServer(t, "2025-11-25")})
+			url := reexport(t, func(string) map[string]any { return both(t) })
 			runConformanceServer(t, os.Getenv(suite.variable), suite.version, url+"/"+suite.server, suite.arguments)
 		})
 	}
