@@ -220,4 +220,5 @@ func (s *server) teardown(l *link, reason error) {
 	}
 	l.session.Close()
 	<-l.gone
+	s.asks.Disconnected()
 }

@@ -156,6 +156,16 @@ func (h *Handlers) begin(ctx context.Context, method string, params json.RawMess
 	return map[string]ownTask{"task": *t}, nil
 }
 
+// Disconnected ends the tasks of a server whose connection has ended: nobody will ask for their results.
+func (h *Handlers) Disconnected() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range h.own {
+		t.cancel()
+	}
+	h.own = nil
+}
+
 // over reports whether a task's time is up. One that still runs has its own bounds.
 func (t *ownTask) over(now time.Time) bool {
 	return t.Status != taskWorking && now.Sub(t.CreatedAt) > time.Duration(t.TTL)*time.Millisecond

@@ -75,6 +75,10 @@ func TestOwnTask(t *testing.T) {
 	if got, err := handle(t, h, methodTaskResult, id); err != nil || got["action"] != "cancel" {
 		t.Errorf("%v %v", got, err)
 	}
+	id = fmt.Sprintf(`{"taskId":%q}`, beginTask(t, h))
+	h.Disconnected()
+	_, err = handle(t, h, methodTaskGet, id)
+	refused(t, err, "no such task")
 	_, err = handle(t, h, methodTaskGet, `{"taskId":"other"}`)
 	refused(t, err, "no such task")
 }

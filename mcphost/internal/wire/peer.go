@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -33,6 +34,7 @@ const (
 // answering is the requests of a server that wait for their answer.
 type answering struct {
 	peer Peer // may be nil
+	deaf atomic.Bool
 
 	mu   sync.Mutex
 	asks map[jsonrpc.ID]context.CancelFunc
@@ -58,10 +60,7 @@ func (a *answering) take(ctx context.Context, msg jsonrpc.Message, write func(co
 	askCtx, cancel := context.WithCancel(ctx)
 	if refusal := a.add(req.ID, cancel); refusal != "" {
 		cancel()
-		ctx, cancel := context.WithTimeout(ctx, refuseWait)
-		defer cancel()
-		// A server that does not read what it asked for gets no answer.
-		_ = write(ctx, &jsonrpc.Response{ID: req.ID, Error: &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: refusal}})
+		a.refuse(ctx, &jsonrpc.Response{ID: req.ID, Error: &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: refusal}}, write)
 		return true
 	}
 	go func() {
@@ -73,6 +72,18 @@ func (a *answering) take(ctx context.Context, msg jsonrpc.Message, write func(co
 		}
 	}()
 	return true
+}
+
+// refuse writes a refusal while reading waits. A server that does not read what it asked for gets none, and
+// after the first time it is not waited for.
+func (a *answering) refuse(ctx context.Context, resp *jsonrpc.Response, write func(context.Context, jsonrpc.Message) error) {
+	patience := refuseWait
+	if a.deaf.Load() {
+		patience = time.Millisecond
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	a.deaf.Store(write(ctx, resp) != nil)
 }
 
 // declare completes the opening of a session of the initialize era; other messages it leaves alone.
