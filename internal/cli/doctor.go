@@ -14,6 +14,7 @@ import (
 	"github.com/toolserve/toolserve/internal/llama"
 	"github.com/toolserve/toolserve/internal/modelstore"
 	"github.com/toolserve/toolserve/internal/sandbox"
+	"github.com/toolserve/toolserve/mcphost"
 )
 
 // DoctorCmd says what works on this machine, and what to do about what does not. It fetches nothing.
@@ -41,6 +42,7 @@ func (c *DoctorCmd) Run(ctx context.Context, streams IO) error {
 		starter(ctx, store),
 		c.port(),
 		confinement(),
+		logins(streams.Env),
 		program("npm", "needed once, to fetch the engine's libraries; install Node.js, or give serve an --engine-dir", false),
 		program("npx", "MCP servers from npm need it; install Node.js", true),
 		program("uvx", "MCP servers from PyPI need it; install uv", true),
@@ -135,6 +137,15 @@ func confinement() finding {
 		}
 	}
 	return f
+}
+
+// logins reports where the logins to remote MCP servers are, and whether they can be read.
+func logins(getenv func(string) string) finding {
+	where, err := mcphost.OpenTokens(getenv).Describe()
+	if err != nil {
+		return finding{what: "logins", optional: true, detail: err.Error()}
+	}
+	return finding{what: "logins", ok: true, detail: where}
 }
 
 func program(name, why string, optional bool) finding {

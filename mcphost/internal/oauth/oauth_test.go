@@ -260,6 +260,44 @@ func TestRefreshFailsForAWhile(t *testing.T) {
 	}
 }
 
+// TestRenewUnderLoad: tokens run out while many requests are under way; none of them fails, and each expiry
+// costs one renewal.
+func TestRenewUnderLoad(t *testing.T) {
+	s := oauthtest.New(t, http.HandlerFunc(ok))
+	who := &person{}
+	_, web := client(t, s, func(o *Options) { o.Authorizer = who })
+	expiries := 0
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 100 {
+				if got, err := post(web, s.Resource, "x"); err != nil || got != "ok x" {
+					t.Errorf("got %q, %v", got, err)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	for renewed := 0; ; {
+		select {
+		case <-done:
+			// The last expiry may have come after the last request. A token that runs out before its first use
+			// counts as a bad login, and costs another one.
+			if n := s.Seen("refresh_token") + len(who.requests) - 1; n != expiries && n != expiries-1 {
+				t.Errorf("%d logins and %d renewals for %d expiries", len(who.requests), s.Seen("refresh_token"), expiries)
+			}
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+		if n := s.Seen("refresh_token") + s.Seen("authorization_code") - 1; n == expiries && s.Seen("resource") > renewed+20 {
+			renewed = s.Seen("resource")
+			s.Expire(false)
+			expiries++
+		}
+	}
+}
+
 // TestTwoProcessesRenew: a refresh token is good for one time; of two processes with one store, each gets on
 // with what either has renewed.
 func TestTwoProcessesRenew(t *testing.T) {

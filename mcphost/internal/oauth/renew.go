@@ -65,45 +65,41 @@ func withoutAccess(record *tokens.Record) *tokens.Record {
 	return &rest
 }
 
-// renew gets other credentials than the ones that the server did not take.
-func (c *Client) renew(ctx context.Context, used *tokens.Record, ch challenge, try int) (*tokens.Record, error) {
+// renew gets other credentials than the ones that the server did not take. mayRefresh is whether a refresh
+// token is used: a request does that once. refreshed is whether one was.
+func (c *Client) renew(ctx context.Context, used *tokens.Record, ch challenge, mayRefresh bool) (renewed *tokens.Record, refreshed bool, err error) {
 	if err := c.begin(ctx); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer c.end()
 	if failed := c.Failed(); failed != nil {
-		return nil, failed
+		return nil, false, failed
 	}
 	record := c.current()
 	if record != nil && record.Access != "" && !c.expired(record) && (used == nil || record.Access != used.Access) {
-		return record, nil // somebody else was faster
+		return record, false, nil // somebody else was faster
 	}
 	p, err := c.discover(ctx, ch)
 	if err != nil {
-		return nil, c.fail(err)
+		return nil, false, c.fail(err)
 	}
 	last := record
 	if record != nil && !sameIssuer(record.Issuer, p.server.Issuer) {
 		// What one authorization server gave is never shown to another.
 		if record, err = c.storedFor(p); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	if record != nil && record.Refresh != "" && ch.status == http.StatusUnauthorized && try == 1 {
-		renewed, err := c.refresh(ctx, p, record)
-		if err != nil {
-			return nil, err
-		}
-		if renewed != nil {
-			return renewed, nil
+	if record != nil && record.Refresh != "" && ch.status == http.StatusUnauthorized && mayRefresh {
+		if renewed, err = c.refresh(ctx, p, record); err != nil || renewed != nil {
+			return renewed, true, err
 		}
 	}
 	scopes, err := c.chooseScopes(p, ch, record)
-	if err != nil {
-		return nil, c.fail(err)
+	if err == nil {
+		renewed, err = c.acquire(ctx, wish{place: p, ch: ch, before: record, last: last, scopes: scopes})
 	}
-	record, err = c.acquire(ctx, wish{place: p, ch: ch, before: record, last: last, scopes: scopes})
-	return record, c.fail(err)
+	return renewed, false, c.fail(err)
 }
 
 // storedFor returns the newest credentials of the store from an authorization server, or nil.

@@ -40,6 +40,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	nonce := false // one answer to a nonce for each pair of credentials
+	refreshed := false
 	for try := 1; ; try++ {
 		resp, err := t.send(req, record, try == 1 && !nonce)
 		if err != nil {
@@ -62,7 +63,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if try >= maxTries {
 			return nil, c.fail(c.stillRefused(ch))
 		}
-		if record, err = c.renew(req.Context(), record, ch, try); err != nil {
+		if record, refreshed, err = c.renew(req.Context(), record, ch, !refreshed); err != nil {
 			return nil, err
 		}
 		nonce = false

@@ -51,8 +51,8 @@ func (system) Set(service, user, secret string) error { return keyring.Set(servi
 type key struct {
 	identity  age.Identity
 	recipient age.Recipient
-	// mend says what to look at where it does not fit.
-	mend string
+	// from says where the key is from, mend what to look at where it does not fit.
+	from, mend string
 }
 
 // identity returns the key of the file. data is the file, or nil where it is about to be written.
@@ -106,7 +106,7 @@ func passphraseKey(passphrase string, factor int) (*key, error) {
 		return nil, err
 	}
 	recipient.SetWorkFactor(factor)
-	return &key{identity, recipient, "is TOOLSERVE_TOKENS_PASSPHRASE the one that it was written with?"}, nil
+	return &key{identity, recipient, "the key is made from TOOLSERVE_TOKENS_PASSPHRASE", "is TOOLSERVE_TOKENS_PASSPHRASE the one that it was written with?"}, nil
 }
 
 func parse(text, mend string) (*key, error) {
@@ -114,7 +114,7 @@ func parse(text, mend string) (*key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the key is not one of age (%s)", mend)
 	}
-	return &key{identity, identity.Recipient(), mend}, nil
+	return &key{identity, identity.Recipient(), mend, mend}, nil
 }
 
 // keyringKey takes the key from the keyring, or puts a new one there.
@@ -136,7 +136,7 @@ func keyringKey(ring Keyring, path string) (*key, error) {
 	if _, err := bounded(func() (string, error) { return "", ring.Set(service, user, identity.String()) }); err != nil {
 		return nil, err
 	}
-	return &key{identity, identity.Recipient(), mend}, nil
+	return &key{identity, identity.Recipient(), mend, mend}, nil
 }
 
 // bounded gives up waiting for the keyring. What still waits there ends with the process.
@@ -203,5 +203,5 @@ func createKey(path string) (*key, error) {
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
-	return &key{identity, identity.Recipient(), "its key is " + path}, err
+	return &key{identity, identity.Recipient(), "its key is " + path, "its key is " + path}, err
 }

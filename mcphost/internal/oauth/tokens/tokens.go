@@ -163,8 +163,31 @@ func (s *Store) Put(r Record) error {
 	})
 }
 
+// Describe says where the credentials are and what protects them. The error is why they cannot be read.
+func (s *Store) Describe() (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opts.Path == "" {
+		return "in memory, until the end of the process: nothing says where the person's home is", nil
+	}
+	if err := s.load(); err != nil {
+		return s.opts.Path, err
+	}
+	if s.key == nil {
+		return s.opts.Path + " (none yet)", nil
+	}
+	servers := map[string]bool{}
+	for _, r := range s.records {
+		servers[r.URL] = true
+	}
+	return fmt.Sprintf("%s (for %d servers; %s)", s.opts.Path, len(servers), s.key.from), nil
+}
+
 // Delete forgets the credentials for a server and returns them.
 func (s *Store) Delete(url string) (gone []Record, err error) {
+	if found, err := s.Find(url); err != nil || len(found) == 0 {
+		return nil, err
+	}
 	err = s.change(func(records []Record) []Record {
 		return slices.DeleteFunc(records, func(r Record) bool {
 			if r.URL == url {

@@ -78,6 +78,12 @@ func TestStores(t *testing.T) {
 			if got := access(t, s, "u"); got != "" {
 				t.Fatalf("an empty store has %q", got)
 			}
+			if text, err := s.Describe(); err != nil || opts.Path != "" && text != opts.Path+" (none yet)" {
+				t.Errorf("an empty store is described as %q, %v", text, err)
+			}
+			if gone, err := s.Delete("u"); err != nil || len(gone) > 0 || opts.Path != "" && FileVersion(opts.Path) != "absent" {
+				t.Errorf("nothing was deleted: %v, %v", gone, err)
+			}
 			put(t, s, record("u", "i1", "one"))
 			version, fingerprint := s.Version(), s.Fingerprint("u")
 			newer := record("u", "i2", "two")
@@ -102,6 +108,9 @@ func TestStores(t *testing.T) {
 			gone, err := again.Delete("u")
 			if err != nil || len(gone) != 2 || access(t, s, "u") != "" || access(t, s, "v") != "four" {
 				t.Errorf("deleted %d, %v", len(gone), err)
+			}
+			if text, err := again.Describe(); err != nil || opts.Path != "" && !strings.HasPrefix(text, opts.Path+" (for 1 servers; ") {
+				t.Errorf("described as %q, %v", text, err)
 			}
 			checkFiles(t, opts.Path)
 		})
