@@ -219,21 +219,24 @@ func (s *server) connectRemote(l *link) error {
 		rules = nil
 	}
 	client := wire.NewHTTPClient(cfg.URL, cfg.Headers, rules, s.asks)
-	if err := s.authorize(l, rules); err != nil {
-		return err
+	endpoint, socket := wire.Endpoint(cfg.URL)
+	if socket == "" {
+		if err := s.authorize(l, rules); err != nil {
+			return err
+		}
 	}
 	l.sign(client)
 	// On the older transport all comes on one stream, and the answers go elsewhere: its tap answers.
 	older := wire.NewHTTPClient(cfg.URL, cfg.Headers, rules, nil)
 	l.sign(older)
 	sse := wire.Tap{Requests: &wire.Requests{}, Peer: s.asks, Transport: &mcp.SSEClientTransport{
-		Endpoint: cfg.URL, HTTPClient: older, MaxEventSize: wire.MaxLine,
+		Endpoint: endpoint, HTTPClient: older, MaxEventSize: wire.MaxLine,
 	}}
 	if cfg.Transport == TransportSSE {
 		l.requests = sse.Requests
 		return s.handshake(l, sse)
 	}
-	err := s.connectStreamable(l, client, cfg.URL)
+	err := s.connectStreamable(l, client, endpoint)
 	if err == nil || l.ctx.Err() != nil || cfg.Transport == TransportHTTP || l.auth != nil && l.auth.Failed() != nil {
 		return err
 	}

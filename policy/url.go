@@ -30,6 +30,9 @@ func (r *LaunchRules) CheckURL(raw string) error {
 	if err != nil {
 		return fmt.Errorf("URL cannot be read: %s", shown)
 	}
+	if u.Scheme == "unix" {
+		return r.checkUnixURL(u, shown)
+	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https" || u.Opaque != "":
 		return fmt.Errorf("URL must use http:// or https:// scheme. Got: %s", shown)

@@ -294,10 +294,23 @@ func (p *configParser) finishStdio(e *entry) error {
 	return nil
 }
 
+// checkAddress wants an address that a server can be reached at. What it leads to is for the launch rules.
+func checkAddress(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"):
+		return nil
+	case err == nil && u.Scheme == "unix" && strings.HasPrefix(address, "unix:///"):
+		return nil
+	case err == nil && u.Scheme == "pipe":
+		return fmt.Errorf("\"url\" %q is a named pipe of Windows, which is not supported; let the server listen on 127.0.0.1", address)
+	}
+	return fmt.Errorf("\"url\" must be an http:// or https:// address, or a socket such as unix:///run/mcp.sock#/mcp, not %q", address)
+}
+
 func (p *configParser) finishRemote(e *entry) error {
-	u, err := url.Parse(e.URL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("\"url\" must be an http:// or https:// address, not %q", e.URL)
+	if err := checkAddress(e.URL); err != nil {
+		return err
 	}
 	headers := map[string]string{}
 	for _, m := range e.headers {

@@ -18,8 +18,10 @@ import (
 // every address it dials, every redirect, and every request to somewhere else than the endpoint against
 // the rules. Under rules no proxy is used: it would resolve names where nothing judges the address. Nil
 // rules allow all, and the proxy that the environment of this process names. There is no timeout: each
-// request runs under a context. The peer, unless nil, answers what the server asks.
+// request runs under a context. The endpoint may be a socket, as [Endpoint] reads it: then nothing else is
+// dialled. The peer, unless nil, answers what the server asks.
 func NewHTTPClient(endpoint string, headers map[string]string, rules *policy.LaunchRules, peer Peer) *http.Client {
+	endpoint, socket := Endpoint(endpoint)
 	origin, err := url.Parse(endpoint)
 	if err != nil {
 		origin = &url.URL{}
@@ -32,10 +34,12 @@ func NewHTTPClient(endpoint string, headers map[string]string, rules *policy.Lau
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}
-	if rules == nil {
+	if socket != "" {
+		transport.DialContext = dialSocket(socket, rules)
+	} else if rules == nil {
 		transport.Proxy = http.ProxyFromEnvironment
 	}
-	guard := guardedTransport{base: transport, headers: headers, origin: origin, rules: rules}
+	guard := guardedTransport{base: transport, headers: headers, origin: origin, rules: rules, socket: socket != ""}
 	return &http.Client{
 		Transport: TapHTTP{Base: guard, peer: &answering{peer: peer}},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
@@ -90,6 +94,7 @@ type guardedTransport struct {
 	headers map[string]string
 	origin  *url.URL
 	rules   *policy.LaunchRules
+	socket  bool // the origin is a socket, and everything is dialled there
 }
 
 func (t guardedTransport) atOrigin(u *url.URL) bool {
@@ -100,6 +105,8 @@ func (t guardedTransport) atOrigin(u *url.URL) bool {
 // no way leads to this machine.
 func (t guardedTransport) check(u *url.URL) error {
 	switch {
+	case t.socket && !t.atOrigin(u):
+		return fmt.Errorf("the server at a socket leads elsewhere (%s)", u.Host)
 	case t.rules == nil || t.atOrigin(u):
 		return nil
 	case isLocal(u.Hostname()) && !isLocal(t.origin.Hostname()):
