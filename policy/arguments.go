@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/toolserve/toolserve/policy/internal/address"
 	"github.com/toolserve/toolserve/policy/internal/argv"
 	"github.com/toolserve/toolserve/policy/internal/shape"
 	"github.com/toolserve/toolserve/policy/internal/strictjson"
@@ -72,7 +73,7 @@ func (a *argumentCheck) visit(n strictjson.Node) bool {
 		return a.command(n)
 	}
 	if strings.Contains(n.Text, "://") {
-		if metadataURL(n.Text) {
+		if address.IsMetadataURL(n.Text) {
 			return a.hit(n, "metadata address")
 		}
 		if use != pathPurpose && (len(n.Text) < 5 || !strings.EqualFold(n.Text[:5], "file:")) {
@@ -174,11 +175,11 @@ var unquote = strings.NewReplacer(`'`, "", `"`, "", `\`, "", "$HOME", "~", "${HO
 // sandbox.
 func (a *argumentCheck) command(n strictjson.Node) bool {
 	text := shape.Fold(n.Text)
-	if metadataURL(text) {
+	if address.IsMetadataURL(text) {
 		return a.hit(n, "metadata address")
 	}
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n;|&<>()=`", r) }) {
-		if metadataURL(strings.Trim(word, `'"`)) {
+		if address.IsMetadataURL(strings.Trim(word, `'"`)) {
 			return a.hit(n, "metadata address")
 		}
 		bare := unquote.Replace(word)

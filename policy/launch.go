@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/toolserve/toolserve/policy/internal/address"
 	"github.com/toolserve/toolserve/policy/internal/argv"
 	"github.com/toolserve/toolserve/policy/internal/shape"
 )
@@ -249,7 +250,7 @@ func (c *launchCheck) arguments(envArgs []int) {
 			}
 			continue
 		}
-		if metadataURL(arg) {
+		if address.IsMetadataURL(arg) {
 			c.refuse(CodeArgument, "Argument %d '%s' leads to the credentials of this machine.", i, shown)
 		}
 		if shape.Climbs(arg) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/toolserve/toolserve/policy/internal/address"
 	"github.com/toolserve/toolserve/policy/internal/argv"
 	"github.com/toolserve/toolserve/policy/internal/shape"
 	"github.com/toolserve/toolserve/policy/internal/strictjson"
@@ -230,7 +231,7 @@ func (a *argumentCheck) uri(n strictjson.Node) bool {
 	switch {
 	case !ok || strings.EqualFold(scheme, "file"):
 		return a.pathValue(n)
-	case metadataURL(n.Text):
+	case address.IsMetadataURL(n.Text):
 		return a.hit(n, "metadata address")
 	case strings.ContainsRune(n.Text, 0):
 		return a.hit(n, "NUL")
