@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"golang.org/x/time/rate"
 )
 
 // Peer answers what a server sends of its own accord. What it does not take goes to the protocol library.
@@ -150,4 +151,34 @@ func cancelledID(params json.RawMessage) (jsonrpc.ID, error) {
 		return jsonrpc.ID{}, errors.New("no requestId")
 	}
 	return jsonrpc.MakeID(p.RequestID)
+}
+
+// maxNotices is how many notifications of a server reach the protocol library in a second, and at once. The
+// library keeps what it has not come to yet in memory. A server that sends more is read more slowly: it is
+// its own answers that wait.
+const maxNotices = 5000
+
+// flood holds back what a server may send without being asked.
+type flood struct{ limit *rate.Limiter }
+
+func newFlood() flood { return flood{rate.NewLimiter(maxNotices, maxNotices)} }
+
+// passes reports whether a notification is for the library, and waits while there are too many. Those that
+// the library does nothing with do not reach it.
+func (f flood) passes(ctx context.Context, req *jsonrpc.Request) bool {
+	switch req.Method {
+	case "notifications/tools/list_changed", "notifications/prompts/list_changed", "notifications/resources/list_changed",
+		"notifications/resources/updated", "notifications/elicitation/complete", "notifications/subscriptions/acknowledged",
+		methodCancelled:
+		return f.limit.Wait(ctx) == nil
+	}
+	return false
+}
+
+// unasked is the answer to a request of the server that nobody takes: it is there, and knows nothing else.
+func unasked(req *jsonrpc.Request) *jsonrpc.Response {
+	if req.Method == "ping" {
+		return &jsonrpc.Response{ID: req.ID, Result: []byte("{}")}
+	}
+	return &jsonrpc.Response{ID: req.ID, Error: &jsonrpc.Error{Code: jsonrpc.CodeMethodNotFound, Message: "method not found"}}
 }

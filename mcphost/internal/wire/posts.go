@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,7 +49,8 @@ func (r *Requests) BindHTTP(h HTTP) {
 	if h.OnNotice == nil {
 		h.OnNotice = func(string) {}
 	}
-	p := &posts{HTTP: h, requests: r, asks: answering{peer: h.Peer}, ends: map[int64]context.CancelFunc{}}
+	p := &posts{HTTP: h, requests: r, asks: answering{peer: h.Peer},
+		ends: map[int64]context.CancelFunc{}, replies: make(chan struct{}, 8)}
 	p.header = http.Header{
 		"Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"},
 		"Mcp-Protocol-Version": {h.Version},
@@ -67,7 +67,8 @@ type posts struct {
 	header   http.Header // of every request; not changed
 	requests *Requests
 	asks     answering
-	readers  sync.Pool // of *sse.Reader
+	readers  sync.Pool     // of *sse.Reader
+	replies  chan struct{} // a token for each answer to a request that nobody takes
 
 	mu   sync.Mutex
 	ends map[int64]context.CancelFunc // of the exchanges under way
@@ -287,14 +288,16 @@ func (p *posts) other(ctx context.Context, msg jsonrpc.Message) {
 	case !req.IsCall():
 		p.OnNotice(req.Method)
 	default:
-		answer := &jsonrpc.Response{ID: req.ID, Result: json.RawMessage("{}")}
-		if req.Method != "ping" {
-			answer.Result, answer.Error = nil, &jsonrpc.Error{Code: jsonrpc.CodeMethodNotFound, Message: "method not found"}
+		select {
+		case p.replies <- struct{}{}:
+		default:
+			return // a server that asks faster than it reads is not answered
 		}
 		go func() {
+			defer func() { <-p.replies }()
 			ctx, end := context.WithTimeout(ctx, cancelWait)
 			defer end()
-			_ = p.reply(ctx, answer) // a server that does not take the answer to its question has none
+			_ = p.reply(ctx, unasked(req)) // a server that does not take the answer to its question has none
 		}()
 	}
 }

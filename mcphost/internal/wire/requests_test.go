@@ -43,6 +43,7 @@ func newPeer(t *testing.T) *peer {
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
+		defer close(p.library)
 		for {
 			msg, err := conn.Read(context.Background())
 			if err != nil {
@@ -127,12 +128,12 @@ func TestAnswersGoToTheirCallers(t *testing.T) {
 		ids = append(ids, id(msg))
 	}
 	p.says(`{"result":{"z":1,"a":12345678901234567890},"id":%d,"jsonrpc":"2.0"}`, ids[2])
-	p.says(`[{"jsonrpc":"2.0","id":"%d","error":{"code":-32602,"message":"no\u0021"}},{"jsonrpc":"2.0","method":"notifications/x"}]`, ids[0])
+	p.says(`[{"jsonrpc":"2.0","id":"%d","error":{"code":-32602,"message":"no\u0021"}},{"jsonrpc":"2.0","method":"notifications/resources/updated"}]`, ids[0])
 	p.says("{\"jsonrpc\":\"2.0\",\"id\":%d.0,\"result\":\"a\xffb\"}", ids[1])
 	p.want(done[2], `{"z":1,"a":12345678901234567890}`, "")
 	p.want(done[0], "", "no!")
 	p.want(done[1], "\"a\uFFFDb\"", "")
-	if msg := (<-p.library).(*jsonrpc.Request); msg.Method != "notifications/x" {
+	if msg := (<-p.library).(*jsonrpc.Request); msg.Method != "notifications/resources/updated" {
 		t.Errorf("the library saw %v", msg)
 	}
 }
@@ -145,8 +146,8 @@ func TestAnswersNobodyWaitsFor(t *testing.T) {
 	for _, bad := range []string{"7", `"x"`, "1.5", "null", "{}", "[1]", "true", "-1", "1e40", "1073741823", "2147483648", "9007199254740993", `"1073741900"`, "1073741900"} {
 		p.says(`{"jsonrpc":"2.0","id":%s,"result":"nobody's"}`, bad)
 	}
-	p.says(`{"jsonrpc":"2.0","method":"notifications/first"}`)
-	if msg := (<-p.library).(*jsonrpc.Request); msg.Method != "notifications/first" {
+	p.says(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+	if msg := (<-p.library).(*jsonrpc.Request); msg.Method != "notifications/tools/list_changed" {
 		t.Errorf("the library saw %v", msg)
 	}
 	done := p.do(t.Context(), Request{})
@@ -159,8 +160,8 @@ func TestAnswersNobodyWaitsFor(t *testing.T) {
 	p.says(`{"jsonrpc":"2.0","id":%d,"result":"right"}`, n)
 	p.says(`{"jsonrpc":"2.0","id":%d,"result":"again"}`, n)
 	p.want(done, `"right"`, "")
-	p.says(`{"jsonrpc":"2.0","method":"notifications/last"}`)
-	if msg := (<-p.library).(*jsonrpc.Request); msg.Method != "notifications/last" {
+	p.says(`{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}`)
+	if msg := (<-p.library).(*jsonrpc.Request); msg.Method != "notifications/prompts/list_changed" {
 		t.Errorf("the library saw %v", msg)
 	}
 }
@@ -233,15 +234,70 @@ func TestProgress(t *testing.T) {
 	p.says(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%d,"progress":"%s"}}`, id(msg), strings.Repeat("1", maxNote))
 	p.says(`{"jsonrpc":"2.0","id":%d,"result":1}`, id(msg))
 	p.says(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%d,"progress":4}}`, id(msg))
-	p.says(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"mine","progress":4}}`)
+	p.says(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"mine","progress":4}}`) // nobody's
 	p.says(`{"jsonrpc":"2.0","id":%d,"result":2}`, other)
 	p.want(done, "1", "")
 	p.want(quiet, "2", "")
 	if strings.Join(got, " ") != "0 1 2" {
 		t.Errorf("progress is %q", got)
 	}
-	if msg := (<-p.library).(*jsonrpc.Request); string(rawjson.Member(msg.Params, "progressToken")) != `"mine"` {
-		t.Errorf("the library saw %s", msg.Params)
+	if len(p.library) > 0 {
+		t.Errorf("the library saw %v", <-p.library)
+	}
+}
+
+// TestServerAsksForNothingMuch answers requests that nobody takes, and drops notifications that nobody needs.
+func TestServerAsksForNothingMuch(t *testing.T) {
+	p := newPeer(t)
+	p.says(`{"jsonrpc":"2.0","id":"a","method":"ping"}`)
+	p.says(`{"jsonrpc":"2.0","id":8,"method":"what/else"}`)
+	p.says(`{"jsonrpc":"2.0","method":"what/else"}`)
+	p.says(`{"jsonrpc":"2.0","id":null,"method":"notifications/resources/updated"}`)
+	if msg := p.sees(); msg["id"] != "a" || fmt.Sprint(msg["result"]) != "map[]" {
+		t.Errorf("a ping is answered %v", msg)
+	}
+	if msg := p.sees(); msg["id"] != 8.0 || msg["error"] == nil {
+		t.Errorf("an unknown request is answered %v", msg)
+	}
+	if msg := (<-p.library).(*jsonrpc.Request); msg.Method != "notifications/resources/updated" {
+		t.Errorf("the library saw %v", msg)
+	}
+}
+
+// TestFlood has a server send far more notifications than anyone can use: what the library is given stays
+// bounded, and calls are answered all the same.
+func TestFlood(t *testing.T) {
+	p := newPeer(t)
+	done := p.do(t.Context(), Request{})
+	n := id(p.sees())
+	stop := make(chan struct{})
+	flooded := make(chan struct{})
+	go func() {
+		defer close(flooded)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				fmt.Fprintln(p.out, `{"jsonrpc":"2.0","method":"notifications/nothing"}`)
+				fmt.Fprintln(p.out, `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+			}
+		}
+	}()
+	seen := 0
+	for start := time.Now(); time.Since(start) < 300*time.Millisecond; seen++ {
+		<-p.library
+	}
+	go func() {
+		for range p.library { // so that reading goes on
+		}
+	}()
+	close(stop)
+	<-flooded
+	p.says(`{"jsonrpc":"2.0","id":%d,"result":1}`, n)
+	p.want(done, "1", "")
+	if seen > 3*maxNotices {
+		t.Errorf("%d notifications in a third of a second", seen)
 	}
 }
 
@@ -265,7 +321,7 @@ func TestProgressFlood(t *testing.T) {
 		p.says(note, n, i+1)
 	}
 	p.says(`{"jsonrpc":"2.0","id":%d,"result":1}`, n)
-	p.says(`{"jsonrpc":"2.0","method":"notifications/x"}`)
+	p.says(`{"jsonrpc":"2.0","method":"notifications/resources/updated"}`)
 	<-p.library // all was read while the caller was busy
 	close(goOn)
 	p.want(done, "1", "")

@@ -38,7 +38,7 @@ type Stdio struct {
 
 // Connect returns the connection; it never fails. What the server asks is answered until ctx ends.
 func (s *Stdio) Connect(ctx context.Context) (mcp.Connection, error) {
-	c := &stdioConn{Stdio: s, ctx: ctx, asks: answering{peer: s.Peer}, lines: lineReader{r: s.Out, max: MaxLine}, outbox: newOutbox(s.In)}
+	c := &stdioConn{Stdio: s, ctx: ctx, asks: answering{peer: s.Peer}, lines: lineReader{r: s.Out, max: MaxLine}, outbox: newOutbox(s.In), flood: newFlood()}
 	s.Requests.bind(c)
 	return c, nil
 }
@@ -49,6 +49,7 @@ type stdioConn struct {
 	pending pending
 	asks    answering
 	outbox  *outbox
+	flood   flood
 
 	// lines and queue belong to Read, which is never called twice at a time.
 	lines lineReader
@@ -65,8 +66,8 @@ func (c *stdioConn) Close() error {
 	return nil
 }
 
-// Read returns the next message that is one and is for the library: answers to requests of our own, noise,
-// answers nobody waits for and log messages are dropped on the way.
+// Read returns the next message that is one and is for the library. Answers to requests of our own, requests
+// of the server, noise, answers nobody waits for and notifications nobody needs are dealt with on the way.
 func (c *stdioConn) Read(ctx context.Context) (jsonrpc.Message, error) {
 	msg, err := c.read(ctx)
 	if err != nil {
@@ -134,7 +135,15 @@ func (c *stdioConn) wanted(msg jsonrpc.Message) bool {
 		}
 		return c.pending.answered(msg)
 	case *jsonrpc.Request:
-		return !c.asks.take(c.ctx, msg, c.Write) && (msg.IsCall() || msg.Method != "notifications/message")
+		switch {
+		case c.asks.take(c.ctx, msg, c.Write):
+		case !msg.IsCall():
+			return c.flood.passes(c.ctx, msg)
+		default:
+			if data, err := jsonrpc.EncodeMessage(unasked(msg)); err == nil {
+				c.outbox.offer(append(data, '\n'))
+			}
+		}
 	}
 	return false
 }

@@ -133,7 +133,7 @@ func (t Tap) Connect(ctx context.Context) (mcp.Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &tapConn{Connection: conn, requests: t.Requests, asks: answering{peer: t.Peer}}
+	c := &tapConn{Connection: conn, requests: t.Requests, asks: answering{peer: t.Peer}, flood: newFlood()}
 	c.ctx, c.stop = context.WithCancel(ctx)
 	t.Requests.bind(c)
 	return c, nil
@@ -146,6 +146,7 @@ type tapConn struct {
 	ctx      context.Context // the connection's own; it ends with it
 	stop     context.CancelFunc
 	asks     answering
+	flood    flood
 }
 
 func (c *tapConn) Close() error {
@@ -164,8 +165,13 @@ func (c *tapConn) Read(ctx context.Context) (jsonrpc.Message, error) {
 		if c.requests.takeMessage(msg) || c.asks.take(c.ctx, msg, c.Connection.Write) {
 			continue
 		}
-		if resp, ok := msg.(*jsonrpc.Response); ok {
-			c.pending.answered(resp)
+		switch msg := msg.(type) {
+		case *jsonrpc.Response:
+			c.pending.answered(msg)
+		case *jsonrpc.Request:
+			if !msg.IsCall() && !c.flood.passes(c.ctx, msg) {
+				continue
+			}
 		}
 		return msg, nil
 	}
