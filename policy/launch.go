@@ -256,7 +256,11 @@ func (c *launchCheck) arguments(envArgs []int) {
 		if shape.Climbs(arg) {
 			c.refuse(CodeArgument, "Argument %d contains path traversal: '%s'.", i, shown)
 		}
-		if p := shape.InArgument(arg); p != "" {
+		inArgument := shape.InArgument
+		if name, _, _ := strings.Cut(arg, "="); name != arg && shape.SecretFlag(name) || i > 0 && shape.SecretFlag(c.spec.Args[i-1]) {
+			inArgument = shape.InValue
+		}
+		if p := inArgument(arg); p != "" {
 			c.refuse(CodeArgument, "Argument %d contains dangerous pattern: '%s' in '%s'. Potential command injection blocked.", i, p, shown)
 		}
 	}

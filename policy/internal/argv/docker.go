@@ -154,7 +154,8 @@ func (c *checker) mount(args []string, i int, source string) {
 	}
 	clean := strings.ToLower(path.Clean(source))
 	switch {
-	case strings.HasPrefix(source, "~") || strings.HasPrefix(source, "$") || strings.HasPrefix(source, "%"),
+	case strings.HasPrefix(source, "//./") || strings.HasPrefix(source, "//?/"), // a device or pipe of Windows
+		strings.HasPrefix(source, "~") || strings.HasPrefix(source, "$") || strings.HasPrefix(source, "%"),
 		!strings.HasPrefix(clean, "/") && !(len(clean) > 2 && clean[1] == ':'), // a relative folder is whatever the working directory is
 		clean == "/" || driveRoot.MatchString(clean) || shape.Secret(clean) != "" || shape.Climbs(source),
 		userHome.MatchString(clean) && !strings.HasPrefix(clean, "/opt/") && !strings.HasPrefix(clean, "/srv/") && !isMountPoint(clean),

@@ -25,6 +25,9 @@ var npxGrammar = &grammar{
 			"--strict-ssl --proxy --https-proxy --cafile --ca --git --location -g --global --before --tag --init-module --"),
 }
 
+// npmGrammar is that of npm: it may be told in which folder the project is.
+var npmGrammar = &grammar{bools: npxGrammar.bools, values: set(`--loglevel --package -p --prefix -C`), refused: npxGrammar.refused}
+
 // npx reads its own options up to the first word that is none; that word is the package, and what
 // is behind it belongs to the server.
 func (c *checker) npx(args []string, i int) {
@@ -105,24 +108,7 @@ func (c *checker) bridge(args []string, i int) {
 // npm reads its options anywhere before "--".
 func (c *checker) npm(args []string, i int) {
 	c.Node = true
-	var words []int
-	rest := len(args)
-	for i < len(args) && !c.Refused() {
-		if args[i] == "--" {
-			rest = i + 1
-			break
-		}
-		if strings.HasPrefix(args[i], "-") {
-			next := c.option(npxGrammar, args, i, c.npmOption(args))
-			if next == i+1 && next < len(args) && (args[next] == "true" || args[next] == "false" || args[next] == "null") {
-				c.refuse(Argument, "Argument %d '%s' would be taken for the value of '%s'. Leave it out.", next, args[next], Quote(args[i]))
-			}
-			i = next
-			continue
-		}
-		words = append(words, i)
-		i++
-	}
+	words, rest, project := c.npmWords(args, i)
 	if c.Refused() {
 		return
 	}
@@ -134,6 +120,9 @@ func (c *checker) npm(args []string, i int) {
 	case "exec", "x":
 		if len(words) > 1 {
 			rest = words[1]
+		}
+		if project >= 0 {
+			c.enables(args, project, registry)
 		}
 		c.npmPackage(args, rest)
 	case "start":
@@ -148,6 +137,36 @@ func (c *checker) npm(args []string, i int) {
 		c.refuse(Argument, "Argument %d '%s' is not a command of npm that starts a server. Use 'exec', 'start' or 'run'.",
 			words[0], Quote(args[words[0]]))
 	}
+}
+
+// npmWords returns the indexes of the words that are no options, where what follows "--" begins, and the
+// index of the option that names the project's folder, or -1.
+func (c *checker) npmWords(args []string, i int) (words []int, rest, project int) {
+	rest, project = len(args), -1
+	use := func(o option) {
+		if o.name == "--prefix" || o.name == "-C" {
+			project = o.index
+			c.dir(args, o)
+			return
+		}
+		c.npmOption(args)(o)
+	}
+	for i < len(args) && !c.Refused() {
+		if args[i] == "--" {
+			return words, i + 1, project
+		}
+		if !strings.HasPrefix(args[i], "-") {
+			words = append(words, i)
+			i++
+			continue
+		}
+		next := c.option(npmGrammar, args, i, use)
+		if next == i+1 && next < len(args) && (args[next] == "true" || args[next] == "false" || args[next] == "null") {
+			c.refuse(Argument, "Argument %d '%s' would be taken for the value of '%s'. Leave it out.", next, args[next], Quote(args[i]))
+		}
+		i = next
+	}
+	return words, rest, project
 }
 
 var scriptName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:._-]*$`)

@@ -4,6 +4,7 @@
 package shape
 
 import (
+	"encoding/json"
 	"regexp"
 	"strings"
 )
@@ -35,6 +36,9 @@ func InArgument(s string) string {
 		if strings.Contains(s, p) {
 			return p
 		}
+	}
+	if strings.HasPrefix(s, "{") && json.Valid([]byte(s)) {
+		return InValue(s)
 	}
 	if ConnectionString(s) || userAgent.MatchString(s) || urlList(s) {
 		return ""
@@ -70,7 +74,19 @@ func urlList(s string) bool {
 	return len(parts) > 1
 }
 
+// secretFlag is an option whose value is a secret, by the last word of its name.
+var secretFlag = regexp.MustCompile(`(?i)^--?([a-z0-9]+[-_])*(password|passwd|pass|pwd|token|secret|apikey|key|credential|credentials)$`)
+
+// SecretFlag reports whether an argument is an option whose value is a secret: a password may hold any sign.
+func SecretFlag(arg string) bool { return secretFlag.MatchString(arg) }
+
+// bareOperator is an operator of a shell and nothing else.
+var bareOperator = regexp.MustCompile(`^([0-9&]*[<>]{1,3}[&|]?[0-9]*|&)$`)
+
 func redirection(s string) string {
+	if bareOperator.MatchString(s) {
+		return s
+	}
 	if m := redirectPattern.FindString(s); m != "" {
 		return strings.TrimSpace(m)
 	}
