@@ -18,6 +18,8 @@ const (
 	keepAlive = 15 * time.Second
 	// queued bounds the events that wait for a slow client; what a server tells beyond it is left out.
 	queued = 256
+	// maxProgressText bounds the words of one event of progress, in bytes.
+	maxProgressText = 4 << 10
 )
 
 // wantsEvents reports whether a request asks for a stream.
@@ -37,7 +39,10 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, call mcphost.Ca
 	}
 	events.KeepAlive(keepAlive)
 	box := newOutbox(events)
-	call.OnProgress = func(p mcphost.Progress) { box.tell("progress", progressEvent(p)) }
+	call.OnProgress = func(p mcphost.Progress) {
+		p.Message = p.Message[:min(len(p.Message), maxProgressText)]
+		box.tell("progress", progressEvent(p))
+	}
 	call.OnLog = func(m mcphost.LogMessage) { box.tell("log", m) }
 	call.Elicit = func(ctx context.Context, ask mcphost.Elicitation) (mcphost.ElicitationAnswer, error) {
 		q, err := h.questions.add(box, call.Actor, ask)

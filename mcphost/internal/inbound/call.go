@@ -28,7 +28,8 @@ type Caller struct {
 	// Sample has the caller's model answer the server, in the place of ours; nil leaves it to ours. Params and
 	// result are those of sampling/createMessage.
 	Sample func(ctx context.Context, params json.RawMessage) (json.RawMessage, error)
-	// OnLog takes the server's log lines while the call runs; nil takes none.
+	// OnLog takes the server's log lines while the call runs, and never after; nil takes none. It must
+	// neither block nor end the call.
 	OnLog func(LogMessage)
 }
 

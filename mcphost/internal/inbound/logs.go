@@ -56,9 +56,20 @@ func (h *Handlers) Log(ctx context.Context, params json.RawMessage) {
 			h.opts.Logger.Warn("an MCP server logs too much; the rest of this minute is left out", "limit", linesPerMinute)
 		}
 	}
-	if known && call.OnLog != nil && call.take(&call.lines, perCallLines) {
-		call.OnLog(m)
+	if known {
+		call.log(m)
 	}
+}
+
+// log passes a line on to the caller, unless the call is over or has passed on enough.
+func (c *Call) log(m LogMessage) {
+	c.mu.Lock()
+	defer c.mu.Unlock() // held meanwhile, so that nothing comes once End has returned
+	if c.OnLog == nil || c.ended || c.lines >= perCallLines {
+		return
+	}
+	c.lines++
+	c.OnLog(m)
 }
 
 // wanted reports whether lines of a level go into our own log.

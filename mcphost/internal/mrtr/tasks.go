@@ -89,10 +89,10 @@ func (x Tasks) follow(ctx context.Context, t *task) (json.RawMessage, error) {
 	answered := map[string]bool{}
 	params := append(rawjson.AppendText([]byte(`{"taskId":`), t.id), '}')
 	for said := ""; ; {
-		if t.text != said && x.OnStatus != nil {
-			x.OnStatus(t.text)
+		if t.text != "" && t.text != said && x.OnStatus != nil {
+			said = t.text
+			x.OnStatus(said)
 		}
-		said = t.text
 		switch {
 		case t.status == taskCancelled:
 			return nil, errors.New("the server cancelled the task")

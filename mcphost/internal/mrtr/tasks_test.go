@@ -71,7 +71,7 @@ func TestTasks(t *testing.T) {
 			`tasks/get -> {"taskId":"a","status":"working","statusMessage":"one","pollInterval":3000}`,
 			`tasks/get -> {"taskId":"a","status":"completed","statusMessage":"two"}`, `tasks/result -> {"content":[]}`,
 		}, `{"content":[]}`, `tasks/get {"taskId":"a"}; tasks/get {"taskId":"a"}; tasks/result {"taskId":"a"}`, 6 * time.Second, "one,two"},
-		"old, which asks":   {old, []string{`tasks/get -> {"taskId":"a","status":"input_required"}`, `tasks/result -> {"content":[1]}`}, `{"content":[1]}`, "", 3 * time.Second, "one,"},
+		"old, which asks":   {old, []string{`tasks/get -> {"taskId":"a","status":"input_required"}`, `tasks/result -> {"content":[1]}`}, `{"content":[1]}`, "", 3 * time.Second, "one"},
 		"old, done at once": {`{"task":{"taskId":"a","status":"completed"}}`, []string{`tasks/result -> {}`}, `{}`, "", 0, ""},
 		"old, failed":       {`{"task":{"taskId":"a","status":"failed"}}`, []string{`tasks/result -> !it broke`}, `!it broke`, "", 0, ""},
 		"old, cancelled":    {`{"task":{"taskId":"a","status":"cancelled"}}`, nil, `!cancelled the task`, "", 0, ""},
@@ -81,7 +81,7 @@ func TestTasks(t *testing.T) {
 		"new": {new, []string{
 			`tasks/get -> {"resultType":"complete","taskId":"a","status":"working","statusMessage":"hm","pollIntervalMs":999999}`,
 			`tasks/get -> {"resultType":"complete","taskId":"a","status":"completed","result":{"content":[2]}}`,
-		}, `{"content":[2]}`, `tasks/get {"taskId":"a"}; tasks/get {"taskId":"a"}`, 5*time.Second + 100*time.Millisecond, "hm,"},
+		}, `{"content":[2]}`, `tasks/get {"taskId":"a"}; tasks/get {"taskId":"a"}`, 5*time.Second + 100*time.Millisecond, "hm"},
 		"new, which asks": {new, []string{
 			`tasks/get -> {"taskId":"a","status":"input_required","inputRequests":{"k1":{"method":"elicitation/create","params":{"n":1}},"k2":{"method":"roots/list"}}}`,
 			`tasks/update -> {"resultType":"complete"}`,
