@@ -52,7 +52,7 @@ func reexport(t *testing.T, servers func(own string) map[string]any) string {
 
 // startReexport serves MCP servers at /mcp, with all that toolserve puts around it but a model, and returns
 // the address. The servers are told the address too.
-func startReexport(t *testing.T, servers func(own string) map[string]any) (*mcphost.Host, string) {
+func startReexport(t testing.TB, servers func(own string) map[string]any) (*mcphost.Host, string) {
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
 	srv := server.New(server.Options{Logger: slog.New(slog.DiscardHandler), Drain: time.Second})
@@ -60,7 +60,9 @@ func startReexport(t *testing.T, servers func(own string) map[string]any) (*mcph
 		t.Fatal(err)
 	}
 	url := fmt.Sprintf("http://%s/mcp", srv.Addr())
-	text, err := json.Marshal(map[string]any{"mcpServers": servers(url)})
+	text, err := json.Marshal(map[string]any{
+		"mcpServers": servers(url), "security": map[string]any{"max_calls_per_minute": 0},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +95,7 @@ func startReexport(t *testing.T, servers func(own string) map[string]any) (*mcph
 }
 
 // everythingServer is the entry of the test binary as that server.
-func everythingServer(t *testing.T, revision string) map[string]any {
+func everythingServer(t testing.TB, revision string) map[string]any {
 	t.Helper()
 	path, err := os.Executable()
 	if err != nil {

@@ -20,6 +20,7 @@ type exchange struct {
 	revision       string
 	client         client
 	session        *session // nil without sessions
+	meta           meta     // of the message, where it is one
 	logLevel       string   // "" wants no logs
 }
 
@@ -89,7 +90,7 @@ func (x *exchange) alone(ctx context.Context, m *rpc.Message) json.RawMessage {
 	if run := x.method(m.Method); run != nil {
 		o.result, o.err = run(ctx, x, m.Params)
 	} else if run := x.task(m.Method); run != nil {
-		j := x.newJob(ctx, m.Params)
+		j := x.newJob(ctx, m.Params, readMeta(m.Params))
 		defer j.cancel()
 		j.mute = true
 		o.result, o.err = run(j)
@@ -116,7 +117,7 @@ func (x *exchange) answer(ctx context.Context, m *rpc.Message) {
 		return
 	}
 	// A call may outlive its request, while it waits for an answer that comes with another one.
-	j := x.newJob(context.WithoutCancel(ctx), m.Params)
+	j := x.newJob(context.WithoutCancel(ctx), m.Params, x.meta)
 	if x.session != nil {
 		if err := x.session.begin(m.ID, j.cancel); err != nil {
 			j.cancel()

@@ -50,10 +50,10 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, http.StatusBadRequest, id, bad)
 		return
 	}
-	x := &exchange{h: h, w: w, view: v, actor: h.opts.Actor(r), request: w.Header().Get("X-Request-Id")}
-	revision, meta := r.Header.Get(headerRevision), readMeta(messages[0].Params)
-	if !batch && (revision >= revisionStateless || meta.revision != "") {
-		x.stateless(r, &messages[0], meta)
+	x := &exchange{h: h, w: w, view: v, actor: h.opts.Actor(r), request: w.Header().Get("X-Request-Id"), meta: readMeta(messages[0].Params)}
+	revision := r.Header.Get(headerRevision)
+	if !batch && (revision >= revisionStateless || x.meta.revision != "") {
+		x.stateless(r, &messages[0])
 		return
 	}
 	if revision != "" && !slices.Contains(revisions(), revision) {

@@ -42,8 +42,8 @@ type question struct {
 	reply  chan answer // takes one
 }
 
-func (x *exchange) newJob(ctx context.Context, params json.RawMessage) *job {
-	j := &job{x: x, params: params, meta: readMeta(params),
+func (x *exchange) newJob(ctx context.Context, params json.RawMessage, m meta) *job {
+	j := &job{x: x, params: params, meta: m,
 		out: make(chan []byte, 64), asks: make(chan *question), done: make(chan outcome, 1)}
 	j.ctx, j.cancel = context.WithCancel(ctx)
 	j.token.Store(&j.meta.token)

@@ -61,16 +61,16 @@ func (m *meta) read(key string, value json.RawMessage) error {
 
 // stateless answers a message of revision 2026-07-28, which has no sessions: each request says in "_meta"
 // what it is part of, and in headers what it asks for.
-func (x *exchange) stateless(r *http.Request, m *rpc.Message, meta meta) {
+func (x *exchange) stateless(r *http.Request, m *rpc.Message) {
 	if !m.IsRequest() {
 		x.w.WriteHeader(http.StatusAccepted) // there is no notification that would change anything
 		return
 	}
-	if err := x.checkStateless(r.Header, m, meta); err != nil {
+	if err := x.checkStateless(r.Header, m); err != nil {
 		x.h.fail(x.w, http.StatusBadRequest, m.ID, err)
 		return
 	}
-	x.revision, x.client, x.logLevel = revisionStateless, readClient(meta.capabilities), meta.logLevel
+	x.revision, x.client, x.logLevel = revisionStateless, readClient(x.meta.capabilities), x.meta.logLevel
 	if m.Method == "subscriptions/listen" {
 		x.listen(r.Context(), m)
 		return
@@ -80,7 +80,8 @@ func (x *exchange) stateless(r *http.Request, m *rpc.Message, meta meta) {
 
 // checkStateless holds the headers and "_meta" of a request against each other (basic/transports, "Standard
 // headers").
-func (x *exchange) checkStateless(header http.Header, m *rpc.Message, meta meta) *rpc.Error {
+func (x *exchange) checkStateless(header http.Header, m *rpc.Message) *rpc.Error {
+	meta := &x.meta
 	revision := header.Get(headerRevision)
 	switch {
 	case revision == "":

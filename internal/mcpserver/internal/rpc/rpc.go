@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // The codes of errors: those of JSON-RPC, and those that MCP adds.
@@ -128,56 +127,12 @@ func read(data []byte) (Message, *Error) {
 }
 
 func text(value json.RawMessage, key string, to *string) error {
-	if json.Unmarshal(value, to) != nil || value[0] != '"' {
+	if value[0] != '"' {
 		return fmt.Errorf("%q must be a string", key)
 	}
+	*to = unquote(value)
 	return nil
 }
-
-// Fields calls take for each member of the object that data holds, in order, and returns its first error.
-// A key that is given twice is an error, and so is anything but an object.
-func Fields(data []byte, take func(key string, value json.RawMessage) error) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if first, err := dec.Token(); err != nil || first != json.Delim('{') {
-		return errors.New("not an object")
-	}
-	seen := make([]string, 0, 8)
-	for dec.More() {
-		token, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		key, ok := token.(string)
-		if !ok {
-			return errors.New("not an object")
-		}
-		for _, other := range seen {
-			if other == key {
-				return fmt.Errorf("the key %.60q is given twice", key)
-			}
-		}
-		if seen = append(seen, key); len(seen) > maxKeys {
-			return fmt.Errorf("more than %d keys", maxKeys)
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return err
-		}
-		if err := take(key, value); err != nil {
-			return err
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return errors.New("something follows the object")
-	}
-	return nil
-}
-
-// maxKeys bounds the keys of an object of the protocol's own. Arguments of tools are not read here.
-const maxKeys = 200
 
 // Result encodes the answer to a request.
 func Result(id, result json.RawMessage) []byte {
