@@ -45,8 +45,9 @@ type Redactor struct {
 	off      bool
 	literals atomic.Pointer[literals] // nil while there is none
 
-	mu      sync.Mutex // guards secrets, and the replacing of keys
+	mu      sync.Mutex // guards secrets and owned, and the replacing of keys
 	secrets []string
+	owned   map[string][]string // secrets that are replaced, by owner
 }
 
 // NewRedactor returns a redactor.
@@ -73,25 +74,58 @@ func (r *Redactor) AddKeys(words ...string) {
 func (r *Redactor) AddSecrets(secrets ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.secrets = append(r.secrets, spellings(secrets)...)
+	slices.Sort(r.secrets)
+	r.secrets = slices.Compact(r.secrets)
+	r.rebuild()
+}
+
+// SetSecrets replaces the literal values to hide that an owner has: of secrets that come and go, such as
+// tokens, the old ones must not pile up.
+func (r *Redactor) SetSecrets(owner string, secrets []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.owned == nil {
+		r.owned = map[string][]string{}
+	}
+	r.owned[owner] = spellings(secrets)
+	if len(r.owned[owner]) == 0 {
+		delete(r.owned, owner)
+	}
+	r.rebuild()
+}
+
+// spellings are the ways in which secrets may stand in a text.
+func spellings(secrets []string) []string {
+	var out []string
 	for _, s := range secrets {
 		if len(s) < minSecret {
 			continue
 		}
 		quoted := strconv.Quote(s)
-		r.secrets = append(r.secrets, s, url.QueryEscape(s), url.PathEscape(s), quoted[1:len(quoted)-1],
+		out = append(out, s, url.QueryEscape(s), url.PathEscape(s), quoted[1:len(quoted)-1],
 			base64.StdEncoding.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s)))
 	}
-	if len(r.secrets) == 0 {
+	return out
+}
+
+// rebuild puts the secrets in force. The caller holds mu.
+func (r *Redactor) rebuild() {
+	all := slices.Clone(r.secrets)
+	for _, texts := range r.owned {
+		all = append(all, texts...)
+	}
+	if len(all) == 0 {
+		r.literals.Store(nil)
 		return
 	}
-	slices.SortFunc(r.secrets, func(a, b string) int {
+	slices.SortFunc(all, func(a, b string) int {
 		if len(a) != len(b) {
 			return len(b) - len(a) // the longest match wins
 		}
 		return strings.Compare(a, b)
 	})
-	r.secrets = slices.Compact(r.secrets)
-	r.literals.Store(newLiterals(r.secrets))
+	r.literals.Store(newLiterals(slices.Compact(all)))
 }
 
 // Text returns s without secrets and, when it has more than 1000 characters, as its first 100 and a

@@ -152,3 +152,26 @@ func TestAddKeys(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestSetSecrets(t *testing.T) {
+	red := NewRedactor(RedactorOptions{Secrets: []string{"forever-1"}})
+	red.SetSecrets("a", []string{"first-token", "both-have-it"})
+	red.SetSecrets("b", []string{"both-have-it", "x"})
+	check := func(text, want string) {
+		t.Helper()
+		if got := red.Hide(text); got != want {
+			t.Errorf("Hide(%q) = %q, want %q", text, got, want)
+		}
+	}
+	check("forever-1 first-token both-have-it x", "[REDACTED] [REDACTED] [REDACTED] x")
+	red.SetSecrets("a", []string{"next-token"})
+	check("forever-1 first-token next-token both-have-it", "[REDACTED] first-token [REDACTED] [REDACTED]")
+	red.SetSecrets("b", nil)
+	check("forever-1 next-token both-have-it", "[REDACTED] [REDACTED] both-have-it")
+	empty := NewRedactor(RedactorOptions{})
+	empty.SetSecrets("a", []string{"first-token"})
+	empty.SetSecrets("a", nil)
+	if got := empty.Hide("first-token"); got != "first-token" {
+		t.Errorf("what is no longer a secret is hidden: %q", got)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,11 +44,15 @@ type Request struct {
 	Scopes           []string
 }
 
-// Redactor learns secrets and hides them in texts.
+// Redactor learns secrets and hides them in texts. The secrets of an owner replace the ones that it had.
 type Redactor interface {
-	AddSecrets(secrets ...string)
+	SetSecrets(owner string, secrets []string)
 	Hide(text string) string
 }
+
+// maxSecrets is how many of the newest secrets of a server are hidden: those in use, and those of the last
+// exchanges.
+const maxSecrets = 32
 
 // Options say for which server credentials are kept, and how.
 type Options struct {
@@ -107,13 +112,14 @@ type Client struct {
 	// turn holds a token while nobody renews the credentials.
 	turn chan struct{}
 
-	mu     sync.Mutex
-	record *tokens.Record // nil while there is none; never changed in place
-	loaded string         // version of the store that record was read from, "" before the first reading
-	unread error          // why nothing could be read there, or nil
-	failed *Error         // what no request gets past
-	scope  *Error         // the last request for more permission that could not be met
-	nonces map[string]string
+	mu      sync.Mutex
+	record  *tokens.Record // nil while there is none; never changed in place
+	loaded  string         // version of the store that record was read from, "" before the first reading
+	unread  error          // why nothing could be read there, or nil
+	failed  *Error         // what no request gets past
+	scope   *Error         // the last request for more permission that could not be met
+	nonces  map[string]string
+	secrets []string // the newest ones, which the redactor hides
 	// lastKey is the key of the last proof.
 	lastKey boundKey
 }
@@ -213,8 +219,25 @@ func (c *Client) needsLogin(reason string) *Error {
 
 // secret tells the redactor of secrets before they are used.
 func (c *Client) secret(values ...string) {
-	if c.opts.Redactor != nil {
-		c.opts.Redactor.AddSecrets(values...)
+	if c.opts.Redactor == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed := false
+	for _, value := range values {
+		if i := slices.Index(c.secrets, value); i >= 0 {
+			c.secrets = slices.Delete(c.secrets, i, i+1) // it is among the newest again
+		} else {
+			changed = changed || value != ""
+		}
+		if value != "" {
+			c.secrets = append(c.secrets, value)
+		}
+	}
+	c.secrets = slices.Clone(c.secrets[max(0, len(c.secrets)-maxSecrets):])
+	if changed {
+		c.opts.Redactor.SetSecrets("oauth "+c.opts.Server, c.secrets)
 	}
 }
 

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -568,6 +569,45 @@ func TestSecretsAreHidden(t *testing.T) {
 	wantError(t, err, Refused, "invalid_grant")
 	if code := s.Forms()[len(s.Forms())-1].Get("code"); code == "" || strings.Contains(err.Error(), code) {
 		t.Errorf("the code shows in %q", err)
+	}
+}
+
+// TestSecretsDoNotPileUp: tokens come and go; what is in use stays hidden, what was used long ago does not
+// cost anything any more.
+func TestSecretsDoNotPileUp(t *testing.T) {
+	s := oauthtest.New(t, http.HandlerFunc(ok))
+	redactor := audit.NewRedactor(audit.RedactorOptions{})
+	store := tokens.NewMemory()
+	s.Token = func(form url.Values) (int, any) { // a refresh token that stays
+		if form.Get("grant_type") != "refresh_token" {
+			return 0, nil
+		}
+		access := "access-" + rand.Text()
+		s.Allow(access)
+		return http.StatusOK, map[string]any{"access_token": access, "token_type": "Bearer"}
+	}
+	c, web := client(t, s, func(o *Options) { o.Authorizer, o.Redactor, o.Store = &person{}, redactor, store })
+	var first string
+	for i := range 3 * maxSecrets {
+		if _, err := post(web, s.Resource, "x"); err != nil {
+			t.Fatal(err)
+		}
+		records, err := store.Find(s.Resource)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, secret := range []string{records[0].Access, records[0].Refresh} {
+			if strings.Contains(redactor.Hide(secret), secret) {
+				t.Fatalf("renewal %d: %q shows", i, secret)
+			}
+		}
+		if first == "" {
+			first = records[0].Access
+		}
+		s.Expire(false)
+	}
+	if len(c.secrets) > maxSecrets || slices.Contains(c.secrets, first) {
+		t.Errorf("%d secrets are kept", len(c.secrets))
 	}
 }
 
