@@ -243,6 +243,16 @@ func (a attempt) call() error {
 		return forkMany(pid)
 	case "big-file":
 		return bigFile(a[1])
+	case "descriptor":
+		fd, _ := strconv.Atoi(a[1])
+		n, err := unix.Pread(fd, make([]byte, 1), 0)
+		if err == nil && n == 0 {
+			err = unix.EPERM
+		}
+		if errors.Is(err, unix.EBADF) {
+			err = fmt.Errorf("%w: %w", unix.EACCES, err)
+		}
+		return err
 	case "nested":
 		return nested(a[1], a[2])
 	case "temp":

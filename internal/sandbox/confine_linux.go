@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"runtime"
@@ -94,6 +95,8 @@ func (p *plan) start(g *group, cmd *exec.Cmd) error {
 		return err
 	}
 	defer closeStreams()
+	// Libraries of this process may have opened files that a child would inherit.
+	run.Add("keep no other files", unix.SYS_CLOSE_RANGE, 3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC).MayFail()
 	run.Add("give up new privileges", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 	if p.rules != nil {
 		run.Add("apply the rules for files", unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(p.rules.FD()))

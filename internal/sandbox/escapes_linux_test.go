@@ -119,6 +119,25 @@ func TestWithoutNamespaces(t *testing.T) {
 	check(t, c, map[string]attempt{"confine a child": {"nested", granted + "/a", secret}}, nil)
 }
 
+// TestInheritedFiles opens a file as a library in C would, which a child of an ordinary start inherits.
+func TestInheritedFiles(t *testing.T) {
+	needKernel(t)
+	_, secret := tree(t)
+	fd, err := unix.Open(secret, unix.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD, 200) // out of the way of the child's own
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(high)
+	read := map[string]attempt{"read it": {"descriptor", strconv.Itoa(high)}}
+	check(t, nil, read, nil)
+	check(t, confinement(t), nil, read)
+}
+
 func TestProcShowsItself(t *testing.T) {
 	needKernel(t)
 	c := confinement(t)

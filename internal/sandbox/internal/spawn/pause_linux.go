@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"syscall"
 	"unsafe"
 
@@ -69,6 +70,7 @@ func (c *Calls) idle(pause int) {
 	for fd := range uintptr(3) {
 		c.Add("close a stream", unix.SYS_CLOSE, fd).MayFail()
 	}
+	c.Add("keep no other files", unix.SYS_CLOSE_RANGE, 3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC).MayFail()
 	c.Add("start the idle program", unix.SYS_EXECVEAT, uintptr(pause), c.Text(""), uintptr(unsafe.Pointer(arguments)),
 		uintptr(unsafe.Pointer(&arguments[1])), unix.AT_EMPTY_PATH)
 	c.keep = append(c.keep, arguments)
