@@ -54,6 +54,11 @@ type Options struct {
 	// program left behind is ended by the next one. "" keeps none. The processes end with a killed program
 	// in any case, as long as there is a shell.
 	RunDir string
+	// HealthEvery is how often a remote server is asked whether it is there; 0 means 30 s.
+	HealthEvery time.Duration
+	// FreshMin is the least time after which a list of tools is read again that says for how long it is good;
+	// 0 means 30 s.
+	FreshMin time.Duration
 	// DiscoverWait is how long a server may be silent to the opening of the newest protocol revision
 	// before the older opening is tried; 0 means 15 s.
 	DiscoverWait time.Duration

@@ -130,9 +130,6 @@ func newServer(h *Host, in *setup, cfg ServerConfig) *server {
 		Capabilities:           s.asks.Capabilities(),
 		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { notify(s.changed) },
 	}
-	if cfg.Transport != TransportStdio {
-		options.KeepAlive, options.KeepAliveFailureThreshold = 30*time.Second, 3
-	}
 	s.client = mcp.NewClient(&mcp.Implementation{Name: "toolserve", Version: h.opts.version()}, s.followLists(options))
 	return s
 }

@@ -154,9 +154,18 @@ func (s *server) watch(ctx context.Context, l *link) error {
 	if l.process != nil {
 		exited = l.process.Exited()
 	}
-	idle, stop := s.idleCheck()
-	defer stop()
+	idle, stopIdle := s.idleCheck()
+	defer stopIdle()
+	ill, stopHealth := s.health(l)
+	defer stopHealth()
+	stale := time.NewTimer(mostFresh)
+	defer stale.Stop()
+	var timed *catalog.Catalog // whose time stale is set to
 	for {
+		if list, fresh := s.freshness(); list != timed {
+			timed = list
+			stale.Reset(fresh)
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -165,6 +174,11 @@ func (s *server) watch(ctx context.Context, l *link) error {
 				s.logger.Info("MCP server is ended until it is called", "reason", err)
 				return err
 			}
+		case err := <-ill:
+			return err
+		case <-stale.C:
+			timed = nil // also where it cannot be read now
+			notify(s.changed)
 		case <-exited:
 			return s.explainEnd(l, errors.New("the connection was closed"))
 		case <-l.gone:

@@ -219,7 +219,7 @@ func (r *Reviewer) take(found []Pending, findings []string) {
 	for _, p := range found {
 		held[p.Tool] = held[p.Tool] || p.Kind == trust.KindTool && p.Held
 	}
-	offered := &catalog.Catalog{Instances: r.listed.Instances, Notes: r.listed.Notes, Tools: slices.Clone(r.listed.Tools)}
+	offered := &catalog.Catalog{Instances: r.listed.Instances, TTL: r.listed.TTL, Notes: r.listed.Notes, Tools: slices.Clone(r.listed.Tools)}
 	for i, t := range offered.Tools {
 		if held[t.Name] {
 			marked := *t

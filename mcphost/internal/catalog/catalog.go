@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -66,6 +68,8 @@ type Catalog struct {
 	Indirect bool
 	// Instances are the names of the hosts that the list comes through, where the server is one of ours.
 	Instances []string
+	// TTL is for how long the server says that the list is good; 0 where it does not say.
+	TTL time.Duration
 	// Notes say what was left out and why.
 	Notes []string
 }
@@ -127,6 +131,21 @@ func Read(ctx context.Context, server string, session Lister) (*Catalog, error) 
 	}
 }
 
+// maxTTL bounds what a server may say of its list, so that no number of milliseconds overflows.
+const maxTTL = 365 * 24 * time.Hour
+
+// addTTL takes the shortest time that a page says.
+func (c *Catalog) addTTL(value json.RawMessage) {
+	ms, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || !(ms > 0) {
+		return
+	}
+	ttl := time.Duration(min(ms, float64(maxTTL/time.Millisecond))) * time.Millisecond
+	if c.TTL == 0 || ttl < c.TTL {
+		c.TTL = ttl
+	}
+}
+
 // readPage returns the definitions of one page, and the next page's cursor, and notes how they came.
 func (c *Catalog) readPage(ctx context.Context, session Lister, cursor string) (tools []json.RawMessage, next string, err error) {
 	ctx, capture := wire.WithCapture(ctx)
@@ -159,6 +178,8 @@ func (c *Catalog) readPage(ctx context.Context, session Lister, cursor string) (
 			})
 		case "nextCursor":
 			next, _ = rawjson.Text(value)
+		case "ttlMs":
+			c.addTTL(value)
 		}
 		return true
 	})
