@@ -25,6 +25,8 @@ const (
 	// started.
 	ItemStart
 	ItemEnd
+	// ItemProgress says in Item.Progress how far an item has come that has started.
+	ItemProgress
 )
 
 // FinishReason says why a generation ended, in OpenAI's words.
@@ -51,7 +53,7 @@ type Event struct {
 	Logprobs []Logprob
 	Reason   FinishReason
 	Usage    Usage
-	// Item comes with ItemStart and ItemEnd. It is not changed afterwards.
+	// Item comes with ItemStart, ItemProgress and ItemEnd. It is not changed afterwards.
 	Item *Item
 }
 

@@ -91,6 +91,8 @@ type Item struct {
 	Status        ItemStatus
 	// Approval is the id of the approval request that a call waited for, or empty.
 	Approval string
+	// Progress is how far a call has come; nil where it has not said.
+	Progress *Progress
 	// Tools are what an ItemTools or ItemFound lists.
 	Tools []ListedTool
 }
@@ -102,4 +104,10 @@ type ListedTool struct {
 	Description    string
 	// Schema is the JSON Schema of its arguments, and Annotations what the server says of it, or nil.
 	Schema, Annotations json.RawMessage
+}
+
+// Progress is how far a call has come: it grows, towards Total where that is not 0.
+type Progress struct {
+	Progress, Total float64
+	Message         string
 }

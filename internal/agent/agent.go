@@ -27,7 +27,7 @@ type Model interface {
 // Tools executes calls. It is used by several goroutines at once.
 type Tools interface {
 	// Execute runs one call whose arguments are the JSON text of one object. It returns soon after ctx
-	// is done. A tool's own failure is a Result with IsError; an error means that the call could not be
+	// is done, and may call [Report] until then. A tool's own failure is a Result with IsError; an error means that the call could not be
 	// run, and its text is what the model reads.
 	Execute(ctx context.Context, call chat.ToolCall) (Result, error)
 }
@@ -132,6 +132,8 @@ const (
 	CallStart
 	// CallRun says that Call was approved and runs, or soon will.
 	CallRun
+	// CallProgress says how far Call has come, in Progress.
+	CallProgress
 	// CallEnd carries Call with its Outcome and Result.
 	CallEnd
 	// Finish ends the run with Stop and the Usage of all its turns. Nothing follows it.
@@ -179,11 +181,12 @@ const (
 
 // Event is one step of a run. Which fields are set depends on Kind; Round always is.
 type Event struct {
-	Kind    EventKind
-	Round   int
-	Model   chat.Event
-	Call    chat.ToolCall
-	Outcome Outcome
+	Kind     EventKind
+	Round    int
+	Model    chat.Event
+	Call     chat.ToolCall
+	Outcome  Outcome
+	Progress Progress
 	// Result is what the model reads as the call's result, whatever its outcome.
 	Result Result
 	// Elapsed is how long the call ran.

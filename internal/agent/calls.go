@@ -215,6 +215,7 @@ func (r *run) execute(parent context.Context, calls []chat.ToolCall, approved []
 	defer cancel()
 	work := make(chan int, len(approved))    // filled and closed here, read by the workers
 	done := make(chan answer, len(approved)) // the workers send one per call and never block; not closed
+	reports := make(chan report, maxReports) // the workers send what there is room for; not closed
 	var workers errgroup.Group
 	for _, i := range approved {
 		work <- i
@@ -223,24 +224,12 @@ func (r *run) execute(parent context.Context, calls []chat.ToolCall, approved []
 	for range min(r.opts.MaxParallel, len(approved)) {
 		workers.Go(func() error {
 			for i := range work {
-				done <- r.call(ctx, i, calls[i])
+				done <- r.call(withReports(ctx, i, reports), i, calls[i])
 			}
 			return nil
 		})
 	}
-	var left error
-	for range approved {
-		a := <-done
-		results[a.index] = a.result
-		if left != nil {
-			continue
-		}
-		if left = r.emit(Event{
-			Kind: CallEnd, Call: calls[a.index], Outcome: a.outcome, Result: a.result, Elapsed: a.elapsed,
-		}); left != nil {
-			cancel()
-		}
-	}
+	left := r.collect(calls, results, len(approved), done, reports, cancel)
 	if err := workers.Wait(); err != nil || left != nil {
 		return left
 	}
@@ -248,6 +237,33 @@ func (r *run) execute(parent context.Context, calls []chat.ToolCall, approved []
 		return context.Cause(parent)
 	}
 	return nil
+}
+
+// collect takes the answers to so many calls, and emits them and the reports before them as they come.
+// After an error of the reader it cancels the calls, and goes on without it.
+func (r *run) collect(calls []chat.ToolCall, results []Result, n int, done <-chan answer, reports <-chan report, cancel func()) (left error) {
+	emit := func(e Event) {
+		if left == nil {
+			if left = r.emit(e); left != nil {
+				cancel()
+			}
+		}
+	}
+	tell := func(p report) { emit(Event{Kind: CallProgress, Call: calls[p.index], Progress: p.progress}) }
+	for n > 0 {
+		select {
+		case p := <-reports:
+			tell(p)
+		case a := <-done:
+			for len(reports) > 0 { // what was reported before the call ended
+				tell(<-reports)
+			}
+			n--
+			results[a.index] = a.result
+			emit(Event{Kind: CallEnd, Call: calls[a.index], Outcome: a.outcome, Result: a.result, Elapsed: a.elapsed})
+		}
+	}
+	return left
 }
 
 // call runs one call and puts its result into the form that the model reads.

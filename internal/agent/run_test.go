@@ -316,3 +316,34 @@ func TestIncompleteCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestReports wants the reports of a call between its start and its end, in order, and nobody to wait for a
+// reader.
+func TestReports(t *testing.T) {
+	tools := executeFunc(func(ctx context.Context, call chat.ToolCall) (Result, error) {
+		for i := range maxReports + 5 {
+			Report(ctx, Progress{Progress: float64(i), Message: call.ID})
+		}
+		return Result{Content: chat.Text("x")}, nil
+	})
+	model := &scriptedModel{turns: []scriptedTurn{calls(3), {Text: "done"}}}
+	last, ended := map[string]float64{}, map[string]bool{}
+	for e, err := range New(Options{Model: model, Tools: tools}).Run(t.Context(), question()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch e.Kind {
+		case CallEnd:
+			ended[e.Call.ID] = true
+		case CallProgress:
+			if before, any := last[e.Call.ID]; ended[e.Call.ID] || any && e.Progress.Progress <= before || e.Progress.Message != e.Call.ID {
+				t.Errorf("call %s: %+v after %v, ended %v", e.Call.ID, e.Progress, before, ended[e.Call.ID])
+			}
+			last[e.Call.ID] = e.Progress.Progress
+		}
+	}
+	if len(last) == 0 {
+		t.Error("nothing was reported")
+	}
+	Report(t.Context(), Progress{}) // outside a call it does nothing
+}

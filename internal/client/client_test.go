@@ -170,6 +170,13 @@ func TestDefaultsAreNotSent(t *testing.T) {
 	if want := `{"messages":[],"model":"m","stream":true,"stream_options":{"include_usage":true}}`; string(got) != want {
 		t.Errorf("sent %s", got)
 	}
+	req.ToolChoice.Mode = chat.ToolNone // says that the server's own tools are not wanted
+	if _, err := generate(t, connect(t, server.URL), req); err != nil {
+		t.Fatal(err)
+	}
+	if got := server.Requests("/v1/chat/completions")[1].Body["tool_choice"]; got != "none" {
+		t.Errorf("the tool choice is %v", got)
+	}
 }
 
 func TestErrors(t *testing.T) {

@@ -119,8 +119,8 @@ func encodeRequest(req *chat.Request) (*wireRequest, error) {
 		}
 		wire.Tools = append(wire.Tools, wireTool{Type: "function", Function: function})
 	}
-	if len(wire.Tools) == 0 {
-		wire.ToolChoice = nil // a choice without tools is an error
+	if len(wire.Tools) == 0 && req.ToolChoice.Mode != chat.ToolNone {
+		wire.ToolChoice = nil // a choice without tools is an error; none keeps a server from offering its own
 	}
 	if req.SingleToolCall {
 		wire.ParallelCalls = new(false)

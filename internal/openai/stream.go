@@ -82,7 +82,7 @@ func (e *chunkEncoder) encode(ev *chat.Event) error {
 		return e.callStart(ev)
 	case chat.CallDelta:
 		return e.callDelta(ev)
-	case chat.ItemStart, chat.ItemEnd:
+	case chat.ItemStart, chat.ItemProgress, chat.ItemEnd:
 		return e.item(ev)
 	case chat.Finish:
 		return e.finish(ev)

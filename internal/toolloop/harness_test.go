@@ -130,6 +130,7 @@ func (h *fakeHost) Execute(_ context.Context, call mcphost.Call) (mcphost.Result
 		return mcphost.Result{}, err
 	}
 	h.ran = append(h.ran, call)
+	call.OnProgress(mcphost.Progress{Progress: 1, Total: 2, Message: "half"})
 	text := "result of " + call.Tool + " " + string(call.Arguments)
 	raw, err := json.Marshal(map[string]any{"content": []any{map[string]any{"type": "text", "text": text}}, "isError": call.Tool == "write" && strings.Contains(text, "full")})
 	if err != nil {

@@ -87,6 +87,7 @@ func (r *run) Execute(ctx context.Context, call chat.ToolCall) (agent.Result, er
 	request := r.hostCall(t, call)
 	d, _ := r.decided(call.ID)
 	request.Approved = d.approve
+	request.OnProgress = func(p mcphost.Progress) { agent.Report(ctx, agent.Progress(p)) }
 	result, err := t.host.Execute(ctx, request)
 	if err != nil {
 		return agent.Result{}, err
@@ -139,6 +140,8 @@ func (r *run) event(e *agent.Event) bool {
 		return r.modelEvent(&e.Model)
 	case agent.CallRun:
 		return r.callRun(e.Call)
+	case agent.CallProgress:
+		return r.callProgress(e)
 	case agent.CallEnd:
 		return r.callEnd(e)
 	case agent.Finish:
@@ -173,6 +176,16 @@ func (r *run) callRun(call chat.ToolCall) bool {
 	}
 	r.items[call.ID] = it
 	return r.yield(chat.Event{Kind: chat.ItemStart, Item: it}, nil)
+}
+
+func (r *run) callProgress(e *agent.Event) bool {
+	it := r.items[e.Call.ID]
+	if it == nil {
+		return true
+	}
+	now := *it
+	now.Progress = &chat.Progress{Progress: e.Progress.Progress, Total: e.Progress.Total, Message: e.Progress.Message}
+	return r.yield(chat.Event{Kind: chat.ItemProgress, Item: &now}, nil)
 }
 
 // newItem is the item of a call that is run here, or nil.

@@ -203,3 +203,24 @@ func TestAutoTools(t *testing.T) {
 	}
 	r.refuses(http.StatusBadRequest, r.body(`"tool_choice":"required"`, user("go")), "tool_choice")
 }
+
+// TestStream wants the events of a run in their order.
+func TestStream(t *testing.T) {
+	r := newRig(t, turn{"Look.", []string{`files__read {}`}}, turn{"Done.", nil})
+	status, body := r.post(r.body(filesNever+`,"stream":true`, user("go")))
+	at := 0
+	for _, want := range []string{
+		`"type":"mcp_list_tools"`, `"content":"Look."`, `"response.output_item.added"`, `"status":"in_progress"`,
+		`"response.mcp_call.in_progress","sequence_number":3,"output_index":1,"item_id":"mcp_TestStream2","progress":{"progress":1,"total":2,"message":"half"}`,
+		`"response.output_item.done"`, `"status":"completed"`, `"content":"\n\n"`, `"content":"Done."`, `"finish_reason":"stop"`, "[DONE]",
+	} {
+		i := strings.Index(body[at:], want)
+		if i < 0 {
+			t.Fatalf("status %d: %s does not come, or not in its turn:\n%s", status, want, body)
+		}
+		at += i
+	}
+	if strings.Contains(body, "tool_calls") {
+		t.Errorf("a call that the server runs is handed on:\n%s", body)
+	}
+}

@@ -75,6 +75,9 @@ func New(opts Options) *Session {
 			Model: opts.Model, Sampling: chat.DefaultSampling(),
 		},
 	}
+	if opts.NoTools { // a server may have tools for requests that name none
+		s.request.ToolChoice.Mode = chat.ToolNone
+	}
 	s.loop = agent.New(agent.Options{
 		Model: opts.Client, Tools: tools, MaxRounds: opts.MaxRounds, MaxResultBytes: opts.MaxResultBytes,
 		Gate: &gate{session: s, always: map[string]bool{}},

@@ -4,6 +4,8 @@ package items
 
 import (
 	"encoding/json"
+	"math"
+	"strconv"
 
 	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/internal/openai/internal/jsontext"
@@ -111,8 +113,11 @@ func (s *Events) Append(b []byte, ev *chat.Event) []byte {
 		s.places[ev.Item.ID] = place
 	}
 	kind := "response.output_item.added"
-	if ev.Kind == chat.ItemEnd {
+	switch ev.Kind {
+	case chat.ItemEnd:
 		kind = "response.output_item.done"
+	case chat.ItemProgress:
+		kind = "response.mcp_call.in_progress"
 	}
 	b = append(b, `{"type":"`...)
 	b = append(append(b, kind...), `","sequence_number":`...)
@@ -120,6 +125,31 @@ func (s *Events) Append(b []byte, ev *chat.Event) []byte {
 	s.sent++
 	b = append(b, `,"output_index":`...)
 	b = jsontext.AppendInt(b, place)
+	if p := ev.Item.Progress; ev.Kind == chat.ItemProgress && p != nil {
+		b = jsontext.AppendMember(b, "item_id", ev.Item.ID)
+		return append(appendProgress(b, p), '}')
+	}
 	b = append(b, `,"item":`...)
 	return append(Append(b, ev.Item), '}')
+}
+
+// appendProgress appends a member that OpenAI's event does not have.
+func appendProgress(b []byte, p *chat.Progress) []byte {
+	b = append(b, `,"progress":{"progress":`...)
+	b = appendNumber(b, p.Progress)
+	if p.Total != 0 {
+		b = appendNumber(append(b, `,"total":`...), p.Total)
+	}
+	if p.Message != "" {
+		b = jsontext.AppendMember(b, "message", p.Message)
+	}
+	return append(b, '}')
+}
+
+// appendNumber appends a number, or null for one that JSON has no word for.
+func appendNumber(b []byte, n float64) []byte {
+	if math.IsNaN(n) || math.IsInf(n, 0) {
+		return append(b, "null"...)
+	}
+	return strconv.AppendFloat(b, n, 'g', -1, 64)
 }
