@@ -120,6 +120,7 @@ func TestPublicOnly(t *testing.T) {
 	for url, ok := range map[string]bool{
 		"https://example.com/mcp": true, "http://localhost:9000/": true, "http://127.0.0.2/": true,
 		"http://localhost/": false, "https://localhost:9001/": false, "https://a.localhost/": false, "http://127.0.0.1/": false, "https://[::1]/": false, "https://10.1.2.3/": false,
+		"unix:///run/x.sock": false, "unix:///var/run/docker.sock#/mcp": false,
 	} {
 		if err := rules.CheckURL(url); (err == nil) != ok {
 			t.Errorf("%s: %v", url, err)

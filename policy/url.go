@@ -32,6 +32,9 @@ func (r *LaunchRules) CheckURL(raw string) error {
 		return fmt.Errorf("URL cannot be read: %s", shown)
 	}
 	if u.Scheme == "unix" {
+		if r.PublicOnly {
+			return fmt.Errorf("URL is a socket of this machine: %s", shown)
+		}
 		return r.checkUnixURL(u, shown)
 	}
 	switch {
