@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -168,6 +169,40 @@ func (s *served) cancelled(t *testing.T, server string) {
 	})
 	if status, answer := s.call("/v1/mcp/execute", map[string]any{"server": server, "tool": "echo", "arguments": map[string]any{"message": "still here"}}); status != http.StatusOK {
 		t.Errorf("afterwards: %d %v", status, answer)
+	}
+}
+
+// TestRootsReachTheServer tells server-filesystem where it may work, and tells it again when the file changes,
+// without a restart.
+func TestRootsReachTheServer(t *testing.T) {
+	needs(t, "TOOLSERVE_TEST_NPX")
+	parent := t.TempDir()
+	first, second := filepath.Join(parent, "first"), filepath.Join(parent, "second")
+	for _, dir := range []string{first, second} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := func(root string) string {
+		return fmt.Sprintf(`{"mcpServers":{"fs":{"command":"npx","args":["-y","@modelcontextprotocol/server-filesystem",%q],"roots":[%q]}}}`, parent, root)
+	}
+	file := config(t, text(first))
+	s := serve(t, 0, "--mcp-config", file)
+	s.connected("fs")
+	allowed := func(dir string) func() bool {
+		return func() bool {
+			_, answer := s.call("/v1/mcp/execute", map[string]any{"tool": "list_allowed_directories"})
+			return answer["result"] == "Allowed directories:\n"+dir
+		}
+	}
+	s.until("the first root", allowed(first))
+	before := descendants(t, s.pid)
+	if err := os.WriteFile(file, []byte(text(second)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the second root", allowed(second))
+	if after := descendants(t, s.pid); !slices.Equal(before, after) {
+		t.Errorf("the processes were %v and are %v", before, after)
 	}
 }
 

@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/internal/client"
 )
 
@@ -86,5 +89,41 @@ func TestAskIsGivenUp(t *testing.T) {
 	defer end.Close()
 	if _, err := NewAsker(NewLines(reading, blocked, &out), &out).Ask(ctx, client.Question{Mode: "url"}); !errors.Is(err, left) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestCallsOfTheChatAsk hands the questions of a call to the person, and declines where nobody sits there.
+func TestCallsOfTheChatAsk(t *testing.T) {
+	answers := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/mcp/execute" {
+			body, _ := io.ReadAll(r.Body)
+			answers <- string(body)
+			io.WriteString(w, "{}")
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, "event: elicitation\ndata: {\"id\":\"e1\",\"mode\":\"url\",\"url\":\"https://a.b\"}\n\n")
+		w.(http.Flusher).Flush()
+		io.WriteString(w, "event: result\ndata: {\"result\":\"done\"}\n\n")
+	}))
+	defer s.Close()
+	c, err := client.New(client.Options{URL: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var out bytes.Buffer
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	asker := NewAsker(NewLines(ctx, strings.NewReader("y\n"), &out), &out)
+	for _, tt := range []struct {
+		tools executor
+		want  string
+	}{{executor{client: c, ask: asker.Ask}, `{"action":"accept"}`}, {executor{client: c}, `{"action":"decline"}`}} {
+		result, err := tt.tools.Execute(t.Context(), chat.ToolCall{Name: "t", Arguments: "{}"})
+		if got := <-answers; err != nil || result.Text() != "done" || got != tt.want {
+			t.Errorf("%q %v, answered %s", result.Text(), err, got)
+		}
 	}
 }
