@@ -2,7 +2,6 @@ package mcpapi
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 
 	"github.com/toolserve/toolserve/mcphost"
@@ -11,7 +10,7 @@ import (
 // Approve approves something that waits: {"server", "tool"?, "digest"}. The digest is the one that the
 // status showed beside the difference, so that nothing is approved but what was seen.
 func (h *Handler) Approve(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.opts.MaxBody))
+	body, err := h.readBody(w, r)
 	if err != nil {
 		h.writeError(w, readFailure(err))
 		return

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/toolserve/toolserve/mcphost"
@@ -28,7 +27,7 @@ type executeBody struct {
 
 // Execute runs one call, with a stream of events where the client takes one.
 func (h *Handler) Execute(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.opts.MaxBody))
+	body, err := h.readBody(w, r)
 	if err != nil {
 		h.writeError(w, readFailure(err))
 		return

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -225,7 +224,7 @@ type members struct {
 }
 
 func (h *Handler) readMembers(w http.ResponseWriter, r *http.Request) (*members, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.opts.MaxBody))
+	body, err := h.readBody(w, r)
 	if err != nil {
 		return nil, readFailure(err)
 	}

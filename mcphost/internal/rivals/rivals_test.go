@@ -358,8 +358,8 @@ func (w *wire) execute(text string) (string, error) {
 		return "", err
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
+	data := make([]byte, max(resp.ContentLength, 0))
+	if _, err := io.ReadFull(resp.Body, data); err != nil || resp.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("%s %s %v", resp.Status, data, err)
 	}
 	// Enough of the answer is looked at to know that it is the right one.
