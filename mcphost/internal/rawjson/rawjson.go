@@ -17,7 +17,7 @@ var ErrDepth = errors.New("nested too deep")
 // Check reports whether data is one JSON value that nests at most maxDepth levels and gives no key
 // of any object twice.
 func Check(data []byte, maxDepth int) error {
-	if !json.Valid(data) {
+	if !Valid(data) {
 		var v any
 		if err := json.Unmarshal(data, &v); err != nil {
 			return err
@@ -240,13 +240,20 @@ func skipSpace(data []byte, i int) int {
 
 // skipString returns the index after the string that starts at i.
 func skipString(data []byte, i int) int {
-	for i++; i < len(data); i++ {
-		switch data[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
+	quote := i
+	for i++; i <= len(data); {
+		if quote < i { // else it is still the next one
+			n := bytes.IndexByte(data[i:], '"')
+			if n < 0 {
+				break
+			}
+			quote = i + n
 		}
+		slash := bytes.IndexByte(data[i:quote], '\\')
+		if slash < 0 {
+			return quote + 1
+		}
+		i += slash + 2
 	}
 	return len(data)
 }

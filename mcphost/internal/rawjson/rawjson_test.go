@@ -105,3 +105,55 @@ func FuzzAppendText(f *testing.F) {
 		}
 	})
 }
+
+func TestValid(t *testing.T) {
+	nested := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	long := strings.Repeat("é", 100)
+	for _, text := range []string{
+		"", " ", "{}", "[]", " { } ", `{"a":1}`, `{"a":1,}`, `{,}`, `{"a"}`, `{"a":}`, `{a:1}`, `{"a":1 "b":2}`, "[1,]", "[,1]", "[1 2]", "[1,2]", "]", "}",
+		"true", "tru", "truex", "null", "nul", "false", "0", "-0", "01", "-", "1.", ".5", "1.5", "1e5", "1E+5", "1e-", "1e", "1.e5", "+1", "0x1", "1 2", "Infinity",
+		`""`, `"`, `"abcdefgh"`, `"abcdefg`, `"abcdefg\"`, `"1234567\"8"`, `"\u00e9"`, `"\u00g9"`, `"\u12`, `"\x"`, `"\`, "\"\x1f\"", "\"\x7f\xff\x80\"", "\"a\nb\"", "\"1234567\n\"",
+		`"` + long + `"`, `"` + long + "\t" + `"`, nested(maxNesting), nested(maxNesting + 1), strings.Repeat("[", 20_000), `{"a":[{"b":"c"},null,true,-1.5e+3]}`, "\u00a01", "\x00", "1\x00",
+	} {
+		if got, want := Valid([]byte(text)), json.Valid([]byte(text)); got != want {
+			t.Errorf("%.60q is valid: %v, want %v", text, got, want)
+		}
+	}
+}
+
+// FuzzValid compares with the standard library, which is what the other parts decode with.
+func FuzzValid(f *testing.F) {
+	f.Add([]byte(`{"a":[1.5e3,"\u00e9\"text that is long enough"],"b":{"c":null}}`))
+	f.Add([]byte("\"abcdefgh\x1fijklmnop\""))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if got, want := Valid(data), json.Valid(data); got != want {
+			t.Errorf("%q is valid: %v, want %v", data, got, want)
+		}
+		quoted := append(append([]byte{'"'}, data...), '"')
+		if got, want := Valid(quoted), json.Valid(quoted); got != want {
+			t.Errorf("%q is valid: %v, want %v", quoted, got, want)
+		}
+		if json.Valid(quoted) {
+			if end := skipString(append(quoted, `,"x"`...), 0); end != len(quoted) {
+				t.Errorf("%q ends at %d, want %d", quoted, end, len(quoted))
+			}
+		}
+	})
+}
+
+func BenchmarkValid(b *testing.B) {
+	text, err := json.Marshal(map[string]any{"text": strings.Repeat("A line of text, and another.\n", 10_000)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, valid := range map[string]func([]byte) bool{"here": Valid, "standard": json.Valid} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				if !valid(text) {
+					b.Fatal("not valid")
+				}
+			}
+		})
+	}
+}

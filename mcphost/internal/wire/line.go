@@ -117,7 +117,7 @@ var errNotMessage = errors.New("not a JSON-RPC message")
 // eachMessage reads a line as one message or as a batch of them, and stops at the first error.
 func eachMessage(line []byte, yield func(envelope) error) error {
 	line = bytes.TrimSpace(line)
-	if len(line) == 0 || line[0] != '{' && line[0] != '[' || !json.Valid(line) {
+	if len(line) == 0 || line[0] != '{' && line[0] != '[' || !rawjson.Valid(line) {
 		return errNotMessage
 	}
 	if !utf8.Valid(line) {
