@@ -2,6 +2,7 @@ package mcphost
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/toolserve/toolserve/policy/trust"
 )
@@ -18,8 +19,8 @@ func (h *Host) Guest(entry ServerConfig) (*Host, error) {
 	launch := *in.launch
 	launch.PublicOnly = true
 	switch {
-	case entry.Command != "" || entry.URL == "" || entry.Transport == TransportStdio:
-		return nil, errorf(BadArguments, entry.Name, "", "MCP server '%s' must be given by a URL", entry.Name)
+	case entry.Command != "" || entry.Transport == TransportStdio || !strings.HasPrefix(entry.URL, "https://") && !strings.HasPrefix(entry.URL, "http://"):
+		return nil, errorf(PolicyDenied, entry.Name, "", "MCP server '%s' must be given by an https:// URL", entry.Name)
 	case in.byName[entry.Name] != nil:
 		return nil, errorf(BadArguments, entry.Name, "", "MCP server '%s' is a configured one; choose another name for the one at the URL", entry.Name)
 	}
