@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -183,6 +184,22 @@ func TestNoLogin(t *testing.T) {
 	}
 	if s.Seen("authorize") > 0 {
 		t.Error("somebody was asked to log in")
+	}
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	defer plain.Close()
+	h, err := New(remoteConfig(t, plain.URL+"/mcp", ""), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if err := h.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if status := h.Status()[0]; status.State != StateRetrying || !strings.Contains(status.Error, `Put its credential into "headers"`) {
+		t.Errorf("a server that describes no login is %s: %s", status.State, status.Error)
 	}
 	cfg := remoteConfig(t, s.Resource, `},"p":{"command":"npx","args":["-y","x@1.0.0"]`)
 	for _, name := range []string{"p", "none"} {

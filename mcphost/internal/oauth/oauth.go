@@ -204,7 +204,7 @@ func (c *Client) errorf(kind Kind, format string, args ...any) *Error {
 
 // needsLogin is the error of a server that a person has to log in to.
 func (c *Client) needsLogin(reason string) *Error {
-	mend := "run: " + cmp.Or(c.opts.LoginCommand, "toolserve mcp login "+c.opts.Server)
+	mend := "run: " + c.loginCommand()
 	if c.opts.Authorizer != nil {
 		mend = "log in again"
 	}
@@ -215,6 +215,10 @@ func (c *Client) needsLogin(reason string) *Error {
 		reason += " (" + unread.Error() + ")"
 	}
 	return c.errorf(NeedsLogin, "%s; %s", reason, mend)
+}
+
+func (c *Client) loginCommand() string {
+	return cmp.Or(c.opts.LoginCommand, "toolserve mcp login "+c.opts.Server)
 }
 
 // secret tells the redactor of secrets before they are used.

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -280,7 +281,8 @@ func (c *Client) nobody(w wish) error {
 	}
 	switch {
 	case w.guessed && !ch.bearer:
-		return c.needsLogin("the server refuses (401) and describes no login; put its credential into \"headers\", or if it has a login all the same")
+		// It may be a login of another kind, or a fault that passes: this is tried again, at the usual pace.
+		return fmt.Errorf("the server refuses (401) and describes no login. Put its credential into \"headers\", or try: %s", c.loginCommand())
 	case before != nil:
 		return c.needsLogin("the login has run out")
 	}
