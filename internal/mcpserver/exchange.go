@@ -181,6 +181,9 @@ func (x *exchange) finish(out *sse.Writer, m *rpc.Message, j *job, o outcome) {
 
 // send sends the answer: as an event where the stream has begun, else as JSON.
 func (x *exchange) send(out *sse.Writer, m *rpc.Message, o outcome) {
+	if x.session != nil {
+		x.session.done(m.ID) // before the client can know, who may use the id again
+	}
 	body := x.encode(m, o)
 	if out != nil && !out.Cancel() {
 		_ = out.Event("message", oneLine(body)) // as above
