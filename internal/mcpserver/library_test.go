@@ -91,7 +91,9 @@ func inSession(method, params string) string {
 func TestLibrary(t *testing.T) {
 	f, url := serveShelf(t)
 	id := begin(t, url, `{"elicitation":{}}`)
-	ask := func(method, params string) reply { return do(t, "POST", url, inSession(method, params), "Mcp-Session-Id", id) }
+	ask := func(method, params string) reply {
+		return do(t, "POST", url, inSession(method, params), "Mcp-Session-Id", id)
+	}
 	wants(t, "resources", ask("resources/list", `{}`), 200, `"resources":[{"uri":"a://1","x-own":[1e400]}]`)
 	wants(t, "templates", ask("resources/templates/list", `{}`), 200, `"resourceTemplates":[{"uriTemplate":"a://{x}"}]`)
 	wants(t, "prompts", ask("prompts/list", `{}`), 200, `{"name":"fs__p","title":"P","icons":[]}`, `"name":"web__q"`)
