@@ -210,9 +210,9 @@ func (x *exchange) resume(j *job) (*job, *outcome) {
 	if !ours {
 		return nil, nil
 	}
-	target := target(j.params)
+	target := targetOf(j.params)
 	one := x.h.parked.take(id, func(other *job) bool {
-		return other.x.actor == x.actor && other.x.view == x.view && target == targetOf(other)
+		return other.x.actor == x.actor && other.x.view == x.view && target == targetOf(other.params)
 	})
 	if one == nil {
 		return nil, &outcome{err: rpc.Errorf(rpc.CodeInvalidParams, "the requestState is not one that was given for this request, or its time is over; call again without it")}
@@ -231,10 +231,8 @@ func (x *exchange) resume(j *job) (*job, *outcome) {
 	return one.job, nil
 }
 
-func targetOf(j *job) string { return target(j.params) }
-
-// target is what a request is about: the same for a call and its repetition, whatever they carry besides.
-func target(params json.RawMessage) string {
+// targetOf is what a request is about: the same for a call and its repetition, whatever they carry besides.
+func targetOf(params json.RawMessage) string {
 	var b strings.Builder
 	_ = rpc.Fields(params, func(key string, value json.RawMessage) error { // params were read before
 		if key == "name" || key == "uri" || key == "arguments" {

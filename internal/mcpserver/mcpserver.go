@@ -212,7 +212,7 @@ func (h *Handler) watch() {
 		case <-h.changed:
 		}
 		// A server that comes brings several changes; one notice is enough.
-		settle := time.NewTimer(changePause)
+		settle := time.NewTimer(25 * time.Millisecond)
 		select {
 		case <-h.ctx.Done():
 			settle.Stop()
@@ -226,6 +226,3 @@ func (h *Handler) watch() {
 		known = now
 	}
 }
-
-// changePause is how long a change waits for others.
-const changePause = 25 * time.Millisecond
