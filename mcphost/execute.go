@@ -33,6 +33,9 @@ type Call struct {
 	// Origin says which path the call took ("execute", "chat", "loop"), Actor whose key it was and
 	// Request which request it belongs to. They go into the audit log.
 	Origin, Actor, Request string
+	// Conversation names what Request belongs to, for the rule about private data; "" is nothing more,
+	// [policy.Unnamed] nothing that could be told from other requests of the actor.
+	Conversation string
 	// Elicit asks the caller's user what the server wants to know, and waits for the answer or for the end
 	// of the context; the call's time stands still meanwhile. Nil means that nobody can be asked.
 	Elicit func(context.Context, Elicitation) (ElicitationAnswer, error)
@@ -97,7 +100,7 @@ func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Re
 	record.Arguments = arguments
 	decision := h.gate().Decide(policy.Call{
 		Server: t.Server, Tool: t.Name, Arguments: arguments, Profile: t.Profile, Approved: call.Approved,
-		Run: call.Request, Actor: call.Actor,
+		Run: call.Request, Conversation: call.Conversation, Actor: call.Actor,
 	})
 	record.Decision, record.Code, record.Reason = string(decision.Action), string(decision.Code), decision.Reason
 	record.Warnings = decision.Warnings
@@ -158,7 +161,7 @@ func (h *Host) Decide(call Call) (policy.Decision, error) {
 	}
 	return h.gate().Preview(policy.Call{
 		Server: t.Server, Tool: t.Name, Arguments: arguments, Profile: t.Profile, Approved: call.Approved,
-		Run: call.Request, Actor: call.Actor,
+		Run: call.Request, Conversation: call.Conversation, Actor: call.Actor,
 	}), nil
 }
 

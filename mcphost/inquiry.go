@@ -75,6 +75,7 @@ type question struct {
 // admit judges the read, and returns the connection to ask over, or the answer that is known.
 func (in *inquiry) admit(ctx context.Context, s *server, read policy.Read, q question) (*link, json.RawMessage, *Error) {
 	in.record.Server = s.name
+	read.Conversation = in.caller.Conversation
 	read.Run, read.Actor, read.Approved = in.caller.Request, in.caller.Actor, in.caller.Approved
 	d := s.host.gate().DecideRead(read)
 	in.record.Decision, in.record.Code, in.record.Reason = string(d.Action), string(d.Code), d.Reason
@@ -143,7 +144,7 @@ func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, q quest
 func (in *inquiry) watch(ctx context.Context, s *server, uri string, f func(uri string)) (stop func(), e *Error) {
 	in.record.Server = s.name
 	d := s.host.gate().DecideRead(policy.Read{
-		Server: s.name, Kind: policy.ReadResource, Name: uri, Run: in.caller.Request, Actor: in.caller.Actor, Approved: in.caller.Approved,
+		Server: s.name, Kind: policy.ReadResource, Name: uri, Run: in.caller.Request, Conversation: in.caller.Conversation, Actor: in.caller.Actor, Approved: in.caller.Approved,
 	})
 	in.record.Decision, in.record.Code, in.record.Reason = string(d.Action), string(d.Code), d.Reason
 	if d.Action != policy.Allow {

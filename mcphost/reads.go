@@ -24,6 +24,8 @@ type Caller struct {
 	// Origin says which path the request took ("resources", "prompts", "chat"), Actor whose key it was and
 	// Request which request it belongs to. They go into the audit log.
 	Origin, Actor, Request string
+	// Conversation names what Request belongs to, as that of a [Call] does.
+	Conversation string
 	// Approved says that a person agreed to this very request.
 	Approved bool
 	// Elicit asks the caller's user what the server wants to know before it answers; nil means that nobody

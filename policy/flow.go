@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"sync"
@@ -97,12 +98,24 @@ func (g *Gate) kind(c *Call, full string) (outward, private bool) {
 
 func isTrue(b *bool) bool { return b != nil && *b }
 
-// runOf is the name under which a call's run is remembered: calls that name none are one run per actor.
-func runOf(c *Call) string {
-	if c.Run == "" {
-		return "actor " + c.Actor
+// Unnamed is the run of a call that belongs to no request or conversation that could be told from others.
+const Unnamed = "-"
+
+// runsOf are the names under which a call's run is remembered: its request, and what that belongs to. Calls
+// that name none are one run per actor.
+func runsOf(c *Call) []string {
+	named := func(name string) bool { return name != "" && name != Unnamed }
+	var runs []string
+	if named(c.Run) {
+		runs = append(runs, "run "+c.Actor+" "+c.Run)
 	}
-	return "run " + c.Actor + " " + c.Run
+	if named(c.Conversation) {
+		runs = append(runs, "conversation "+c.Actor+" "+c.Conversation)
+	}
+	if runs == nil || c.Conversation == Unnamed {
+		runs = append(runs, "actor "+c.Actor)
+	}
+	return runs
 }
 
 // flow judges a call by what its run has read. It returns what a person is to be asked, or why not.
@@ -115,7 +128,10 @@ func (g *Gate) flow(c *Call, full string, d *Decision) (ask, refusal string) {
 	if !outward {
 		return "", ""
 	}
-	source := g.flows.source(runOf(c), g.rules.Now())
+	source := ""
+	for _, name := range runsOf(c) {
+		source = cmp.Or(source, g.flows.source(name, g.rules.Now()))
+	}
 	if source == "" {
 		return "", ""
 	}
@@ -138,11 +154,18 @@ func (g *Gate) note(c *Call) {
 	}
 	full := c.Server + "__" + c.Tool
 	if _, private := g.kind(c, full); private {
+		g.noteRuns(c, full)
+	}
+}
+
+// noteRuns remembers of all runs of a call that source has read private data.
+func (g *Gate) noteRuns(c *Call, source string) {
+	for _, name := range runsOf(c) {
 		rest := runRest
-		if c.Run == "" {
+		if strings.HasPrefix(name, "actor ") {
 			rest = unnamedRest
 		}
-		g.flows.add(runOf(c), full, rest, g.rules.Now())
+		g.flows.add(name, source, rest, g.rules.Now())
 	}
 }
 

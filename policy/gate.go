@@ -112,8 +112,9 @@ type Call struct {
 	Profile *ToolProfile
 	// Approved says that a person approved this very call.
 	Approved bool
-	// Run names the request or conversation that the call belongs to, Actor whose it is.
-	Run, Actor string
+	// Run names the request that the call belongs to, Conversation what that belongs to in turn; either may be
+	// "", or [Unnamed]. Actor is whose they are.
+	Run, Conversation, Actor string
 }
 
 // Decision is the answer of [Gate.Decide].

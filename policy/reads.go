@@ -49,14 +49,14 @@ type Read struct {
 	Arguments json.RawMessage
 	// Approved says that a person approved this very read.
 	Approved bool
-	// Run names the request or conversation that the read belongs to, Actor whose it is.
-	Run, Actor string
+	// Run, Conversation and Actor are those of a [Call].
+	Run, Conversation, Actor string
 }
 
 // call is the read as [CallRule] and [FlowRules] see it: a call of a tool "resources/read", "prompts/get" or
 // "completion/complete", with "uri" or with "name" and "arguments".
 func (r *Read) call() *Call {
-	c := &Call{Server: r.Server, Tool: "resources/read", Run: r.Run, Actor: r.Actor, Approved: r.Approved}
+	c := &Call{Server: r.Server, Tool: "resources/read", Run: r.Run, Conversation: r.Conversation, Actor: r.Actor, Approved: r.Approved}
 	arguments := map[string]any{"uri": r.Name}
 	if r.Kind != ReadResource {
 		c.Tool = "prompts/get"
@@ -139,12 +139,7 @@ func (g *Gate) noteRead(r *Read) {
 	if f.Mode == FlowOff || named(f.Exempt) || r.Kind != ReadResource && !named(f.Private) {
 		return
 	}
-	c := r.call()
-	rest := runRest
-	if c.Run == "" {
-		rest = unnamedRest
-	}
-	g.flows.add(runOf(c), full, rest, g.rules.Now())
+	g.noteRuns(r.call(), full)
 }
 
 // Offers reports whether the lists of allowed and blocked names let a resource or prompt be listed. A

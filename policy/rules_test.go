@@ -99,11 +99,31 @@ func TestFlow(t *testing.T) {
 	step(Deny, "4", "mail", "send_email", nil)
 	step(Allow, "", "fs", "read_file", nil) // calls without a run are one for each actor
 	step(Deny, "", "mail", "send_email", nil)
+	step(Deny, Unnamed, "mail", "send_email", nil)
 	if d := g.Decide(Call{Server: "mail", Tool: "send_email", Actor: "b"}); d.Action != Allow {
 		t.Errorf("another actor: %+v", d)
 	}
 	if d := g.Decide(Call{Server: "mail", Tool: "send_email", Actor: "a", Run: "1", Approved: true}); d.Action != Deny {
 		t.Errorf("block is lifted by an approval: %+v", d)
+	}
+	for _, c := range []Call{
+		{Tool: "send_email", Run: "9", Conversation: "c"}, {Tool: "read_file", Run: "10", Conversation: "c"},
+		{Tool: "send_email", Run: "11", Conversation: "c"}, {Tool: "send_email", Run: "10"}, {Tool: "send_email", Run: "11", Conversation: "d"},
+	} {
+		c.Server, c.Actor = "s", "z"
+		want := Allow
+		if c.Tool == "send_email" && (c.Run == "10" || c.Run == "11" && c.Conversation == "c") {
+			want = Deny
+		}
+		if d := g.Decide(c); d.Action != want {
+			t.Errorf("%+v: %+v", c, d)
+		}
+	}
+	if d := g.Decide(Call{Server: "s", Tool: "read_file", Actor: "y", Run: "1", Conversation: Unnamed}); d.Action != Allow {
+		t.Error(d)
+	}
+	if d := g.Decide(Call{Server: "s", Tool: "send_email", Actor: "y", Run: "2", Conversation: Unnamed}); d.Action != Deny {
+		t.Errorf("requests without a conversation: %+v", d)
 	}
 	now = now.Add(unnamedRest + time.Second)
 	step(Allow, "", "mail", "send_email", nil)

@@ -15,13 +15,13 @@ type exchange struct {
 	h *Handler
 	w http.ResponseWriter
 	// view is the endpoint, actor the name of the key, request the session's name or the HTTP request's id.
-	view           view
-	actor, request string
-	revision       string
-	client         client
-	session        *session // nil without sessions
-	meta           meta     // of the message, where it is one
-	logLevel       string   // "" wants no logs
+	view                         view
+	actor, request, conversation string
+	revision                     string
+	client                       client
+	session                      *session // nil without sessions
+	meta                         meta     // of the message, where it is one
+	logLevel                     string   // "" wants no logs
 }
 
 // outcome is what came of a request.

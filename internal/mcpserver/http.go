@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/policy"
 )
 
 // The headers of the transport.
@@ -53,6 +54,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{h: h, w: w, view: v, actor: h.opts.Actor(r), request: w.Header().Get("X-Request-Id"), meta: readMeta(messages[0].Params)}
 	revision := r.Header.Get(headerRevision)
 	if !batch && (revision >= revisionStateless || x.meta.revision != "") {
+		x.conversation = policy.Unnamed
 		x.stateless(r, &messages[0])
 		return
 	}

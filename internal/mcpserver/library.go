@@ -74,7 +74,7 @@ func renamed(p *mcphost.Prompt) json.RawMessage {
 }
 
 func (x *exchange) caller() mcphost.Caller {
-	return mcphost.Caller{Origin: origin, Actor: x.actor, Request: x.request}
+	return mcphost.Caller{Origin: origin, Actor: x.actor, Request: x.request, Conversation: x.conversation}
 }
 
 // caller is the caller of a read that may ask its user.

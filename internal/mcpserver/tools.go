@@ -18,7 +18,7 @@ const origin = "mcp"
 
 // callTool answers tools/call.
 func (h *Handler) callTool(j *job) (json.RawMessage, *rpc.Error) {
-	call := mcphost.Call{Server: j.x.view.server, Origin: origin, Actor: j.x.actor, Request: j.x.request}
+	call := mcphost.Call{Server: j.x.view.server, Origin: origin, Actor: j.x.actor, Request: j.x.request, Conversation: j.x.conversation}
 	err := rpc.Fields(j.params, func(key string, value json.RawMessage) error {
 		switch key {
 		case "name":

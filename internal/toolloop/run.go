@@ -2,7 +2,10 @@ package toolloop
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/toolserve/toolserve/chat"
@@ -123,7 +126,24 @@ func (r *run) hostCall(t *tool, call chat.ToolCall) mcphost.Call {
 	return mcphost.Call{
 		Server: t.Server, Tool: t.Name, Arguments: json.RawMessage(call.Arguments),
 		Origin: "loop", Actor: r.caller.Actor, Request: r.caller.Request,
+		Conversation: conversation(r.req.Messages),
 	}
+}
+
+// conversation tells conversations apart by what the user said first, which later requests of the same one
+// repeat. "" is that there is nothing to tell them by.
+func conversation(messages []chat.Message) string {
+	for _, m := range messages {
+		if m.Role != chat.RoleUser {
+			continue
+		}
+		h := sha256.New()
+		for _, p := range m.Content {
+			fmt.Fprintf(h, "%d %s\n", len(p.Text), p.Text)
+		}
+		return "conversation " + hex.EncodeToString(h.Sum(nil)[:16])
+	}
+	return ""
 }
 
 // event hands on what an event of the agent amounts to; false when the reader has left.
