@@ -267,10 +267,16 @@ func TestRootsChange(t *testing.T) {
 
 // TestVisitsFirst asks the user to open an address before the call goes on, and tells a caller who cannot.
 func TestVisitsFirst(t *testing.T) {
-	h := start(t, &Config{Servers: []ServerConfig{{Name: "a"}}}, Options{Transport: inMemory(askingServer()), Elicitation: true})
+	server := askingServer()
+	h := start(t, &Config{Servers: []ServerConfig{{Name: "a"}}}, Options{Transport: inMemory(server), Elicitation: true})
 	var asked string
 	result, err := h.Execute(t.Context(), Call{Tool: "guarded", Elicit: func(_ context.Context, e Elicitation) (ElicitationAnswer, error) {
 		asked = e.URL
+		for session := range server.Sessions() { // the visit is over before the answer is
+			if err := session.NotifyElicitationComplete(t.Context(), &mcp.ElicitationCompleteParams{ElicitationID: e.ElicitationID}); err != nil {
+				t.Error(err)
+			}
+		}
 		return ElicitationAnswer{Action: ElicitationAccept}, nil
 	}})
 	if err != nil || result.Text() != "welcome" || asked != "https://example.org/first" {
