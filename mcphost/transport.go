@@ -101,7 +101,7 @@ func (s *server) connectStdio(l *link) error {
 	cfg := s.cfg()
 	spec := sandbox.Spec{
 		Path: cfg.Command, Args: cfg.Args, Dir: cfg.Dir,
-		Env: sandbox.MinimalEnv(os.Environ(), cfg.Env),
+		Env: confine.Environ(cfg),
 	}
 	var summary SandboxSummary
 	spec.Confine, summary = confine.Of(s.host.cfg(), cfg, spec.Env)

@@ -107,6 +107,8 @@ type ServerConfig struct {
 	Args    []string
 	Env     map[string]string
 	Dir     string
+	// Unset are variables that the process does not get, although every server does: null in the entry.
+	Unset []string
 	// URL and Headers reach a remote server.
 	URL     string
 	Headers map[string]string
@@ -228,6 +230,7 @@ type configParser struct {
 	opts     ParseOptions
 	dir      string
 	vars     jsonc.Expander
+	sandbox  *jsonc.Node       // VS Code\'s, of the root, for the entries that have sandboxEnabled; or nil
 	local    map[string]string // what the env of the entry that is read sets
 	warnings []Warning
 }
@@ -280,6 +283,17 @@ func (p *configParser) root(doc jsonc.Node) error {
 	if err != nil {
 		return err
 	}
+	for _, m := range members { // entries speak of these, wherever they stand
+		switch m.Key {
+		case "sandbox":
+			p.sandbox = &m.Value
+		case "inputs":
+			err = p.inputs(m.Value)
+		}
+		if err != nil {
+			return inKey(m.Key, err)
+		}
+	}
 	for _, m := range members {
 		switch m.Key {
 		case "mcpServers", "servers":
@@ -292,8 +306,7 @@ func (p *configParser) root(doc jsonc.Node) error {
 			p.cfg.AllowedHighRiskTools, err = names(m.Value)
 		case "security":
 			err = p.security(m.Value)
-		case "inputs", "$schema":
-			// VS Code's: inputs are named by ${input:...}, which is refused where it is used.
+		case "inputs", "sandbox", "$schema": // VS Code's; read above
 		default:
 			p.warnUnknown("", m, rootKeys())
 		}

@@ -42,7 +42,7 @@ func TestParseServers(t *testing.T) {
 		{"comments and commas", "{ // one\n \"command\": \"a\", /* two */ \"env\": {\"A\": \"b\",}, }",
 			ServerConfig{Transport: TransportStdio, Command: "a", Env: map[string]string{"A": "b"}}},
 		{"variables", `{"command":"a","args":["${TOKEN}-${env:TOKEN}-${env://TOKEN}","${NO:-def}","${EMPTY:-x}","${EMPTY}","${WITH_REF}"],"env":{"K":"Bearer ${TOKEN}","D":null}}`,
-			ServerConfig{Transport: TransportStdio, Command: "a", Args: []string{"t0k-t0k-t0k", "def", "x", "", "${TOKEN}"}, Env: map[string]string{"K": "Bearer t0k"}}},
+			ServerConfig{Transport: TransportStdio, Command: "a", Args: []string{"t0k-t0k-t0k", "def", "x", "", "${TOKEN}"}, Env: map[string]string{"K": "Bearer t0k"}, Unset: []string{"D"}}},
 		{"command as a list", `{"type":"local","command":["bin","-x"],"environment":{"A":"1"}}`,
 			ServerConfig{Transport: TransportStdio, Command: "bin", Args: []string{"-x"}, Env: map[string]string{"A": "1"}}},
 		{"url alone", `{"url":"https://x.test/mcp","headers":{"X-Key":"${TOKEN}"}}`,
@@ -80,7 +80,7 @@ func TestProblemOfOneServer(t *testing.T) {
 		{`{"command":"a","args":"-x"}`, `"args": must be a list of strings, not a string`},
 		{`{"command":"a","args":["x",7]}`, `"args": must be a string, not a number`},
 		{`{"command":"a","env":["x"]}`, `"env": must be an object, not a list`},
-		{`{"command":"a","env":{"A":1}}`, `"env": "A": must be a string, not a number`},
+		{`{"command":"a","env":{"A":true}}`, `"env": "A": must be a string, not a boolean`},
 		{`{"command":"a","env":{"A=B":"1"}}`, `not a variable that an environment can hold`},
 		{`{"command":"a","timeout":true}`, `"timeout": must be a number, not a boolean`},
 		{`{"command":"a","timeout":-1}`, `"timeout": must be a number of seconds`},
@@ -101,6 +101,8 @@ func TestProblemOfOneServer(t *testing.T) {
 		{`{"type":"carrier-pigeon","url":"http://x"}`, `"type" "carrier-pigeon" is not known`},
 		{`{"type":"http","transport":"sse","url":"http://x"}`, `contradicts`},
 		{`{"url":"ftp://x"}`, `must be an http:// or https:// address`},
+		{`{"url":"https://x/","headersHelper":"./token.sh"}`, `"headersHelper": runs a command of the file to make headers, which is refused`},
+		{`{"command":"a","env":{"K":"${input:no key}"}}`, `set the variable TOOLSERVE_INPUT_NO_KEY`},
 		{`{"url":"unix://host/x.sock"}`, `a socket such as unix:///run/mcp.sock#/mcp`},
 		{`{"url":"pipe:///pipe/mcp"}`, `named pipe of Windows, which is not supported`},
 		{`{"url":"http://x","headers":{"A":"b\r\nC: d"}}`, `not a header that HTTP can carry`},
@@ -154,12 +156,12 @@ func TestConfigErrors(t *testing.T) {
 }
 
 func TestUnknownKeysWarn(t *testing.T) {
-	_, warnings := mustParse(t, `{"mcp_servers":{},"mcpServers":{"s":{"comand":"x","command":"a","Args":[],"headersHelper":{},"description":"fine","zzz":1}},"security":{"blocked_tool":[]}}`)
+	_, warnings := mustParse(t, `{"mcp_servers":{},"mcpServers":{"s":{"comand":"x","command":"a","Args":[],"watchPaths":[],"description":"fine","zzz":1}},"security":{"blocked_tool":[]}}`)
 	want := []string{
 		`line 1, column 2: unknown key "mcp_servers" is ignored; did you mean "mcpServers"?`,
 		`MCP server 's': unknown key "comand" is ignored; did you mean "command"?`,
 		`MCP server 's': unknown key "Args" is ignored; did you mean "args"?`,
-		`MCP server 's': the key "headersHelper" of other programs has no effect here`,
+		`MCP server 's': the key "watchPaths" of other programs has no effect here`,
 		`MCP server 's': unknown key "zzz" is ignored`,
 		`unknown key "blocked_tool" is ignored; did you mean "blocked_tools"?`,
 	}

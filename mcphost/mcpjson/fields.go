@@ -115,6 +115,14 @@ func (p *configParser) text(n jsonc.Node) (string, error) {
 	return s, nil
 }
 
+// scalar reads a string and expands its variables, or takes a number as it is written.
+func (p *configParser) scalar(n jsonc.Node) (string, error) {
+	if _, err := n.Number(); err == nil {
+		return string(n.Raw()), nil
+	}
+	return p.text(n)
+}
+
 // texts reads a list of strings and expands their variables.
 func (p *configParser) texts(n jsonc.Node) ([]string, error) {
 	items, err := n.Texts()

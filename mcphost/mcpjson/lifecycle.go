@@ -6,8 +6,11 @@ func lifeKeys() []string {
 	return []string{"start", "lazy", "idle_timeout", "connect_timeout", "timeout"}
 }
 
+// longTimeout is the timeout, in seconds, from which it is likely that milliseconds are meant.
+const longTimeout = 10_000
+
 // lifeKey reads a key that says when the server is started and ended.
-func lifeKey(e *entry, m jsonc.Member) (known bool, err error) {
+func (p *configParser) lifeKey(e *entry, m jsonc.Member) (known bool, err error) {
 	switch m.Key {
 	case "start":
 		var word string
@@ -22,7 +25,9 @@ func lifeKey(e *entry, m jsonc.Member) (known bool, err error) {
 	case "connect_timeout", "connectTimeout":
 		e.ConnectTimeout, err = seconds(m.Value)
 	case "timeout":
-		e.Timeout, err = seconds(m.Value)
+		if e.Timeout, err = seconds(m.Value); e.Timeout.Seconds() >= longTimeout {
+			p.warn(e.Name, m.At, "\"timeout\" counts seconds: %g are %v; other programs count milliseconds", e.Timeout.Seconds(), e.Timeout)
+		}
 	default:
 		return false, nil
 	}

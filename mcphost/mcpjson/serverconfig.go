@@ -45,8 +45,10 @@ type entry struct {
 	kind    string
 	envFile string
 	token   string
-	env     []jsonc.Member
-	headers []jsonc.Member
+	// sandboxed is VS Code's switch: the root's sandbox holds for the entry, unless it has one of its own.
+	sandboxed bool
+	env       []jsonc.Member
+	headers   []jsonc.Member
 }
 
 // server reads one entry. What is wrong with it ends up in its Problem.
@@ -88,13 +90,14 @@ func (p *configParser) readEntry(e *entry, value jsonc.Node) error {
 	defer func() { p.local = nil }()
 	// The first error wins, but every key is read: a disabled entry must stay disabled.
 	var first error
+	own := false // it has a sandbox of its own
 	for _, m := range members {
 		known, err := p.launchKey(e, m)
 		if !known {
 			known, err = ruleKey(e, m)
 		}
 		if !known {
-			known, err = lifeKey(e, m)
+			known, err = p.lifeKey(e, m)
 		}
 		if !known {
 			known, err = p.asksKey(e, m)
@@ -103,7 +106,8 @@ func (p *configParser) readEntry(e *entry, value jsonc.Node) error {
 			known, err = readRule(&e.Reads, m)
 		}
 		if m.Key == "sandbox" {
-			known, err = true, p.sandboxKey(e, m.Value)
+			known, own = true, true
+			err = p.sandboxKey(e, m.Value)
 		}
 		if m.Key == "oauth" || m.Key == "auth" {
 			known, err = true, p.oauthKey(e, m.Value)
@@ -114,6 +118,14 @@ func (p *configParser) readEntry(e *entry, value jsonc.Node) error {
 		if err != nil && first == nil {
 			first = inKey(m.Key, err)
 		}
+	}
+	if e.sandboxed && !own && p.sandbox != nil && first == nil {
+		if err := p.sandboxKey(e, *p.sandbox); err != nil {
+			first = inKey("sandbox", err)
+		}
+	}
+	if e.sandboxed && e.Sandbox.Level == "" {
+		e.Sandbox.Level = SandboxBestEffort
 	}
 	return first
 }
@@ -134,8 +146,13 @@ func (p *configParser) launchKey(e *entry, m jsonc.Member) (known bool, err erro
 		e.Dir, err = p.text(m.Value)
 	case "envFile":
 		e.envFile, err = p.text(m.Value)
-	case "url":
+	case "url", "serverUrl", "httpUrl":
 		e.URL, err = p.text(m.Value)
+		if m.Key == "httpUrl" && e.kind == "" {
+			e.kind = "http"
+		}
+	case "headersHelper":
+		err = m.Value.Errorf("runs a command of the file to make headers, which is refused; use \"headers\" with ${VAR}, or \"oauth\"")
 	case "headers":
 		e.headers, err = m.Value.Members()
 	case "token":
@@ -162,9 +179,9 @@ func ruleKey(e *entry, m jsonc.Member) (known bool, err error) {
 	case "disabled":
 		flag, err = m.Value.Bool()
 		e.Disabled = e.Disabled || flag
-	case "allowed_tools", "allowedTools":
+	case "allowed_tools", "allowedTools", "includeTools":
 		e.AllowedTools, err = names(m.Value)
-	case "blocked_tools", "disabledTools", "disabled_tools", "excludedTools":
+	case "blocked_tools", "disabledTools", "disabled_tools", "excludedTools", "excludeTools":
 		var more []string
 		more, err = names(m.Value)
 		e.BlockedTools = append(e.BlockedTools, more...)
@@ -181,10 +198,7 @@ func ruleKey(e *entry, m jsonc.Member) (known bool, err error) {
 	case "max_parallel_calls":
 		e.MaxParallelCalls, err = positiveInt(m.Value)
 	case "sandboxEnabled":
-		flag, err = m.Value.Bool()
-		if err == nil && flag && e.Sandbox.Level == "" {
-			e.Sandbox.Level = SandboxBestEffort
-		}
+		e.sandboxed, err = m.Value.Bool()
 	default:
 		return false, nil
 	}
@@ -195,7 +209,7 @@ func ruleKey(e *entry, m jsonc.Member) (known bool, err error) {
 func (p *configParser) otherKey(e *entry, m jsonc.Member) {
 	switch m.Key {
 	case "description", "name", "gallery", "version", "icon", "note":
-	case "headersHelper", "dev", "watchPaths":
+	case "dev", "watchPaths":
 		p.warn(e.Name, m.At, "the key %q of other programs has no effect here", m.Key)
 	default:
 		p.warnUnknown(e.Name, m, serverKeys())
@@ -277,9 +291,10 @@ func (p *configParser) finishStdio(e *entry) error {
 	for _, m := range e.env {
 		if m.Value.IsNull() {
 			delete(env, m.Key)
+			e.Unset = append(e.Unset, m.Key)
 			continue
 		}
-		value, err := p.text(m.Value)
+		value, err := p.scalar(m.Value)
 		if err != nil {
 			return inKey("env", inKey(m.Key, err))
 		}

@@ -96,12 +96,21 @@ func Caches(cfg *mcpjson.Config, s *mcpjson.ServerConfig) packages.Caches {
 	return packages.Caches{NPM: filepath.Join(home, ".npm"), UV: filepath.Join(shared, "uv")}
 }
 
+// Environ is the environment of a server's process: the least that every program needs, and what its entry
+// sets, without what the entry takes away.
+func Environ(s *mcpjson.ServerConfig) []string {
+	return slices.DeleteFunc(sandbox.MinimalEnv(os.Environ(), s.Env), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(s.Unset, name) && s.Env[name] == ""
+	})
+}
+
 // Preview is the summary of a server's sandbox as it would be, and why it could not be had.
 func Preview(cfg *mcpjson.Config, s *mcpjson.ServerConfig) (Summary, error) {
 	if s.Transport != mcpjson.TransportStdio {
 		return Summary{Level: "none"}, nil
 	}
-	c, summary := Of(cfg, s, sandbox.MinimalEnv(os.Environ(), s.Env))
+	c, summary := Of(cfg, s, Environ(s))
 	report, err := sandbox.Preview(c)
 	summary.InForce(report)
 	return summary, err

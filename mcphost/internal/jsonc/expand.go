@@ -20,6 +20,8 @@ type Expander struct {
 	Lookup func(string) (string, bool)
 	// Dir is the folder of the file.
 	Dir string
+	// Inputs are the defaults of ${input:ID}.
+	Inputs map[string]string
 	// Verbatim leaves every text as it is.
 	Verbatim bool
 }
@@ -70,8 +72,8 @@ func OnlyVariables(s string) bool {
 	return found
 }
 
-// variable returns what ${name} stands for: VAR, VAR:-default, env:VAR, env://VAR, userHome or
-// workspaceFolder, which is the folder of the file.
+// variable returns what ${name} stands for: VAR, VAR:-default, env:VAR, env://VAR, input:ID,
+// userHome or workspaceFolder, which is the folder of the file.
 func (x Expander) variable(name string) (string, error) {
 	switch {
 	case name == "userHome":
@@ -83,7 +85,7 @@ func (x Expander) variable(name string) (string, error) {
 	case name == "pathSeparator" || name == "/":
 		return string(filepath.Separator), nil
 	case strings.HasPrefix(name, "input:"):
-		return "", fmt.Errorf("${%s} asks for input while starting, which a server cannot; use ${env:NAME}", name)
+		return x.input(strings.TrimPrefix(name, "input:"))
 	}
 	ref := strings.TrimPrefix(strings.TrimPrefix(name, "env:"), "//")
 	ref, fallback, hasFallback := strings.Cut(ref, ":-")
@@ -98,6 +100,26 @@ func (x Expander) variable(name string) (string, error) {
 		return "", fmt.Errorf("the variable %s is not set; set it, or give a default as in ${%s:-value}", ref, ref)
 	}
 	return value, nil
+}
+
+// input returns what stands for ${input:ID}: a variable whose name has the ID in it, or the default.
+func (x Expander) input(id string) (string, error) {
+	variable := "TOOLSERVE_INPUT_" + strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+			return r
+		}
+		return '_'
+	}, id)
+	if value, ok := x.Lookup(variable); ok && value != "" {
+		return value, nil
+	}
+	if value, ok := x.Inputs[id]; ok {
+		return value, nil
+	}
+	return "", fmt.Errorf("${input:%s} asks for input while starting, which a server cannot; set the variable %s, or use ${env:NAME}", id, variable)
 }
 
 // IsVariable reports whether s can be the name of a variable.
