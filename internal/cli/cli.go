@@ -61,6 +61,8 @@ type mcpGroup struct {
 	Prompt    MCPPromptCmd    `cmd:"" help:"Get a prompt through a running server, or complete its arguments."`
 	Audit     MCPAuditCmd     `cmd:"" help:"Show the audit log of a running server."`
 	Approve   MCPApproveCmd   `cmd:"" help:"Show what changed of servers and tools since it was approved, and approve it."`
+	Add       MCPAddCmd       `cmd:"" help:"Print the entry of an MCP server to paste into an mcp.json."`
+	Remove    MCPRemoveCmd    `cmd:"" help:"Print the change that takes a server out of an mcp.json."`
 	Check     MCPCheckCmd     `cmd:"" help:"Judge an mcp.json without starting anything."`
 	Login     MCPLoginCmd     `cmd:"" help:"Log in to a remote MCP server."`
 	Logout    MCPLogoutCmd    `cmd:"" help:"Forget the login to a remote MCP server."`
