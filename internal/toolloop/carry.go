@@ -39,8 +39,8 @@ const (
 const (
 	maxCarriedText  = 256 << 10 // of one message, before it is deflated
 	maxCarried      = 1 << 20   // of one id
-	maxInflated     = 4 << 20   // of one message
-	maxInflatedAll  = 16 << 20  // of a request
+	maxInflated     = 2 << 20   // of one message: what escapes in JSON is up to six times as long
+	maxInflatedAll  = 8 << 20   // of a request
 	maxCarriedTurns = 256
 	maxRun          = 128
 	macSize         = 15

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -174,7 +175,7 @@ func (r *rig) post(body string) (int, string) {
 	opts.Caller = func(context.Context) Caller { return r.caller }
 	n := 0
 	opts.NewID = func() string { n++; return fmt.Sprintf("%s%d", r.t.Name(), n) }
-	h := openai.NewHandler(openai.Options{Generator: New(opts), OwnTools: opts.AutoTools, Model: openai.Model{ID: "m"}})
+	h := openai.NewHandler(openai.Options{Generator: New(opts), OwnTools: opts.AutoTools, Model: openai.Model{ID: "m"}, KeepAlive: time.Hour})
 	w := httptest.NewRecorder()
 	h.ChatCompletions(w, httptest.NewRequestWithContext(r.t.Context(), http.MethodPost, "/v1/chat/completions", strings.NewReader(body)))
 	return w.Code, w.Body.String()
