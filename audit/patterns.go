@@ -18,7 +18,7 @@ var prefixes = [...]struct {
 	{"AKIA", 16}, {"ASIA", 16}, {"AIza", 30}, {"ya29.", 12}, {"npm_", 20}, {"pypi-", 20}, {"hf_", 20}, {"SG.", 20},
 	{"dop_v1_", 20}, {"shpat_", 16}, {"sq0atp-", 16}, {"lin_api_", 16}, {"gsk_", 16}, {"xai-", 16}, {"r8_", 20},
 	{"tvly-", 12}, {"nvapi-", 16}, {"figd_", 16}, {"ntn_", 16}, {"pplx-", 16}, {"dapi", 32}, {"AGE-SECRET-KEY-", 16},
-	{"ATATT3", 20}, {"glsa_", 16}, {"key-", 28}, {"EAAC", 32}, {"BSA", 24},
+	{"ATATT3", 20}, {"tsk_", 20}, {"glsa_", 16}, {"key-", 28}, {"EAAC", 32}, {"BSA", 24},
 }
 
 // prefixesAt are the indexes in prefixes by first byte, so that nearly every word is passed quickly.

@@ -53,6 +53,13 @@ func TestSecretsStayOutOfTheLog(t *testing.T) {
 				t.Errorf("%s, %s: %s", format, name, text)
 			}
 		}
+		for range 1000 { // some look less random than others
+			out.Reset()
+			log.Info("m", "k", generated(t))
+			if text := out.String(); !strings.Contains(text, audit.Redacted) {
+				t.Fatalf("%s: an API key is in the log: %s", format, text)
+			}
+		}
 		out.Reset()
 		log.Debug("m")
 		log.Info("m", "n", 7, "took", time.Second, "path", "/v1/mcp/tools", "list", []string{"a", "b"})
