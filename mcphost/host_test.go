@@ -404,12 +404,15 @@ func TestHostileLists(t *testing.T) {
 
 func TestEnvironmentIsMinimal(t *testing.T) {
 	t.Setenv("TOOLSERVE_TEST_SECRET", "hidden")
-	h := start(t, scriptedConfig(t, map[string]string{"s": "good"}), Options{})
+	cfg := scriptedConfig(t, map[string]string{"s": "good"})
+	cfg.Servers[0].Unset = []string{"LANG"}
+	t.Setenv("LANG", "tlh_KX")
+	h := start(t, cfg, Options{})
 	result, err := h.Execute(t.Context(), call("env", "{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := result.Text(); strings.Contains(text, "hidden") || !strings.Contains(text, "PATH=") || !strings.Contains(text, modeVariable+"=good") {
+	if text := result.Text(); strings.Contains(text, "hidden") || strings.Contains(text, "tlh_KX") || !strings.Contains(text, "PATH=") || !strings.Contains(text, modeVariable+"=good") {
 		t.Errorf("the environment is\n%s", text)
 	}
 }
