@@ -190,3 +190,25 @@ func TestManyCallsAtOnce(t *testing.T) {
 		wants(t, "a call", <-got, 200, "ok")
 	}
 }
+
+// A definition that clients could not read takes nothing from the others.
+func TestMalformedTools(t *testing.T) {
+	odd := tool("fs", "odd")
+	odd.Parameters, odd.Output, odd.Annotations = json.RawMessage(`{"type":"array"}`), json.RawMessage(`{"type":"array"}`), json.RawMessage(`{"title":5,"readOnlyHint":true}`)
+	plain := tool("fs", "plain")
+	plain.Parameters, plain.Output, plain.Annotations = json.RawMessage(`{"properties":{}}`), json.RawMessage(`"x"`), json.RawMessage(`[]`)
+	f := &fakeHost{tools: []mcphost.Tool{odd, plain}, run: func(context.Context, mcphost.Call) (mcphost.Result, error) {
+		return mcphost.Result{Structured: json.RawMessage(`[1]`)}, nil
+	}}
+	f.tools[0].Description, f.tools[1].Description = "", ""
+	url := serveFake(t, f, Options{})
+	const readable = `{"name":"fs__plain","inputSchema":{"type":"object","properties":{}}}`
+	body, header := modern("tools/list", `{}`, `{}`)
+	wants(t, "without sessions", do(t, "POST", url, body, header...), 200, readable,
+		`{"name":"fs__odd","inputSchema":{"type":"object"},"outputSchema":{"type":"array"},"annotations":{"readOnlyHint":true}}`)
+	id := begin(t, url, `{}`)
+	wants(t, "in a session", do(t, "POST", url, listTools, "Mcp-Session-Id", id), 200, readable,
+		`{"name":"fs__odd","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true}}`)
+	wants(t, "a result that is no object", do(t, "POST", url, inSession("tools/call", `{"name":"fs__odd"}`), "Mcp-Session-Id", id), 200,
+		`"result":{"content":[{"text":"[1]","type":"text"}]}`)
+}

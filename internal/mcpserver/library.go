@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/shape"
 	"github.com/toolserve/toolserve/mcphost"
 )
 
@@ -27,13 +28,25 @@ type Reader interface {
 // listResources answers resources/list.
 func (h *Handler) listResources(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
 	listing, err := h.opts.Library.Resources(ctx, x.view.server)
-	return listed("resources", listing, err, params, func(r *mcphost.Resource) json.RawMessage { return r.Raw })
+	return listed("resources", listing, err, params, func(r *mcphost.Resource) json.RawMessage {
+		item, err := shape.Item(r.Raw, r.URI)
+		if err != nil {
+			return rpc.Encode(map[string]string{"uri": r.URI, "name": r.Name, "description": r.Description})
+		}
+		return item
+	})
 }
 
 // listTemplates answers resources/templates/list.
 func (h *Handler) listTemplates(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
 	listing, err := h.opts.Library.ResourceTemplates(ctx, x.view.server)
-	return listed("resourceTemplates", listing, err, params, func(t *mcphost.ResourceTemplate) json.RawMessage { return t.Raw })
+	return listed("resourceTemplates", listing, err, params, func(t *mcphost.ResourceTemplate) json.RawMessage {
+		item, err := shape.Item(t.Raw, t.URITemplate)
+		if err != nil {
+			return rpc.Encode(map[string]string{"uriTemplate": t.URITemplate, "name": t.Name, "description": t.Description})
+		}
+		return item
+	})
 }
 
 // listPrompts answers prompts/list.
@@ -41,9 +54,9 @@ func (h *Handler) listPrompts(ctx context.Context, x *exchange, params json.RawM
 	listing, err := h.opts.Library.Prompts(ctx, x.view.server)
 	return listed("prompts", listing, err, params, func(p *mcphost.Prompt) json.RawMessage {
 		if x.view.server != "" {
-			return p.Raw
+			return named(p, p.Name)
 		}
-		return renamed(p)
+		return named(p, p.FullName)
 	})
 }
 
@@ -58,18 +71,22 @@ func listed[T any](key string, listing mcphost.Listing[T], err error, params jso
 	return page(key, items, params)
 }
 
-// renamed is a prompt's definition with its full name. One that cannot be taken apart is written anew.
-func renamed(p *mcphost.Prompt) json.RawMessage {
-	b := append([]byte(`{"name":`), rpc.Encode(p.FullName)...)
-	err := rpc.Fields(p.Raw, func(key string, value json.RawMessage) error {
+// named is a prompt's definition under a name. One that cannot be taken apart is written anew.
+func named(p *mcphost.Prompt, name string) json.RawMessage {
+	item, err := shape.Item(p.Raw, name)
+	if err != nil {
+		return rpc.Encode(map[string]any{"name": name, "description": p.Description, "arguments": p.Arguments})
+	}
+	if name == p.Name {
+		return item
+	}
+	b := append([]byte(`{"name":`), rpc.Encode(name)...)
+	_ = rpc.Fields(item, func(key string, value json.RawMessage) error {
 		if key != "name" {
 			b = append(append(append(append(b, ','), rpc.Encode(key)...), ':'), value...)
 		}
 		return nil
 	})
-	if err != nil {
-		return rpc.Encode(map[string]any{"name": p.FullName, "description": p.Description, "arguments": p.Arguments})
-	}
 	return append(b, '}')
 }
 

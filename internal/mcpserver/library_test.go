@@ -20,11 +20,11 @@ type fakeShelf struct {
 }
 
 func (f *fakeShelf) Resources(context.Context, string) (mcphost.Listing[*mcphost.Resource], error) {
-	return mcphost.Listing[*mcphost.Resource]{Items: []*mcphost.Resource{{Server: "fs", URI: "a://1", Raw: json.RawMessage(`{"uri":"a://1","x-own":[1e400]}`)}}}, nil
+	return mcphost.Listing[*mcphost.Resource]{Items: []*mcphost.Resource{{Server: "fs", URI: "a://1", Raw: json.RawMessage(`{"uri":"a://1","name":"one","x-own":[1e400]}`)}}}, nil
 }
 
 func (f *fakeShelf) ResourceTemplates(context.Context, string) (mcphost.Listing[*mcphost.ResourceTemplate], error) {
-	return mcphost.Listing[*mcphost.ResourceTemplate]{Items: []*mcphost.ResourceTemplate{{Raw: json.RawMessage(`{"uriTemplate":"a://{x}"}`)}}}, nil
+	return mcphost.Listing[*mcphost.ResourceTemplate]{Items: []*mcphost.ResourceTemplate{{URITemplate: "a://{x}", Raw: json.RawMessage(`{"uriTemplate":"a://{x}","title":7}`)}}}, nil
 }
 
 func (f *fakeShelf) Prompts(context.Context, string) (mcphost.Listing[*mcphost.Prompt], error) {
@@ -94,8 +94,8 @@ func TestLibrary(t *testing.T) {
 	ask := func(method, params string) reply {
 		return do(t, "POST", url, inSession(method, params), "Mcp-Session-Id", id)
 	}
-	wants(t, "resources", ask("resources/list", `{}`), 200, `"resources":[{"uri":"a://1","x-own":[1e400]}]`)
-	wants(t, "templates", ask("resources/templates/list", `{}`), 200, `"resourceTemplates":[{"uriTemplate":"a://{x}"}]`)
+	wants(t, "resources", ask("resources/list", `{}`), 200, `"resources":[{"uri":"a://1","name":"one","x-own":[1e400]}]`)
+	wants(t, "templates", ask("resources/templates/list", `{}`), 200, `"resourceTemplates":[{"name":"a://{x}","uriTemplate":"a://{x}"}]`)
 	wants(t, "prompts", ask("prompts/list", `{}`), 200, `{"name":"fs__p","title":"P","icons":[]}`, `"name":"web__q"`)
 	wants(t, "read", ask("resources/read", `{"uri":"a://1"}`), 200, `"contents":[{"uri":"a://1","text":"<&>","own":1}]`)
 	if req := f.reads[0]; req.Origin != "mcp" || req.Server != "" || req.Elicit == nil || req.Relay != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/headers"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/shape"
 	"github.com/toolserve/toolserve/mcphost"
 )
 
@@ -36,8 +37,8 @@ type lists struct {
 // listedTool is a tool of a view.
 type listedTool struct {
 	name string
-	// definition is the tool as tools/list shows it.
-	definition json.RawMessage
+	// definition is the tool as tools/list shows it, and inSessions as it does in the revisions with sessions.
+	definition, inSessions json.RawMessage
 	// headers are the arguments that a client of revision 2026-07-28 repeats in headers.
 	headers []headers.Argument
 	// output says that the tool promises a structured result.
@@ -71,10 +72,17 @@ func (l *lists) toolsOf(v view) []listedTool {
 }
 
 func newListedTool(name string, t mcphost.Tool) listedTool {
-	return listedTool{name: name, headers: headers.Find(t.Parameters), output: t.Output != nil, definition: definition(name, t)}
+	t.Parameters, t.Annotations = shape.Input(t.Parameters), shape.Hints(t.Annotations)
+	listed := listedTool{name: name, headers: headers.Find(t.Parameters), output: t.Output != nil}
+	output := t.Output
+	t.Output = shape.Output(output, false)
+	listed.definition = definition(name, t)
+	t.Output = shape.Output(output, true)
+	listed.inSessions = definition(name, t)
+	return listed
 }
 
-// definition writes a tool as MCP does. The schemas and annotations are the server's bytes.
+// definition writes a tool as MCP does. Schemas and annotations that clients can read are the server's bytes.
 func definition(name string, t mcphost.Tool) json.RawMessage {
 	b := append([]byte(`{"name":`), rpc.Encode(name)...)
 	member := func(key string, value json.RawMessage) {
@@ -159,6 +167,9 @@ func (h *Handler) listTools(_ context.Context, x *exchange, params json.RawMessa
 	items := make([]json.RawMessage, len(tools))
 	for i, t := range tools {
 		items[i] = t.definition
+		if x.session != nil {
+			items[i] = t.inSessions
+		}
 	}
 	list, err := page("tools", items, params)
 	if err != nil {

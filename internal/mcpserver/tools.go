@@ -45,6 +45,9 @@ func (h *Handler) callTool(j *job) (json.RawMessage, *rpc.Error) {
 		return asked(result.Input), nil
 	}
 	t, _ := find(h.lists.toolsOf(j.x.view), call.Tool)
+	if j.x.session != nil {
+		result = withObject(result)
+	}
 	return writeResult(result, t.output), nil
 }
 
@@ -199,6 +202,19 @@ func failure(err error) (json.RawMessage, *rpc.Error) {
 	}
 	result := rpc.Encode(map[string]any{"content": []any{map[string]string{"type": "text", "text": text}}, "isError": true})
 	return withMeta(result, map[string]any{"io.toolserve/error": e.Kind}), nil
+}
+
+// withObject is a result as the revisions with sessions have it: a structured result that is no object is
+// text there.
+func withObject(r mcphost.Result) mcphost.Result {
+	if r.Structured == nil || r.Structured[0] == '{' {
+		return r
+	}
+	if len(r.Content) == 0 {
+		r.Content = []mcphost.Content{{Text: string(r.Structured)}}
+	}
+	r.Structured = nil
+	return r
 }
 
 // writeResult writes a result as MCP does. What the server sent keeps its bytes.

@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -335,6 +336,10 @@ func (t *Tool) readSchema() error {
 			t.Parameters = anything
 		}
 		return err
+	}
+	if kind := rawjson.Member(t.Parameters, "type"); kind != nil && !bytes.Contains(kind, []byte(`"object"`)) {
+		t.Parameters = anything
+		return fmt.Errorf("arguments are an object, and its type is %s", Cut(string(kind), maxToolName))
 	}
 	var err error
 	t.Check, err = NewSchemaCheck(t.Parameters)

@@ -105,6 +105,7 @@ func TestSchemasThatCannotBeUsed(t *testing.T) {
 	bomb += `"d0":true}}`
 	for name, schema := range map[string]string{
 		"not an object":  `["x"]`,
+		"of a list":      `{"type":"array"}`,
 		"remote":         `{"$ref":"https://evil.test/schema.json"}`,
 		"file":           `{"$ref":"file:///etc/passwd"}`,
 		"remote by id":   `{"$id":"https://evil.test/a","properties":{"x":{"$ref":"b"}}}`,
