@@ -28,25 +28,13 @@ type Reader interface {
 // listResources answers resources/list.
 func (h *Handler) listResources(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
 	listing, err := h.opts.Library.Resources(ctx, x.view.server)
-	return listed("resources", listing, err, params, func(r *mcphost.Resource) json.RawMessage {
-		item, err := shape.Item(r.Raw, r.URI)
-		if err != nil {
-			return rpc.Encode(map[string]string{"uri": r.URI, "name": r.Name, "description": r.Description})
-		}
-		return item
-	})
+	return listed("resources", listing, err, params, shape.Resource)
 }
 
 // listTemplates answers resources/templates/list.
 func (h *Handler) listTemplates(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
 	listing, err := h.opts.Library.ResourceTemplates(ctx, x.view.server)
-	return listed("resourceTemplates", listing, err, params, func(t *mcphost.ResourceTemplate) json.RawMessage {
-		item, err := shape.Item(t.Raw, t.URITemplate)
-		if err != nil {
-			return rpc.Encode(map[string]string{"uriTemplate": t.URITemplate, "name": t.Name, "description": t.Description})
-		}
-		return item
-	})
+	return listed("resourceTemplates", listing, err, params, shape.Template)
 }
 
 // listPrompts answers prompts/list.
@@ -54,9 +42,9 @@ func (h *Handler) listPrompts(ctx context.Context, x *exchange, params json.RawM
 	listing, err := h.opts.Library.Prompts(ctx, x.view.server)
 	return listed("prompts", listing, err, params, func(p *mcphost.Prompt) json.RawMessage {
 		if x.view.server != "" {
-			return named(p, p.Name)
+			return shape.Prompt(p, p.Name)
 		}
-		return named(p, p.FullName)
+		return shape.Prompt(p, p.FullName)
 	})
 }
 
@@ -69,25 +57,6 @@ func listed[T any](key string, listing mcphost.Listing[T], err error, params jso
 		items[i] = raw(item)
 	}
 	return page(key, items, params)
-}
-
-// named is a prompt's definition under a name. One that cannot be taken apart is written anew.
-func named(p *mcphost.Prompt, name string) json.RawMessage {
-	item, err := shape.Item(p.Raw, name)
-	if err != nil {
-		return rpc.Encode(map[string]any{"name": name, "description": p.Description, "arguments": p.Arguments})
-	}
-	if name == p.Name {
-		return item
-	}
-	b := append([]byte(`{"name":`), rpc.Encode(name)...)
-	_ = rpc.Fields(item, func(key string, value json.RawMessage) error {
-		if key != "name" {
-			b = append(append(append(append(b, ','), rpc.Encode(key)...), ':'), value...)
-		}
-		return nil
-	})
-	return append(b, '}')
 }
 
 func (x *exchange) caller() mcphost.Caller {

@@ -72,36 +72,8 @@ func (l *lists) toolsOf(v view) []listedTool {
 }
 
 func newListedTool(name string, t mcphost.Tool) listedTool {
-	t.Parameters, t.Annotations = shape.Input(t.Parameters), shape.Hints(t.Annotations)
-	listed := listedTool{name: name, headers: headers.Find(t.Parameters), output: t.Output != nil}
-	output := t.Output
-	t.Output = shape.Output(output, false)
-	listed.definition = definition(name, t)
-	t.Output = shape.Output(output, true)
-	listed.inSessions = definition(name, t)
-	return listed
-}
-
-// definition writes a tool as MCP does. Schemas and annotations that clients can read are the server's bytes.
-func definition(name string, t mcphost.Tool) json.RawMessage {
-	b := append([]byte(`{"name":`), rpc.Encode(name)...)
-	member := func(key string, value json.RawMessage) {
-		b = append(append(append(append(b, `,"`...), key...), `":`...), value...)
-	}
-	if t.Title != "" {
-		member("title", rpc.Encode(t.Title))
-	}
-	if t.Description != "" {
-		member("description", rpc.Encode(t.Description))
-	}
-	member("inputSchema", t.Parameters)
-	if t.Output != nil {
-		member("outputSchema", t.Output)
-	}
-	if t.Annotations != nil {
-		member("annotations", t.Annotations)
-	}
-	return append(b, '}')
+	return listedTool{name: name, headers: headers.Find(t.Parameters), output: t.Output != nil,
+		definition: shape.Tool(name, t, false), inSessions: shape.Tool(name, t, true)}
 }
 
 // find returns the tool of a name.

@@ -10,10 +10,10 @@ import (
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 )
 
-// Item returns the definition of a resource, a template or a prompt without the members of another type
+// item returns the definition of a resource, a template or a prompt without the members of another type
 // than the schema's, and with a name where it has none. One that fits keeps its bytes. The error says that
 // it cannot be taken apart.
-func Item(raw json.RawMessage, name string) (json.RawMessage, error) {
+func item(raw json.RawMessage, name string) (json.RawMessage, error) {
 	named := false
 	kept, err := keep(raw, func(key string, value json.RawMessage) bool {
 		switch key {
@@ -41,8 +41,8 @@ func Item(raw json.RawMessage, name string) (json.RawMessage, error) {
 	return with(kept, "name", rpc.Encode(name)), nil
 }
 
-// Hints returns the annotations of a tool without the members of another type than the schema's, or nil.
-func Hints(raw json.RawMessage) json.RawMessage {
+// hints returns the annotations of a tool without the members of another type than the schema's, or nil.
+func hints(raw json.RawMessage) json.RawMessage {
 	if !isObject(raw) {
 		return nil
 	}
@@ -61,9 +61,9 @@ func Hints(raw json.RawMessage) json.RawMessage {
 	return kept
 }
 
-// Input returns the schema of a tool's arguments. Arguments are an object, so a schema that leaves its type
+// input returns the schema of a tool's arguments. Arguments are an object, so a schema that leaves its type
 // out gets it; one of another type, or whose first level is no schema, becomes that of any object.
-func Input(raw json.RawMessage) json.RawMessage {
+func input(raw json.RawMessage) json.RawMessage {
 	switch typ, ok := schema(raw); {
 	case !ok || typ != "" && typ != `"object"`:
 		return json.RawMessage(`{"type":"object"}`)
@@ -73,9 +73,9 @@ func Input(raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
-// Output returns the schema of a structured result, or nil. Before revision 2026-07-28 such results are
+// output returns the schema of a structured result, or nil. Before revision 2026-07-28 such results are
 // objects and their schemas say so.
-func Output(raw json.RawMessage, objects bool) json.RawMessage {
+func output(raw json.RawMessage, objects bool) json.RawMessage {
 	typ, ok := schema(raw)
 	if !ok || objects && typ != `"object"` {
 		return nil
@@ -165,8 +165,8 @@ func each(list json.RawMessage, fit func(json.RawMessage) bool) bool {
 	if list[0] != '[' || json.Unmarshal(list, &items) != nil {
 		return false
 	}
-	for _, item := range items {
-		if !fit(item) {
+	for _, v := range items {
+		if !fit(v) {
 			return false
 		}
 	}

@@ -26,11 +26,11 @@ func TestItem(t *testing.T) {
 		`{"name":"n","arguments":["a"]}`:                                          `{"name":"n"}`,
 		`{"name":"n","arguments":"x","description":"d"}`:                          `{"name":"n","description":"d"}`,
 	} {
-		if got, err := Item(json.RawMessage(raw), "N"); err != nil || string(got) != want {
+		if got, err := item(json.RawMessage(raw), "N"); err != nil || string(got) != want {
 			t.Errorf("%s became %s, %v", raw, got, err)
 		}
 	}
-	if _, err := Item(json.RawMessage(`{"name":"a","name":"b"}`), "N"); err == nil {
+	if _, err := item(json.RawMessage(`{"name":"a","name":"b"}`), "N"); err == nil {
 		t.Error("a definition with a key twice is taken apart")
 	}
 }
@@ -50,7 +50,7 @@ func TestInput(t *testing.T) {
 		`{"type":"object","$schema":5}`:            object,
 		`{"type":"object","type":"array"}`:         object,
 	} {
-		if got := Input(json.RawMessage(raw)); string(got) != want {
+		if got := input(json.RawMessage(raw)); string(got) != want {
 			t.Errorf("%s became %s", raw, got)
 		}
 	}
@@ -64,7 +64,7 @@ func TestOutput(t *testing.T) {
 		`true`:              {"", ""},
 		`"x"`:               {"", ""},
 	} {
-		if got := [2]string{string(Output(json.RawMessage(raw), false)), string(Output(json.RawMessage(raw), true))}; got != want {
+		if got := [2]string{string(output(json.RawMessage(raw), false)), string(output(json.RawMessage(raw), true))}; got != want {
 			t.Errorf("%s became %q", raw, got)
 		}
 	}
@@ -78,11 +78,11 @@ func TestHints(t *testing.T) {
 		`null`:                      "",
 		`{"title":"a","title":"b"}`: "",
 	} {
-		if got := Hints(json.RawMessage(raw)); string(got) != want {
+		if got := hints(json.RawMessage(raw)); string(got) != want {
 			t.Errorf("%s became %s", raw, got)
 		}
 	}
-	if Hints(nil) != nil {
+	if hints(nil) != nil {
 		t.Error("no annotations became some")
 	}
 }
