@@ -54,7 +54,7 @@ print("whole:", calls[0]["output"])
 
 # The next question, with the message as it came.
 again = ask(question + [message, {"role": "user", "content": "And now?"}])
-assert "mcp_list_tools" not in [i["type"] for i in again.choices[0].message.model_extra["mcp_items"]], again
+assert not items(again.choices[0].message, "mcp_list_tools"), again
 
 # A stream, read by hand and by the package's own accumulator.
 def read(seed):
