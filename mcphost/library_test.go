@@ -210,6 +210,9 @@ func TestLongResourceIsCut(t *testing.T) {
 
 func TestGetPrompt(t *testing.T) {
 	h := twoLibraries(t, policy.ToolRules{Reads: policy.ReadRules{BlockedPrompts: []string{"two.*"}}})
+	if _, err := h.Prompts(t.Context(), ""); err != nil { // so that all lists have been read
+		t.Fatal(err)
+	}
 	get := func(server, name string, args map[string]string) (PromptResult, error) {
 		return h.GetPrompt(t.Context(), PromptGet{Server: server, Name: name, Arguments: args})
 	}
