@@ -72,10 +72,10 @@ func (a *argumentCheck) visit(n strictjson.Node) bool {
 	case commandPurpose:
 		return a.command(n)
 	}
+	if address.IsMetadataURL(n.Text) {
+		return a.hit(n, "metadata address")
+	}
 	if strings.Contains(n.Text, "://") {
-		if address.IsMetadataURL(n.Text) {
-			return a.hit(n, "metadata address")
-		}
 		if use != pathPurpose && (len(n.Text) < 5 || !strings.EqualFold(n.Text[:5], "file:")) {
 			return true
 		}

@@ -114,6 +114,12 @@ func (c *launchCheck) unsafe() {
 		argv.Quote(c.spec.Name), argv.Quote(c.spec.Command+c.spec.URL))
 }
 
+// connectionHeaders say where a request goes and how its connection is used: the transport's own affair.
+var connectionHeaders = map[string]bool{
+	"host": true, "content-length": true, "transfer-encoding": true, "connection": true, "keep-alive": true, "upgrade": true,
+	"te": true, "trailer": true, "proxy-connection": true, "proxy-authorization": true, "expect": true,
+}
+
 // remote judges a server that is dialled.
 func (c *launchCheck) remote() {
 	if err := c.rules.CheckURL(c.spec.URL); err != nil {
@@ -121,7 +127,7 @@ func (c *launchCheck) remote() {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.spec.Headers)) {
-		if !isToken(name) || strings.EqualFold(name, "host") || strings.EqualFold(name, "content-length") || strings.EqualFold(name, "transfer-encoding") {
+		if !isToken(name) || connectionHeaders[strings.ToLower(name)] {
 			c.refuse(CodeURL, "Header '%s' is not one that can be set.", argv.Quote(name))
 		} else if shape.HasControl(c.spec.Headers[name]) {
 			c.refuse(CodeURL, "Header '%s' contains newline characters. Potential header injection blocked.", argv.Quote(name))

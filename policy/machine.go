@@ -92,6 +92,7 @@ func (c *launchCheck) machine(report argv.Report) {
 		}
 		if _, err := m.Stat(script); err != nil {
 			c.warn("'%s' is not there yet", argv.Quote(script))
+			c.openFolder(CodeArgument, "The server's code", script)
 			continue
 		}
 		c.owned(CodeArgument, "The server's code", script)
@@ -114,12 +115,15 @@ func (c *launchCheck) owned(code Code, what, p string) {
 		c.refuse(code, "%s '%s' belongs to another user and lies in a folder that anybody may write to.", what, argv.Quote(info.Path))
 		return
 	}
-	for _, dir := range []string{filepath.Dir(p), filepath.Dir(info.Path)} {
-		d, err := c.rules.Machine.Stat(dir)
-		if err == nil && d.Mode.Perm()&0o002 != 0 && d.Mode&fs.ModeSticky == 0 {
-			c.refuse(code, "%s '%s' lies in a folder that anybody may write to.", what, argv.Quote(p))
-			return
-		}
+	c.openFolder(code, what, p)
+	c.openFolder(code, what, info.Path)
+}
+
+// openFolder refuses a file, there or not, whose folder lets anybody replace it.
+func (c *launchCheck) openFolder(code Code, what, p string) {
+	d, err := c.rules.Machine.Stat(filepath.Dir(p))
+	if err == nil && d.Mode.Perm()&0o002 != 0 && d.Mode&fs.ModeSticky == 0 {
+		c.refuse(code, "%s '%s' lies in a folder that anybody may write to.", what, argv.Quote(p))
 	}
 }
 
@@ -128,6 +132,8 @@ func (c *launchCheck) workingDirectory(report argv.Report) {
 	cwd := c.spec.Cwd
 	if cwd == "" {
 		cwd = "."
+	} else if _, err := c.rules.Machine.Stat(cwd); err == nil && (report.Node || report.Python) {
+		c.owned(CodeDirectory, "The working directory", cwd)
 	}
 	if report.Node {
 		if data, err := c.rules.Machine.ReadFile(filepath.Join(cwd, ".npmrc")); err == nil {

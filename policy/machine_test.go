@@ -76,6 +76,8 @@ func TestMachine(t *testing.T) {
 		{"no script", fakeMachine{path: commands}, ServerSpec{Command: "python3", Args: []string{"/srv/app/none.py"}}, "", "is not there yet"},
 		{"own script in /tmp", fakeMachine{path: commands}, ServerSpec{Command: "python3", Args: []string{"/tmp/own.py"}}, "", ""},
 		{"other's script in /tmp", fakeMachine{path: commands}, ServerSpec{Command: "python3", Args: []string{"/tmp/other.py"}}, CodeArgument, ""},
+		{"no script in an open folder", fakeMachine{path: commands}, ServerSpec{Command: "python3", Args: []string{"/open/none.py"}}, CodeArgument, "is not there yet"},
+		{"open working directory", fakeMachine{path: commands}, ServerSpec{Command: "npx", Args: npx, Cwd: "/open"}, CodeDirectory, ""},
 		{"npmrc shell", fakeMachine{path: commands, texts: map[string]string{"/w/.npmrc": "# x\nscript-shell = /tmp/evil\n"}},
 			ServerSpec{Command: "npx", Args: npx, Cwd: "/w"}, CodeDirectory, ""},
 		{"npmrc registry", fakeMachine{path: commands, texts: map[string]string{"/w/.npmrc": "registry=http://evil/"}},

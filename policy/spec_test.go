@@ -75,7 +75,7 @@ func TestURLs(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	for name, want := range map[string]bool{"Authorization": true, "X-Api-Key": true, "Host": false, "A B": false, "": false, "A\n": false, "Content-Length": false} {
+	for name, want := range map[string]bool{"Authorization": true, "X-Api-Key": true, "Host": false, "A B": false, "": false, "A\n": false, "Content-Length": false, "Connection": false, "upgrade": false, "TE": false, "Cookie": true} {
 		v := (&LaunchRules{}).CheckServer(ServerSpec{Name: "x", URL: "https://example.com", Headers: map[string]string{name: "v"}})
 		if v.Allowed != want {
 			t.Errorf("header %q: %+v", name, v)

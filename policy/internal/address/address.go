@@ -59,7 +59,7 @@ func looseIPv4(host string) bool {
 var reserved = prefixes(
 	"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24",
 	"203.0.113.0/24", "240.0.0.0/4", "255.255.255.255/32",
-	"::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/32", "2001:db8::/32", "2002::/16", "fec0::/10", "fd00:ec2::/32", "5f00::/16",
+	"::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/32", "2001:db8::/32", "2002::/16", "fec0::/10", "fd00:ec2::/32", "5f00::/16",
 )
 
 func prefixes(list ...string) []netip.Prefix {
@@ -82,11 +82,16 @@ func Public(host string, ip netip.Addr) error {
 // IsMetadataURL says whether a value of a tool's argument is a URL of a link-local or metadata
 // address, in any spelling.
 func IsMetadataURL(value string) bool {
-	scheme, rest, ok := strings.Cut(value, "://")
-	if !ok || len(scheme) > 10 || len(rest) > 4096 {
+	scheme, rest, ok := strings.Cut(value, ":")
+	if slashed := strings.HasPrefix(value, "//"); slashed || !ok || len(scheme) > 10 {
+		rest, ok = value, slashed
+	}
+	// Browsers and node read http:/host, http:\\host and //host as they read http://host.
+	host := strings.TrimLeft(rest, `/\`)
+	if !ok || host == rest || len(host) > 4096 {
 		return false
 	}
-	host := strings.ToLower(shape.Fold(rest))
+	host = strings.ToLower(shape.Fold(host))
 	if i := strings.IndexAny(host, "/?#\\"); i >= 0 {
 		host = host[:i]
 	}

@@ -1,6 +1,7 @@
 package argv
 
 import (
+	"encoding/csv"
 	"path"
 	"regexp"
 	"strings"
@@ -92,8 +93,11 @@ func (c *checker) dockerOption(args []string, o option) {
 			c.enables(args, o.index, hostAccess)
 		}
 	case "-v", "--volume":
-		source, _, _ := cutVolume(o.value)
+		source, target, _ := cutVolume(o.value)
 		c.mount(args, o.index, source)
+		if propagation.MatchString(target) {
+			c.enables(args, o.index, hostAccess)
+		}
 	case "--mount":
 		c.mountList(args, o)
 	case "--security-opt":
@@ -110,6 +114,9 @@ func (c *checker) dockerOption(args []string, o option) {
 		}
 	}
 }
+
+// propagation is an option of a volume by which mounts inside the container reach the host.
+var propagation = regexp.MustCompile(`(?i):(.*,)?r?(shared|slave)(,|$)`)
 
 var windowsDrive = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
 
@@ -128,11 +135,19 @@ func cutVolume(v string) (source, target string, ok bool) {
 
 func (c *checker) mountList(args []string, o option) {
 	source := ""
-	for field := range strings.SplitSeq(o.value, ",") {
+	fields, err := csv.NewReader(strings.NewReader(o.value)).Read() // as docker reads it, quotes included
+	if err != nil {
+		c.enables(args, o.index, hostAccess)
+	}
+	for _, field := range fields {
 		key, value, _ := strings.Cut(field, "=")
 		switch strings.ToLower(strings.TrimSpace(key)) {
 		case "src", "source":
 			source = value
+		case "type":
+			if kind := strings.ToLower(value); kind != "bind" && kind != "volume" && kind != "tmpfs" {
+				c.enables(args, o.index, hostAccess)
+			}
 		case "volume-opt", "volume-driver", "bind-propagation":
 			c.enables(args, o.index, hostAccess)
 		}
@@ -194,7 +209,8 @@ var imagePattern = regexp.MustCompile(`^([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?[
 
 // systemImages run the command they are given; no server lives in one.
 var systemImages = set(`alpine ubuntu debian busybox bash centos fedora rockylinux almalinux amazonlinux archlinux docker
-	opensuse kali kalilinux/kali-rolling buildpack-deps oraclelinux photon nixos/nix ubuntu/ubuntu toybox`)
+	opensuse kali kalilinux/kali-rolling buildpack-deps oraclelinux photon nixos/nix ubuntu/ubuntu toybox
+	golang gcc openjdk eclipse-temurin julia r-base oven/bun denoland/deno curlimages/curl alpine/curl nicolaka/netshoot`)
 
 // image judges the image at args[i] and the command behind it.
 func (c *checker) image(args []string, i int) {
@@ -216,10 +232,13 @@ func (c *checker) image(args []string, i int) {
 	}
 	c.Packages = append(c.Packages, Ref{Registry: "image", Name: name, Spec: image, Exact: digest != ""})
 	short := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "index.docker.io/"), "library/")
+	system := systemImages[short] || programs[short] || commandRunners[short]
 	switch {
+	case i+1 >= len(args) && (system || runtimeOf(short) != ""):
+		c.enables(args, i, "commands or code from standard input")
 	case i+1 >= len(args):
-	case systemImages[short]:
-		c.enables(args, i+1, "any command in an image of an operating system")
+	case system:
+		c.enables(args, i+1, "any command in an image of an operating system or a runtime")
 	case short == "node" && strings.HasPrefix(args[i+1], "-"):
 		c.run("node", args, i+1)
 	default:

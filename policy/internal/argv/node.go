@@ -17,7 +17,7 @@ var npxGrammar = &grammar{
 	bools: set(`-y --yes -q --quiet -s --silent --no-install --no --prefer-offline --prefer-online --offline
 		--no-audit --no-fund --no-update-notifier --ignore-scripts --no-progress --no-color --verbose -d
 		--no-optional --legacy-peer-deps`),
-	values: set(`--loglevel --package -p`),
+	values: set(`--loglevel --package -p --omit --fetch-timeout --fetch-retries`),
 	refused: reasons(
 		shellRun+": -c --call --shell --script-shell --shell-auto-fallback",
 		preload+": --node-arg --node-options -n --npm",
@@ -26,7 +26,7 @@ var npxGrammar = &grammar{
 }
 
 // npmGrammar is that of npm: it may be told in which folder the project is.
-var npmGrammar = &grammar{bools: npxGrammar.bools, values: set(`--loglevel --package -p --prefix -C`), refused: npxGrammar.refused}
+var npmGrammar = &grammar{bools: npxGrammar.bools, values: set(`--loglevel --package -p --omit --fetch-timeout --fetch-retries --prefix -C`), refused: npxGrammar.refused}
 
 // npx reads its own options up to the first word that is none; that word is the package, and what
 // is behind it belongs to the server.
@@ -77,14 +77,18 @@ func (c *checker) npmPackage(args []string, i int) {
 }
 
 // nodeRunners are npm packages with the command line of node.
-var nodeRunners = set(`node tsx ts-node vite-node esno jiti ts-node-esm @babel/node @swc-node/register`)
+var nodeRunners = set(`node tsx ts-node vite-node esno jiti ts-node-esm @babel/node @swc-node/register babel-node sucrase-node ts-node-dev node-dev tsimp swc-node`)
 
 // commandRunners are packages whose arguments are commands.
 var commandRunners = set(`
 npm yarn pnpm bun deno cross-env cross-env-shell concurrently dotenv dotenv-cli env-cmd npm-run-all npm-run-all2 nodemon
 zx shx shelljs pm2 forever execa-cli onchange chokidar-cli entr lerna nx turbo @modelcontextprotocol/inspector
-npm-check-updates create-react-app yo degit node-gyp electron coffee coffeescript
+npm-check-updates create-react-app yo degit node-gyp electron coffee coffeescript coffee-script
+bunx pnpx nlx nr ni @antfu/ni @pnpm/exe dotenvx @dotenvx/dotenvx run-s run-p ttab foreman lint-staged patch-package wsrun tsc-watch watch husky
+@npmcli/run-script supervisor jest vitest mocha ava tap c8 nyc gulp gulp-cli grunt grunt-cli webpack webpack-cli rollup vite
 mcpo honcho supervisor nox tox invoke fabric pytest ipython jupyter ipykernel ptpython bpython debugpy xonsh
+locust watchfiles watchdog watchmedo pre-commit cookiecutter copier snakemake scons doit pyperf scalene memray py-spy viztracer coverage
+pex shiv nodeenv pyinstaller papermill fire zc.buildout buildout robotframework python-dotenv
 ansible ansible-core poetry pdm hatch pip virtualenv jupyterlab jupyter-lab jupyter-core notebook`)
 
 // bridges join a remote server to standard input, or run a command behind a port: only the first is
@@ -177,8 +181,8 @@ var nodeGrammar = &grammar{
 		--experimental-json-modules --experimental-websocket --experimental-vm-modules --no-experimental-fetch
 		--no-experimental-strip-types --use-system-ca --use-openssl-ca --use-bundled-ca --preserve-symlinks --preserve-symlinks-main
 		--permission --expose-gc --pending-deprecation --experimental-permission --experimental-modules --optimize-for-size
-		--no-node-snapshot --no-addons --no-global-search-paths --watch --jitless --esm --transpile-only -T --swc`),
-	joined: set(`--max-old-space-size --max_old_space_size --max-semi-space-size --stack-trace-limit`),
+		--no-node-snapshot --harmony --no-addons --no-global-search-paths --watch --jitless --esm --transpile-only -T --swc`),
+	joined: set(`--max-old-space-size --max_old_space_size --max-semi-space-size --stack-trace-limit --stack-size`),
 	values: set(`--unhandled-rejections --disable-warning --dns-result-order
 		--max-http-header-size --allow-fs-read --allow-fs-write --v8-pool-size --secure-heap
 		--experimental-specifier-resolution --network-family-autoselection-attempt-timeout`),

@@ -61,7 +61,7 @@ func (c *checker) module(args []string, o option) {
 	switch {
 	case !moduleName.MatchString(name):
 		c.refuse(Argument, "Argument %d '%s' is not the name of a Python module.", o.index, Quote(args[o.index]))
-	case stdlib[top] || moduleRunners[top] || strings.HasPrefix(top, "_"):
+	case stdlib[top] || moduleRunners[top] || commandRunners[strings.ToLower(strings.ReplaceAll(top, "_", "-"))] || strings.HasPrefix(top, "_"):
 		c.enables(args, o.index, "the module '"+top+"', which is no MCP server and can run other code,")
 	}
 }
@@ -71,7 +71,7 @@ var moduleRunners = set(`
 sitecustomize usercustomize pip pipx uv uvx IPython ipykernel jupyter jupyter_client notebook jupyterlab pytest py nox tox
 invoke fabric coverage debugpy pudb ipdb pdbpp ptpython bpython xonsh poetry pdm hatch hatchling virtualenv setuptools
 easy_install pkg_resources wheel build twine ansible conda mamba black ruff gunicorn scrapy celery locust pex shiv
-py_spy viztracer line_profiler memory_profiler kernprof nodeenv honcho supervisor mcpo test __main__ __hello__ site`)
+py_spy viztracer line_profiler memory_profiler kernprof nodeenv honcho supervisor mcpo flask plumbum sh pexpect test __main__ __hello__ site`)
 
 // stdlib are the top-level modules of Python's standard library, 3.9 to 3.14.
 var stdlib = set(`

@@ -61,6 +61,11 @@ func unescape(s string) string {
 			b = append(b, s[i])
 			continue
 		}
+		if r := unescapeWide(s[i+1:]); r >= 0 {
+			b = utf8.AppendRune(b, r)
+			i += 5
+			continue
+		}
 		hi, lo := unhex(s[i+1]), unhex(s[i+2])
 		if hi < 0 || lo < 0 {
 			b = append(b, s[i])
@@ -75,6 +80,22 @@ func unescape(s string) string {
 		i += 2
 	}
 	return string(b)
+}
+
+// unescapeWide reads uXXXX, which some servers of Windows take behind a '%', or returns -1.
+func unescapeWide(s string) rune {
+	if len(s) < 5 || s[0] != 'u' && s[0] != 'U' {
+		return -1
+	}
+	var r rune
+	for _, c := range []byte(s[1:5]) {
+		n := unhex(c)
+		if n < 0 {
+			return -1
+		}
+		r = r<<4 | rune(n)
+	}
+	return r
 }
 
 func unhex(c byte) int {
@@ -117,8 +138,13 @@ func climbs(s string) bool {
 		if before && after {
 			return true
 		}
+		first := i
 		for i+1 < len(s) && s[i+1] == '.' {
 			i++
+		}
+		// "....//" is "../" once a filter took "../" out. Three dots are a pattern of Go.
+		if i-first > 2 && i+2 < len(s) && strings.IndexByte(`/\`, s[i+1]) >= 0 && strings.IndexByte(`/\`, s[i+2]) >= 0 {
+			return true
 		}
 	}
 	return false

@@ -74,8 +74,8 @@ func urlList(s string) bool {
 	return len(parts) > 1
 }
 
-// secretFlag is an option whose value is a secret, by the last word of its name.
-var secretFlag = regexp.MustCompile(`(?i)^--?([a-z0-9]+[-_])*(password|passwd|pass|pwd|token|secret|apikey|key|credential|credentials)$`)
+// secretFlag is an option whose value is a secret, or a header with one, by the last word of its name.
+var secretFlag = regexp.MustCompile(`(?i)^--?([a-z0-9]+[-_])*(password|passwd|pass|pwd|token|secret|apikey|key|credential|credentials|headers?|cookies?)$`)
 
 // SecretFlag reports whether an argument is an option whose value is a secret: a password may hold any sign.
 func SecretFlag(arg string) bool { return secretFlag.MatchString(arg) }
