@@ -132,7 +132,7 @@ func (r *Reviewer) Packages(in Setup, items []trust.Item, up bool) error {
 	r.recordPending(found)
 	for _, o := range outcomes {
 		if o.Action == trust.Record {
-			r.opts.Logger.Info("a package is trusted from now on", "package", o.Item.Name, "integrity", string(o.Item.Definition))
+			r.opts.Logger.Info("a package is trusted from now on", "package", o.Item.Name, "digest", o.Item.Digest)
 		}
 	}
 	for _, p := range found {
