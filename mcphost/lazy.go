@@ -66,15 +66,15 @@ func (s *server) awake(ctx context.Context) (started bool, e *Error) {
 	for {
 		s.mu.Lock()
 		state, up, moved := s.state, s.link != nil, s.moved
+		waits := !up && (state == StateIdle || state == StateConnecting)
+		if waits || !up && state == StateRetrying {
+			notify(s.wake) // with s.mu held, so that no wish is left over once it is connected
+		}
 		s.mu.Unlock()
-		if up || state != StateIdle && state != StateConnecting {
-			if !up && state == StateRetrying {
-				notify(s.wake)
-			}
+		if !waits {
 			return started, nil
 		}
 		started = true
-		notify(s.wake)
 		select {
 		case <-moved:
 		case <-timer.C:

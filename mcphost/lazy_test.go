@@ -1,8 +1,10 @@
 package mcphost
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -68,6 +70,23 @@ func TestLazyServer(t *testing.T) {
 	}
 	_, err := h.Execute(t.Context(), call("nothing", "{}"))
 	wantKind(t, err, Unknown)
+}
+
+// TestLazyServerRests checks that a server is started once for each time that it is wanted.
+func TestLazyServerRests(t *testing.T) {
+	var log bytes.Buffer
+	h := start(t, lazily(t, "good"), Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	const calls = 4
+	for i := range calls {
+		eventually(t, "it rests", func() bool { return status(t, h, "s").State == StateIdle && status(t, h, "s").PID == 0 })
+		if got, err := echo(h, "again"); err != nil || got != "again" {
+			t.Errorf("call %d: %s, %v", i, got, err)
+		}
+	}
+	h.Close()
+	if n := strings.Count(log.String(), "MCP server connected"); n != 1+calls {
+		t.Errorf("it was started %d times to be asked and for %d calls", n, calls)
+	}
 }
 
 // TestLazyServerChanged checks that what was judged by the record is judged anew by what the server says.

@@ -187,6 +187,10 @@ func (s *server) connected(l *link) {
 	s.link = l
 	c := s.catalog
 	s.listed = true
+	select {
+	case <-s.wake: // whoever wanted it has it
+	default:
+	}
 	s.setLocked(StateConnected, "")
 	s.mu.Unlock()
 	s.host.changes.add(allLists())

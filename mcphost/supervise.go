@@ -111,6 +111,9 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 	err = l.loginProblem(s.watch(ctx, l))
 	s.mu.Lock()
 	s.link = nil
+	if errors.Is(err, errIdle) {
+		s.setLocked(StateIdle, "") // a call that comes while it ends has it started again
+	}
 	s.mu.Unlock()
 	s.host.changes.add(allLists())
 	s.shelf.Detach()
