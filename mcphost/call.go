@@ -104,7 +104,7 @@ func (w *queueWait) explain(server, tool string) string {
 		return fmt.Sprintf("server '%s' did not answer '%s', after %v of waiting for its turn behind others (max_parallel_calls is %d)",
 			server, tool, w.waited.Round(round), w.limit)
 	}
-	return fmt.Sprintf("server '%s' did not answer '%s'", server, tool)
+	return fmt.Sprintf("server '%s' did not answer '%s'; \"timeout\" of its entry or of the call allows more", server, tool)
 }
 
 // callTool sends a call and returns the result as the server sent it.

@@ -83,7 +83,7 @@ func (s *server) connect(ctx context.Context, custom mcp.Transport) (*link, erro
 func (s *server) handshake(l *link, transport mcp.Transport) error {
 	timeout := s.connectTimeout()
 	timer := time.AfterFunc(timeout, func() {
-		l.cancel(fmt.Errorf("no answer to the handshake within %s", timeout))
+		l.cancel(fmt.Errorf("no answer to the handshake within %s; connect_timeout of its entry allows more", timeout))
 	})
 	session, err := s.client.Connect(l.ctx, transport, nil)
 	if !timer.Stop() && err == nil {

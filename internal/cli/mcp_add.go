@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/toolserve/toolserve/audit"
@@ -173,6 +174,11 @@ const contextLines = 3
 
 // printDiff prints the difference of two texts that differ in one place, in the form that patch(1) reads.
 func printDiff(out io.Writer, path string, before, after []byte) error {
+	if here, err := os.Getwd(); err == nil { // patch finds no file by its absolute path
+		if relative, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(relative) {
+			path = relative
+		}
+	}
 	a, b := splitLines(before), splitLines(after)
 	start := 0
 	for start < min(len(a), len(b)) && a[start] == b[start] {

@@ -95,6 +95,10 @@ func TestMCPAddAndRemoveInAFile(t *testing.T) {
 		t.Fatalf("status %d: %s", status, stderr)
 	}
 	left := patched(t, text, diff)
+	t.Chdir(filepath.Dir(path))
+	if _, here, _ := runAdd(t, "remove", "b", "--config", "mcp.json"); !strings.HasPrefix(here, "--- mcp.json\n+++ mcp.json\n") {
+		t.Errorf("patch would not find the file of %s", here)
+	}
 	cfg, _, err = mcphost.ParseConfig([]byte(left), mcphost.ParseOptions{})
 	if err != nil || len(cfg.Servers) != 1 || cfg.Servers[0].Name != "a" || !strings.Contains(left, "// keep") {
 		t.Errorf("the text became %v\n%s", err, left)

@@ -140,10 +140,13 @@ func Read(raw json.RawMessage, limit int) (Result, error) {
 		return Result{}, errors.New("the result is not an object")
 	}
 	rest := limit
-	rawjson.Items(items, func(item json.RawMessage) bool {
+	isList := rawjson.Items(items, func(item json.RawMessage) bool {
 		r.add(ReadItem(item), &rest)
 		return true
 	})
+	if !isList && items != nil && string(items) != "null" {
+		return Result{}, errors.New("its content is not a list")
+	}
 	if len(r.Structured) > limit {
 		r.Structured = nil
 		r.Truncated = true

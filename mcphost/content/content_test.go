@@ -81,6 +81,17 @@ func TestParts(t *testing.T) {
 	}
 }
 
+func TestContentThatIsNoList(t *testing.T) {
+	if r, err := Read(json.RawMessage(`{"content":"done","structuredContent":{"a":1}}`), 0); err == nil {
+		t.Errorf("a text in place of the list became %+v", r)
+	}
+	for _, raw := range []string{`{}`, `{"content":null}`, `{"content":[]}`} {
+		if r, err := Read(json.RawMessage(raw), 0); err != nil || len(r.Content) != 0 {
+			t.Errorf("%s became %+v, %v", raw, r, err)
+		}
+	}
+}
+
 func TestCaps(t *testing.T) {
 	item := func(text string) string { return fmt.Sprintf(`{"type":"text","text":%q}`, text) }
 	raw := `{"content":[` + item("short") + "," + item(strings.Repeat("é", 100)) + "," + item("never") + `],"structuredContent":{"x":"` + strings.Repeat("y", 200) + `"}}`
