@@ -109,6 +109,12 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 	s.setLogLevel(l.ctx, l)
 	s.connected(l)
 	err = l.loginProblem(s.watch(ctx, l))
+	s.disconnected(err)
+	s.teardown(l, err)
+	return s.host.now().Sub(since), err
+}
+
+func (s *server) disconnected(err error) {
 	s.mu.Lock()
 	s.link = nil
 	if errors.Is(err, errIdle) {
@@ -117,8 +123,6 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 	s.mu.Unlock()
 	s.host.changes.add(allLists())
 	s.shelf.Detach()
-	s.teardown(l, err)
-	return s.host.now().Sub(since), err
 }
 
 // mayStart asks the launch rules, and whether what is started was approved. Over a custom transport nothing
