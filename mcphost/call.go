@@ -183,21 +183,28 @@ func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeou
 			t.Server, t.Name, catalog.Cut(protocol.Message, 2000), protocol.Code)
 		e.answered(protocol, s.host.redactor.Hide)
 	default:
-		if errors.Is(cause, errLinkEnded) || l.ctx.Err() != nil {
-			err = context.Cause(l.ctx)
-		}
-		if network := (*net.OpError)(nil); errors.As(err, &network) || errors.Is(err, wire.ErrEnded) {
-			notify(s.broken)
-		}
-		reason := err
-		if !errors.As(err, new(changedError)) {
-			reason = s.explainEnd(l, err)
-		}
+		var reason error
+		err, reason = s.broke(l, cause, err)
 		e = errorf(ServerFailed, t.Server, t.Name, "server '%s' failed during the call of '%s': %v", t.Server, t.Name, reason)
 	}
 	e.Message = s.host.redactor.Hide(e.Message)
 	e.Err = fmt.Errorf("call %s: %w", t.Full, err)
 	return e
+}
+
+// broke returns why a request was left without an answer that its server should have given, and the reason
+// to tell people. A connection that broke is dialled anew.
+func (s *server) broke(l *link, cause, err error) (of, reason error) {
+	if errors.Is(cause, errLinkEnded) || l.ctx.Err() != nil {
+		err = context.Cause(l.ctx)
+	}
+	if network := (*net.OpError)(nil); errors.As(err, &network) || errors.Is(err, wire.ErrEnded) {
+		notify(s.broken)
+	}
+	if errors.As(err, new(changedError)) {
+		return err, err
+	}
+	return err, s.explainEnd(l, err)
 }
 
 // checkOutput holds a structured result against the tool's output schema and returns what is wrong with

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -206,16 +205,8 @@ func (in *inquiry) askError(ctx context.Context, s *server, l *link, timeout tim
 		e = errorf(kind, s.name, "", "server '%s' refused %s: %s (code %d)", s.name, in.what, catalog.Cut(protocol.Message, 2000), protocol.Code)
 		e.answered(protocol, s.host.redactor.Hide)
 	default:
-		if errors.Is(cause, errLinkEnded) || l.ctx.Err() != nil {
-			err = context.Cause(l.ctx)
-		}
-		if network := (*net.OpError)(nil); errors.As(err, &network) || errors.Is(err, wire.ErrEnded) {
-			notify(s.broken)
-		}
-		reason := err
-		if !errors.As(err, new(changedError)) {
-			reason = s.explainEnd(l, err)
-		}
+		var reason error
+		err, reason = s.broke(l, cause, err)
 		e = errorf(ServerFailed, s.name, "", "server '%s' failed when it was asked for %s: %v", s.name, in.what, reason)
 	}
 	e.Message = s.host.redactor.Hide(e.Message)
