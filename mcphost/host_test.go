@@ -172,17 +172,19 @@ func TestServersThatDoNotComeUp(t *testing.T) {
 	}
 	cfg.Servers = append(cfg.Servers,
 		ServerConfig{Name: "missing", Transport: TransportStdio, Command: "no-such-program-here", SkipSecurityValidation: true},
+		ServerConfig{Name: "homeless", Transport: TransportStdio, Command: os.Args[0], Dir: "/no/such/folder", SkipSecurityValidation: true},
 		ServerConfig{Name: "bad", Problem: errors.New("MCP server 'bad': broken entry")})
 	h := start(t, cfg, Options{DiscoverWait: 100 * time.Millisecond})
 	want := map[string]struct {
 		state State
 		parts []string
 	}{
-		"exit":    {StateRetrying, []string{"exit status 3", "no licence found"}},
-		"silent":  {StateRetrying, []string{"no answer to the handshake within 400ms"}},
-		"garbage": {StateRetrying, []string{"no answer", "this is no JSON-RPC"}},
-		"missing": {StateFailed, []string{"not found in PATH", "install it"}},
-		"bad":     {StateFailed, []string{"broken entry"}},
+		"exit":     {StateRetrying, []string{"exit status 3", "no licence found"}},
+		"silent":   {StateRetrying, []string{"no answer to the handshake within 400ms"}},
+		"garbage":  {StateRetrying, []string{"no answer", "this is no JSON-RPC"}},
+		"missing":  {StateFailed, []string{"not found in PATH", "install it"}},
+		"homeless": {StateFailed, []string{"working directory '/no/such/folder' cannot be entered", "create it"}},
+		"bad":      {StateFailed, []string{"broken entry"}},
 	}
 	for name, w := range want {
 		eventually(t, name+" is "+string(w.state), func() bool { return status(t, h, name).State == w.state })

@@ -155,9 +155,12 @@ func (s *server) confined(summary SandboxSummary) {
 // startError says why a program could not be started and what to do about it.
 func startError(command string, err error) error {
 	var unavailable *sandbox.UnavailableError
+	var at *os.PathError
 	switch {
 	case errors.As(err, &unavailable):
 		return permanentError{err}
+	case errors.As(err, &at) && at.Op == "chdir":
+		return permanentError{fmt.Errorf("the working directory '%s' cannot be entered: %w; create it, or set another cwd", at.Path, at.Err)}
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
 		mend := "install it, or give its full path"
 		switch command {

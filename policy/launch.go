@@ -263,7 +263,7 @@ func (c *launchCheck) arguments(envArgs []int) {
 			c.refuse(CodeArgument, "Argument %d contains path traversal: '%s'.", i, shown)
 		}
 		inArgument := shape.InArgument
-		if name, _, _ := strings.Cut(arg, "="); name != arg && shape.SecretFlag(name) || i > 0 && shape.SecretFlag(c.spec.Args[i-1]) {
+		if name, _, _ := strings.Cut(arg, "="); name != arg && shape.FreeFlag(name) || i > 0 && shape.FreeFlag(c.spec.Args[i-1]) {
 			inArgument = shape.InValue
 		}
 		if p := inArgument(arg); p != "" {

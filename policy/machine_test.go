@@ -77,6 +77,7 @@ func TestMachine(t *testing.T) {
 		{"own script in /tmp", fakeMachine{path: commands}, ServerSpec{Command: "python3", Args: []string{"/tmp/own.py"}}, "", ""},
 		{"other's script in /tmp", fakeMachine{path: commands}, ServerSpec{Command: "python3", Args: []string{"/tmp/other.py"}}, CodeArgument, ""},
 		{"no script in an open folder", fakeMachine{path: commands}, ServerSpec{Command: "python3", Args: []string{"/open/none.py"}}, CodeArgument, "is not there yet"},
+		{"served from an open folder", fakeMachine{path: map[string]string{"uvx": "/usr/bin/npx"}}, ServerSpec{Command: "uvx", Args: []string{"--from", "mcp==1.0.0", "mcp", "run", "/open/none.py:app"}}, CodeArgument, "is not there yet"},
 		{"open working directory", fakeMachine{path: commands}, ServerSpec{Command: "npx", Args: npx, Cwd: "/open"}, CodeDirectory, ""},
 		{"npmrc shell", fakeMachine{path: commands, texts: map[string]string{"/w/.npmrc": "# x\nscript-shell = /tmp/evil\n"}},
 			ServerSpec{Command: "npx", Args: npx, Cwd: "/w"}, CodeDirectory, ""},

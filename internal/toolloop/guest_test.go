@@ -109,7 +109,7 @@ func TestRefusedServersOfARequest(t *testing.T) {
 		"http://example.org/mcp", "https://user:pass@example.org/", "file:///etc/passwd", "https://2130706433/", "unix:///run/x.sock", "stdio:ls"} {
 		r.refuses(403, server("mine", url), "tools[0].server_url", "server_url_not_allowed")
 	}
-	r.refuses(400, server("taken", "https://example.org/mcp"), "configured one")
+	r.refuses(400, server("taken", "https://example.org/mcp"), "named as the configured 'taken'")
 	r.refuses(400, server("a b", "https://example.org/mcp"), "server_label")
 	r.refuses(503, server("mine", "https://does-not-exist.invalid/mcp"), "not connected")
 	var many []string

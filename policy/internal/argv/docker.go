@@ -2,6 +2,7 @@ package argv
 
 import (
 	"encoding/csv"
+	"net/netip"
 	"path"
 	"regexp"
 	"strings"
@@ -92,8 +93,15 @@ func (c *checker) dockerOption(args []string, o option) {
 		if o.value == "host" || strings.HasPrefix(o.value, "container:") || strings.HasPrefix(o.value, "ns:") || strings.Contains(o.value, "=host") {
 			c.enables(args, o.index, hostAccess)
 		}
+	case "--add-host":
+		if at := strings.IndexAny(o.value, ":="); at < 0 || !ownAddress(o.value[at+1:]) {
+			c.enables(args, o.index, "another machine under a known name")
+		}
 	case "-v", "--volume":
 		source, target, _ := cutVolume(o.value)
+		if timeZone[source] && strings.HasSuffix(target, ":ro") {
+			return
+		}
 		c.mount(args, o.index, source)
 		if propagation.MatchString(target) {
 			c.enables(args, o.index, hostAccess)
@@ -113,6 +121,15 @@ func (c *checker) dockerOption(args []string, o option) {
 			c.enables(args, o.index, "sending the log elsewhere")
 		}
 	}
+}
+
+// timeZone are the files of the host that say what time it is.
+var timeZone = set(`/etc/localtime /etc/timezone`)
+
+// ownAddress reports whether an address that a name is given in a container belongs to the host or its network.
+func ownAddress(text string) bool {
+	ip, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	return text == "host-gateway" || err == nil && (ip.IsLoopback() || ip.IsPrivate())
 }
 
 // propagation is an option of a volume by which mounts inside the container reach the host.
@@ -157,6 +174,9 @@ func (c *checker) mountList(args []string, o option) {
 
 var driveRoot = regexp.MustCompile(`^/?[a-z]:?/?$`)
 
+// settings is a folder in which programs keep their logins, as a whole.
+var settings = regexp.MustCompile(`/(\.config|\.local|\.local/share|\.cache|\.mozilla|library/application support|appdata(/[a-z]+)?)$`)
+
 // userHome is a whole home directory, or the folder of all of them.
 var userHome = regexp.MustCompile(`^(/home|/users|/c/users|[a-z]:/users|/mnt/[a-z]/users|/mnt/[a-z]|/cygdrive/[a-z]|/cygdrive|/host_mnt/[a-z]|/host_mnt|/mnt|/media|/volumes|/opt|/srv)(/[^/]+)?$`)
 
@@ -174,7 +194,7 @@ func (c *checker) mount(args []string, i int, source string) {
 		!strings.HasPrefix(clean, "/") && !(len(clean) > 2 && clean[1] == ':'), // a relative folder is whatever the working directory is
 		clean == "/" || driveRoot.MatchString(clean) || shape.Secret(clean) != "" || shape.Climbs(source),
 		userHome.MatchString(clean) && !strings.HasPrefix(clean, "/opt/") && !strings.HasPrefix(clean, "/srv/") && !isMountPoint(clean),
-		hostDir(clean):
+		settings.MatchString(clean), hostDir(clean):
 		c.refuse(Argument, "Argument %d '%s' mounts a part of the host into the container for '%s', which is not allowed. "+
 			"Mount the one folder that the server needs, by its absolute path, or a named volume.", i, Quote(args[i]), c.command)
 	default:

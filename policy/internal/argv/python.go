@@ -170,8 +170,27 @@ func (c *checker) tool(args []string, i int, pkg, program string) {
 		c.enables(args, i, "the running of any command")
 	case bridges[pkg]:
 		c.bridge(args, i)
+	case program == "mcp" || program == "fastmcp":
+		c.served(args, i)
 	default:
 		c.program(args, i)
+	}
+}
+
+// served judges the file that "mcp run FILE" and "fastmcp run FILE" load: one ending in .py, and an object in it
+// behind a ':'.
+func (c *checker) served(args []string, i int) {
+	if i+1 >= len(args) || args[i+1] != "run" {
+		return
+	}
+	for n := i + 2; n < len(args) && !c.Refused(); n++ {
+		file, _, _ := strings.Cut(args[n], ".py:")
+		if file != args[n] || strings.HasSuffix(strings.ToLower(args[n]), ".py") {
+			words := append([]string(nil), args...)
+			words[n] = strings.TrimSuffix(file, ".py") + ".py"
+			c.script(words, n)
+			return
+		}
 	}
 }
 

@@ -74,11 +74,11 @@ func urlList(s string) bool {
 	return len(parts) > 1
 }
 
-// secretFlag is an option whose value is a secret, or a header with one, by the last word of its name.
-var secretFlag = regexp.MustCompile(`(?i)^--?([a-z0-9]+[-_])*(password|passwd|pass|pwd|token|secret|apikey|key|credential|credentials|headers?|cookies?)$`)
+// freeFlag is an option whose value is a secret, a header or text, by the last word of its name.
+var freeFlag = regexp.MustCompile(`(?i)^--?([a-z0-9]+[-_])*(password|passwd|pass|pwd|token|secret|apikey|key|credential|credentials|headers?|cookies?|prompt|instructions?|description|query|sql|pattern|regexp?|filter|message|text)$`)
 
-// SecretFlag reports whether an argument is an option whose value is a secret: a password may hold any sign.
-func SecretFlag(arg string) bool { return secretFlag.MatchString(arg) }
+// FreeFlag reports whether an argument is an option whose value may hold any sign: a password, a header, a query.
+func FreeFlag(arg string) bool { return freeFlag.MatchString(arg) }
 
 // bareOperator is an operator of a shell and nothing else.
 var bareOperator = regexp.MustCompile(`^([0-9&]*[<>]{1,3}[&|]?[0-9]*|&)$`)
