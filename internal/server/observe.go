@@ -107,6 +107,7 @@ func (s *Server) protect(scope apikey.Scope, next http.Handler) http.Handler {
 			return
 		}
 		if r.ContentLength > s.opts.MaxBody {
+			w.Header().Set("Connection", "close") // else net/http waits for the body before it answers
 			openai.WriteError(w, http.StatusRequestEntityTooLarge, "request_too_large", "",
 				fmt.Sprintf("the body has %d bytes; this server takes at most %d", r.ContentLength, s.opts.MaxBody))
 			return

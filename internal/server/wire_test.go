@@ -118,6 +118,17 @@ func TestSilentBodyNobodyReads(t *testing.T) {
 	})
 }
 
+// A body that is announced to be too large is refused before any of it has come.
+func TestLargeBodyIsNotAwaited(t *testing.T) {
+	serve(t, Options{MaxBody: 10}, nil, func(dial func() net.Conn, _ func()) {
+		conn, start := dial(), time.Now()
+		go drip(conn, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50000000\r\n\r\n", 0)
+		if answer := rest(conn); !strings.HasPrefix(answer, "HTTP/1.1 413 ") || time.Since(start) >= readPause {
+			t.Errorf("after %v the answer is %q", time.Since(start), answer)
+		}
+	})
+}
+
 // A slow body that keeps coming is fine, and a long answer is not cut by the body's deadline.
 func TestSlowBodyAndLongAnswer(t *testing.T) {
 	routes := func(s *Server) {
