@@ -172,7 +172,7 @@ func (h *Host) resolve(server, name string) (*catalog.Tool, *Error) {
 		return nil, errorf(BadArguments, server, "", "the call names no tool")
 	}
 	if server != "" && h.server(server) == nil {
-		return nil, errorf(Unknown, server, name, "Server '%s' not found", server)
+		return nil, h.noServer(server, name)
 	}
 	t, err := h.index.Load().Find(server, name)
 	if err == nil {

@@ -181,7 +181,25 @@ func (h *Host) known(name string) (*server, *Error) {
 	if s := h.server(name); s != nil {
 		return s, nil
 	}
-	return nil, withParam(errorf(Unknown, name, "", "Server '%s' not found", name), "server")
+	return nil, h.noServer(name, "")
+}
+
+// noServer is the error of a name that the configuration does not have. It says which ones it has.
+func (h *Host) noServer(server, tool string) *Error {
+	const most = 20
+	all := h.all()
+	known := "the configuration has none"
+	if len(all) > 0 {
+		var names []string
+		for _, s := range all[:min(len(all), most)] {
+			names = append(names, "'"+s.name+"'")
+		}
+		if len(all) > most {
+			names = append(names, "…")
+		}
+		known = "the configuration has " + strings.Join(names, ", ")
+	}
+	return withParam(errorf(Unknown, server, tool, "Server '%s' not found; %s", server, known), "server")
 }
 
 // checkURI says what is wrong with a URI, or "".

@@ -110,7 +110,7 @@ func TestErrorsOfCalls(t *testing.T) {
 		{call("nothing", "{}"), Unknown, []string{"'nothing'", "'s'"}},
 		{call("ecco", "{}"), Unknown, []string{"did you mean 'echo'?"}},
 		{Call{Tool: "echoo"}, Unknown, []string{"not found in any connected server"}},
-		{Call{Server: "absent", Tool: "echo"}, Unknown, []string{"Server 'absent' not found"}},
+		{Call{Server: "absent", Tool: "echo"}, Unknown, []string{"Server 'absent' not found; the configuration has '"}},
 		{Call{Server: "off", Tool: "echo"}, NotConnected, []string{"'off'", "disabled"}},
 		{Call{Tool: "off__echo"}, NotConnected, []string{"'off'"}},
 		{Call{Server: "off", Tool: "s__echo"}, BadArguments, []string{"belongs to the server 's'"}},

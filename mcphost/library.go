@@ -91,7 +91,7 @@ func collect[T any](ctx context.Context, h *Host, name string, patience time.Dur
 	if name != "" {
 		s := h.server(name)
 		if s == nil {
-			return Listing[T]{}, errorf(Unknown, name, "", "Server '%s' not found", name)
+			return Listing[T]{}, h.noServer(name, "")
 		}
 		servers = []*server{s}
 	}

@@ -69,7 +69,7 @@ func (s *server) take(offered *catalog.Catalog) {
 func (h *Host) Approve(a Approval) (Pending, error) {
 	s := h.server(a.Server)
 	if s == nil {
-		return Pending{}, errorf(Unknown, a.Server, a.Tool, "Server '%s' not found", a.Server)
+		return Pending{}, h.noServer(a.Server, a.Tool)
 	}
 	p, err := s.reviewer.Approve(s.trusted(), a)
 	switch {

@@ -33,8 +33,12 @@ func Shadows(tools []*Tool) map[string][]string {
 			}
 		}
 		for _, other := range byShape[screen.Skeleton(t.Name)] {
-			if other.Name != t.Name {
-				g.add(t.Server, "has tools whose names look like those of the server '"+other.Server+"'", screen.Quote(t.Name)+" like "+screen.Quote(other.Name))
+			switch pair := screen.Quote(t.Name) + " like " + screen.Quote(other.Name); {
+			case other.Name == t.Name:
+			case other.Server != t.Server:
+				g.add(t.Server, "has tools whose names look like those of the server '"+other.Server+"'", pair)
+			case other.Name < t.Name: // each pair of its own once
+				g.add(t.Server, "has tools whose names look alike", pair)
 			}
 		}
 		if prefix, _, ok := strings.Cut(t.Name, Separator); ok && prefix != t.Server && servers[prefix] {
