@@ -88,7 +88,7 @@ bunx pnpx nlx nr ni @antfu/ni @pnpm/exe dotenvx @dotenvx/dotenvx run-s run-p tta
 @npmcli/run-script supervisor jest vitest mocha ava tap c8 nyc gulp gulp-cli grunt grunt-cli webpack webpack-cli rollup vite
 mcpo honcho supervisor nox tox invoke fabric pytest ipython jupyter ipykernel ptpython bpython debugpy xonsh
 locust watchfiles watchdog watchmedo pre-commit cookiecutter copier snakemake scons doit pyperf scalene memray py-spy viztracer coverage
-pex shiv nodeenv pyinstaller papermill fire streamlit zc.buildout buildout robotframework python-dotenv
+pex shiv nodeenv pyinstaller papermill fire uvicorn gunicorn hypercorn flask marimo streamlit zc.buildout buildout robotframework python-dotenv
 ansible ansible-core poetry pdm hatch pip virtualenv jupyterlab jupyter-lab jupyter-core notebook`)
 
 // bridges join a remote server to standard input, or run a command behind a port: only the first is
