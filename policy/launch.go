@@ -295,6 +295,8 @@ func (c *launchCheck) envValue(name, value string) {
 		c.refuse(CodeEnvironment, "Environment variable '%s' contains path traversal.", shown)
 	case !isDocument(value) && shape.InValue(value) != "":
 		c.refuse(CodeEnvironment, "Environment variable '%s' contains dangerous pattern. Potential injection blocked.", shown)
+	case strings.HasPrefix(strings.ToLower(strings.TrimSpace(value)), "module://"): // as matplotlib loads its backend
+		c.refuse(CodeEnvironment, "Environment variable '%s' names a module to load as code. Leave it out, or make it part of the server.", shown)
 	case strings.HasSuffix(strings.ToUpper(name), "_EXECUTABLE_PATH"):
 		c.warn("environment variable '%s' names a program that the server will start", shown)
 	}
