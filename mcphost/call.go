@@ -12,11 +12,11 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 
+	"github.com/toolserve/toolserve/internal/rawjson"
 	"github.com/toolserve/toolserve/mcphost/content"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/inbound"
 	"github.com/toolserve/toolserve/mcphost/internal/mrtr"
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 	"github.com/toolserve/toolserve/mcphost/internal/turns"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 	"github.com/toolserve/toolserve/mcphost/mcpjson"

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 
+	"github.com/toolserve/toolserve/internal/rawjson"
 	"github.com/toolserve/toolserve/mcphost/content"
 	"github.com/toolserve/toolserve/mcphost/internal/inbound"
 	"github.com/toolserve/toolserve/mcphost/internal/mrtr"
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 )
 
 // maxRelayed bounds what a caller sends along, in bytes.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"unicode/utf8"
+
+	"github.com/toolserve/toolserve/internal/rawjson"
 )
 
 // readBody reads a body within its bound.
@@ -22,26 +24,23 @@ func readObject(body []byte) (map[string]json.RawMessage, error) {
 	if !json.Valid(body) {
 		return nil, notAnObject(body)
 	}
-	i := skipSpace(body, 0)
-	if body[i] != '{' {
-		return nil, notAnObject(body)
-	}
 	fields := make(map[string]json.RawMessage, 8)
-	for i = skipSpace(body, i+1); body[i] != '}'; {
-		end := skipString(body, i)
-		var key string
-		if !readText(body[i:end], &key) {
-			return nil, badRequest("", "the body is not valid JSON")
+	var err error
+	isObject := rawjson.Fields(body, func(key string, value json.RawMessage) bool {
+		if !utf8.ValidString(key) {
+			key = string([]rune(key)) // as encoding/json reads it
 		}
 		if _, twice := fields[key]; twice {
-			return nil, badRequest(key, "the key %q is given twice", key)
+			err = badRequest(key, "the key %q is given twice", key)
 		}
-		i = skipSpace(body, skipSpace(body, end)+1) // past the colon
-		end = skipValue(body, i)
-		fields[key] = json.RawMessage(body[i:end])
-		if i = skipSpace(body, end); body[i] == ',' {
-			i = skipSpace(body, i+1)
-		}
+		fields[key] = value
+		return err == nil
+	})
+	switch {
+	case !isObject:
+		return nil, notAnObject(body)
+	case err != nil:
+		return nil, err
 	}
 	return fields, nil
 }
@@ -70,55 +69,4 @@ func readText(raw []byte, to *string) bool {
 		return true
 	}
 	return json.Unmarshal(raw, to) == nil
-}
-
-// The functions below find their way in JSON that is known to be valid.
-
-func skipSpace(data []byte, i int) int {
-	for i < len(data) && (data[i] == ' ' || data[i] == '\t' || data[i] == '\n' || data[i] == '\r') {
-		i++
-	}
-	return i
-}
-
-// skipString returns the index after the string that starts at i.
-func skipString(data []byte, i int) int {
-	for i++; i < len(data) && data[i] != '"'; i++ {
-		if data[i] == '\\' {
-			i++
-		}
-	}
-	return i + 1
-}
-
-// skipValue returns the index after the value that starts at i.
-func skipValue(data []byte, i int) int {
-	for level := 0; i < len(data); {
-		switch data[i] {
-		case '"':
-			i = skipString(data, i)
-		case '{', '[':
-			level++
-			i++
-		case '}', ']':
-			if level == 0 {
-				return i
-			}
-			level--
-			i++
-		case ',', ' ', '\t', '\n', '\r':
-			if level == 0 {
-				return i
-			}
-			i++
-			continue
-		default:
-			i++
-			continue
-		}
-		if level == 0 {
-			return i
-		}
-	}
-	return i
 }

@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/toolserve/toolserve/chat"
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/internal/rawjson"
 )
 
 const (

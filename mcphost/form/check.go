@@ -13,7 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/internal/rawjson"
 )
 
 // Check reports whether a value, which must be valid JSON, fits the field. The errors go on from "the

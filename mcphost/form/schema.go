@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/internal/rawjson"
 )
 
 // maxText bounds titles and descriptions in bytes, maxPattern the patterns.

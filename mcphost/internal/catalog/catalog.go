@@ -15,7 +15,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/internal/rawjson"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 	"github.com/toolserve/toolserve/policy"
 	"github.com/toolserve/toolserve/policy/trust"

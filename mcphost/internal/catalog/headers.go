@@ -6,7 +6,7 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/internal/rawjson"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 )
 

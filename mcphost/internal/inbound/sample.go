@@ -10,7 +10,7 @@ import (
 
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/chat"
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/internal/rawjson"
 )
 
 // Sampler generates an answer of the served model.

@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/toolserve/toolserve/internal/rawjson"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 	"github.com/toolserve/toolserve/policy/screen"
 )
 

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/toolserve/toolserve/internal/rawjson"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 )
 

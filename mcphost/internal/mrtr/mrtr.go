@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/toolserve/toolserve/internal/rawjson"
 	"github.com/toolserve/toolserve/mcphost/content"
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
 )
 
 const (

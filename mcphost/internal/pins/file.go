@@ -12,7 +12,7 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/internal/rawjson"
 	"github.com/toolserve/toolserve/policy/trust"
 )
 

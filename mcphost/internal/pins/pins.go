@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/internal/rawjson"
 	"github.com/toolserve/toolserve/policy/trust"
 )
 

@@ -6,7 +6,7 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/internal/rawjson"
 )
 
 // maxTapped is how much of a response is kept to take the result from.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/internal/rawjson"
 )
 
 var errTooLong = errors.New("line too long")

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toolserve/toolserve/mcphost/internal/rawjson"
+	"github.com/toolserve/toolserve/internal/rawjson"
 )
 
 // posted is one request that an HTTP server saw.

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/toolserve/toolserve/internal/rawjson"
 )
 
 // The codes of errors: those of JSON-RPC, and those that MCP adds.
@@ -127,10 +129,11 @@ func read(data []byte) (Message, *Error) {
 }
 
 func text(value json.RawMessage, key string, to *string) error {
-	if value[0] != '"' {
+	s, ok := rawjson.Text(value)
+	if !ok {
 		return fmt.Errorf("%q must be a string", key)
 	}
-	*to = unquote(value)
+	*to = s
 	return nil
 }
 
