@@ -18,11 +18,7 @@ func AddEntry(data []byte, name string, entry json.RawMessage) ([]byte, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		data = []byte("{}\n")
 	}
-	doc, err := jsonc.Parse(data)
-	if err != nil {
-		return nil, err
-	}
-	roots, err := serverRoots(doc)
+	doc, roots, err := serverRoots(data)
 	if err != nil {
 		return nil, err
 	}
@@ -42,11 +38,7 @@ func AddEntry(data []byte, name string, entry json.RawMessage) ([]byte, error) {
 
 // RemoveEntry returns the text of a configuration without the entry of a server.
 func RemoveEntry(data []byte, name string) ([]byte, error) {
-	doc, err := jsonc.Parse(data)
-	if err != nil {
-		return nil, err
-	}
-	roots, err := serverRoots(doc)
+	_, roots, err := serverRoots(data)
 	if err != nil {
 		return nil, err
 	}
@@ -69,20 +61,22 @@ func RemoveEntry(data []byte, name string) ([]byte, error) {
 	return nil, fmt.Errorf("the configuration has no server %q", name)
 }
 
-// serverRoots returns the objects that hold servers.
-func serverRoots(doc jsonc.Node) ([]jsonc.Node, error) {
+// serverRoots reads a configuration and returns it with the objects in it that hold servers.
+func serverRoots(data []byte) (doc jsonc.Node, roots []jsonc.Node, err error) {
+	if doc, err = jsonc.Parse(data); err != nil {
+		return doc, nil, err
+	}
 	members, err := doc.Members()
 	if err != nil {
-		return nil, err
+		return doc, nil, err
 	}
-	var roots []jsonc.Node
 	for _, m := range members {
 		if m.Key == "mcpServers" || m.Key == "servers" {
 			if _, err := m.Value.Members(); err != nil {
-				return nil, inKey(m.Key, err)
+				return doc, nil, inKey(m.Key, err)
 			}
 			roots = append(roots, m.Value)
 		}
 	}
-	return roots, nil
+	return doc, roots, nil
 }
