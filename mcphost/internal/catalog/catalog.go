@@ -26,11 +26,13 @@ const (
 	maxTools       = 5000
 	maxPages       = 500
 	maxToolName    = 256
-	maxDescription = 16 << 10
 	maxSchema      = 256 << 10
 	maxSchemaDepth = 64
 	maxCatalog     = 16 << 20
 )
+
+// MaxDescription bounds the description of a tool, a resource or a prompt, in bytes.
+const MaxDescription = 16 << 10
 
 // Tool is one tool of one server. It is not changed once it is built.
 type Tool struct {
@@ -280,9 +282,7 @@ func newTool(server string, raw json.RawMessage) (*Tool, error) {
 		return nil, fmt.Errorf("the tool '%s...' is left out: its name is longer than %d bytes", Cut(t.Name, 60), maxToolName)
 	}
 	t.Title = Cut(t.Title, maxToolName)
-	if short := Cut(t.Description, maxDescription); len(short) < len(t.Description) {
-		t.Description = short + "... [cut by toolserve]"
-	}
+	t.Description = CutDescription(t.Description)
 	if err := t.readSchema(); err != nil {
 		t.Problem = fmt.Sprintf("its input schema cannot be used: %v", err)
 	}
@@ -381,4 +381,12 @@ func Cut(s string, n int) string {
 		n--
 	}
 	return s[:n]
+}
+
+// CutDescription shortens s to MaxDescription, with a mark where it was cut.
+func CutDescription(s string) string {
+	if short := Cut(s, MaxDescription); len(short) < len(s) {
+		return short + "... [cut by toolserve]"
+	}
+	return s
 }

@@ -194,7 +194,7 @@ func ParsePrompt(raw json.RawMessage, limit int, mode screen.Mode) (PromptAnswer
 		switch key {
 		case "description":
 			a.Description, _ = rawjson.Text(value)
-			a.Description = cutDescription(a.Description)
+			a.Description = catalog.CutDescription(a.Description)
 		case "messages":
 			isList = isNull(value) || rawjson.Items(value, func(item json.RawMessage) bool {
 				bad = a.add(item, &rest)

@@ -17,12 +17,11 @@ import (
 
 // The bounds of what is taken from a definition.
 const (
-	maxName        = 256
-	maxURI         = 4 << 10
-	maxDescription = 16 << 10
-	maxDefinition  = 64 << 10
-	maxArguments   = 100
-	maxDepth       = 64
+	maxName       = 256
+	maxURI        = 4 << 10
+	maxDefinition = 64 << 10
+	maxArguments  = 100
+	maxDepth      = 64
 )
 
 // Resource is something of a server that can be read, named by its URI.
@@ -93,14 +92,7 @@ func (t *texts) read(key string, value json.RawMessage) {
 
 func (t *texts) cut() {
 	t.name, t.title, t.mime = catalog.Cut(t.name, maxName), catalog.Cut(t.title, maxName), catalog.Cut(t.mime, maxName)
-	t.description = cutDescription(t.description)
-}
-
-func cutDescription(s string) string {
-	if short := catalog.Cut(s, maxDescription); len(short) < len(s) {
-		return short + "... [cut by toolserve]"
-	}
-	return s
+	t.description = catalog.CutDescription(t.description)
 }
 
 // checkKey judges what a thing is asked for by.
@@ -190,7 +182,7 @@ func (p *Prompt) addArgument(raw json.RawMessage) error {
 		}
 		return true
 	})
-	a.Name, a.Title, a.Description = t.name, catalog.Cut(t.title, maxName), cutDescription(t.description)
+	a.Name, a.Title, a.Description = t.name, catalog.Cut(t.title, maxName), catalog.CutDescription(t.description)
 	if err := checkKey("name of an argument", a.Name, maxName); err != nil {
 		return fmt.Errorf("an argument: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/goleak"
 
+	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 	"github.com/toolserve/toolserve/policy/screen"
 )
@@ -162,7 +163,7 @@ func TestBounds(t *testing.T) {
 				t.Errorf("%d items, %v, notes %.300q", len(l.Items), l.Err, l.Notes)
 			}
 			for _, p := range l.Items {
-				if len(p.Description) > maxDescription+100 {
+				if len(p.Description) > catalog.MaxDescription+100 {
 					t.Errorf("a description of %d bytes", len(p.Description))
 				}
 			}
