@@ -13,7 +13,8 @@ import (
 // mcpServerVariable makes the test binary an MCP server on standard input and output.
 const mcpServerVariable = "TOOLSERVE_E2E_MCP_SERVER"
 
-// runMCPServer serves two tools: echo, and sleep, which answers when it is cancelled or killed.
+// runMCPServer serves two tools: echo, and sleep, which says that it runs, to who wants its progress, and answers
+// when it is cancelled or killed.
 func runMCPServer() int {
 	server := mcp.NewServer(&mcp.Implementation{Name: "e2e", Version: "1"}, nil)
 	type text struct {
@@ -24,7 +25,13 @@ func runMCPServer() int {
 			return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: in.Text}}}, nil, nil
 		})
 	mcp.AddTool(server, &mcp.Tool{Name: "sleep", Description: "Sleeps for a long time."},
-		func(ctx context.Context, _ *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+		func(ctx context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+			if token := req.Params.GetProgressToken(); token != nil {
+				begun := &mcp.ProgressNotificationParams{ProgressToken: token, Message: "sleeping"}
+				if err := req.Session.NotifyProgress(ctx, begun); err != nil {
+					return nil, nil, err
+				}
+			}
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Hour):
