@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -153,12 +154,19 @@ func checks(t *testing.T, dir string) []scenario {
 	return scenarios
 }
 
-// scenarioName takes the time off the name of a folder.
+// scenarioName takes the time off the name of a folder: "-2026-11-22T20-20-29-203Z" and the like.
 func scenarioName(folder string) string {
-	if i := strings.LastIndex(folder, "-20"); i > 0 {
-		folder = folder[:i]
-	}
+	folder = regexp.MustCompile(`-\d{4}-\d{2}-\d{2}T[\dZ-]*$`).ReplaceAllString(folder, "")
 	return strings.TrimPrefix(strings.TrimPrefix(folder, "client-"), "server-")
+}
+
+// TestScenarioName has times whose parts look like the beginning of a year.
+func TestScenarioName(t *testing.T) {
+	for _, folder := range []string{"client-auth/x-y-2026-11-22T20-20-20-203Z", "server-auth/x-y-2026-01-20T00-00-00-000Z", "client-auth/x-y-2026-11-22T20-26-29", "auth/x-y"} {
+		if got := scenarioName(folder); got != "auth/x-y" {
+			t.Errorf("%s is of the scenario %s", folder, got)
+		}
+	}
 }
 
 // baseline reads what is known to fail: lines of version, scenario and reason.
