@@ -210,7 +210,7 @@ func TestNobodyToAsk(t *testing.T) {
 // TestTheClockStandsStill lets a person take longer than the call may.
 func TestTheClockStandsStill(t *testing.T) {
 	h := start(t, &Config{Servers: []ServerConfig{{Name: "a"}}}, Options{Transport: inMemory(askingServer()), Elicitation: true})
-	const timeout = 300 * time.Millisecond
+	const timeout = time.Second
 	result, err := h.Execute(t.Context(), Call{
 		Tool: "form", Timeout: timeout, Elicit: func(context.Context, Elicitation) (ElicitationAnswer, error) {
 			time.Sleep(2 * timeout)

@@ -89,8 +89,12 @@ func TestHealth(t *testing.T) {
 			server := httptest.NewServer(s)
 			defer server.Close()
 			defer server.CloseClientConnections()
+			every := 20 * time.Millisecond
+			if test.stays { // each answer must come within half of it
+				every = 400 * time.Millisecond
+			}
 			h := start(t, &Config{Servers: []ServerConfig{{Name: "s", Transport: TransportHTTP, URL: server.URL}}},
-				Options{HealthEvery: 20 * time.Millisecond, RetryMin: time.Hour, RetryMax: time.Hour})
+				Options{HealthEvery: every, RetryMin: time.Hour, RetryMax: time.Hour})
 			defer h.Close()
 			if st := status(t, h, "s"); st.State != StateConnected || st.Protocol != test.era {
 				t.Fatalf("it is %+v", st)

@@ -144,8 +144,7 @@ func TestCallerLeaves(t *testing.T) {
 }
 
 func TestKilledDuringCall(t *testing.T) {
-	h := start(t, scriptedConfig(t, map[string]string{"s": "good", "other": "good"}), Options{RetryMin: 300 * time.Millisecond, RetryMax: 300 * time.Millisecond})
-	pid := status(t, h, "s").PID
+	h := start(t, scriptedConfig(t, map[string]string{"s": "good", "other": "good"}), Options{RetryMin: time.Hour, RetryMax: time.Hour})
 	_, err := h.Execute(t.Context(), call("die", "{}"))
 	wantKind(t, err, ServerFailed, "signal: killed", "out of cheese")
 	eventually(t, "state retrying", func() bool { return status(t, h, "s").State == StateRetrying })
@@ -154,7 +153,14 @@ func TestKilledDuringCall(t *testing.T) {
 	if st := status(t, h, "other"); st.State != StateConnected || st.Restarts != 0 {
 		t.Errorf("the other server is %+v", st)
 	}
-	eventually(t, "state connected", func() bool { return status(t, h, "s").State == StateConnected })
+}
+
+func TestRestartAfterACall(t *testing.T) {
+	h := start(t, scriptedConfig(t, map[string]string{"s": "good"}), Options{})
+	pid := status(t, h, "s").PID
+	_, err := h.Execute(t.Context(), call("die", "{}"))
+	wantKind(t, err, ServerFailed)
+	eventually(t, "state connected", func() bool { st := status(t, h, "s"); return st.State == StateConnected && st.PID != pid })
 	if st := status(t, h, "s"); st.Restarts != 1 || len(st.RestartedAt) != 1 || st.PID == pid || st.Error != "" || !strings.Contains(st.LastError, "killed") {
 		t.Errorf("after the restart: %+v", st)
 	}
@@ -166,8 +172,11 @@ func TestKilledDuringCall(t *testing.T) {
 func TestServersThatDoNotComeUp(t *testing.T) {
 	cfg := scriptedConfig(t, map[string]string{"exit": "exit", "silent": "silent", "garbage": "garbage", "good": "good", "late": "dies-once", "deaf": "deaf"})
 	for i := range cfg.Servers {
-		if name := cfg.Servers[i].Name; name == "silent" || name == "garbage" {
+		switch cfg.Servers[i].Name {
+		case "silent":
 			cfg.Servers[i].ConnectTimeout = 400 * time.Millisecond
+		case "garbage": // long enough to say something
+			cfg.Servers[i].ConnectTimeout = 2 * time.Second
 		}
 	}
 	cfg.Servers = append(cfg.Servers,
@@ -187,9 +196,10 @@ func TestServersThatDoNotComeUp(t *testing.T) {
 		"bad":      {StateFailed, []string{"broken entry"}},
 	}
 	for name, w := range want {
-		eventually(t, name+" is "+string(w.state), func() bool { return status(t, h, name).State == w.state })
+		var st ServerStatus
+		eventually(t, name+" is "+string(w.state), func() bool { st = status(t, h, name); return st.State == w.state })
 		for _, part := range w.parts {
-			if st := status(t, h, name); !strings.Contains(st.Error, part) {
+			if !strings.Contains(st.Error, part) {
 				t.Errorf("%s: reason %q does not hold %q", name, st.Error, part)
 			}
 		}

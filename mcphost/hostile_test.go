@@ -125,7 +125,11 @@ func TestHostileMessages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		result, err := h.Execute(t.Context(), Call{Server: "s", Tool: "raw", Arguments: arguments, Timeout: time.Second})
+		timeout := time.Minute
+		if test.want == "" { // some are not answered at all
+			timeout = time.Second
+		}
+		result, err := h.Execute(t.Context(), Call{Server: "s", Tool: "raw", Arguments: arguments, Timeout: timeout})
 		switch got := result.Text(); {
 		case test.want == "*" || test.want == "" && strings.Contains(test.lines[0], "ſ"): // one or the other
 		case err == nil && test.want == "":

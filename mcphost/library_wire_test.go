@@ -163,12 +163,15 @@ func TestSilentServerHidesNoOther(t *testing.T) {
 }
 
 func TestReadsThatGoWrong(t *testing.T) {
-	var cancelled atomic.Bool
+	var unanswered atomic.Int32
+	silent := make(chan struct{}, 10)
 	s := &rawServer{answer: func(_ *rawServer, method string, params json.RawMessage) string {
 		var p struct{ URI string }
 		json.Unmarshal(params, &p)
 		switch p.URI {
 		case "a:silent":
+			unanswered.Add(1)
+			silent <- struct{}{}
 			return ""
 		case "a:gone":
 			return "close"
@@ -186,15 +189,13 @@ func TestReadsThatGoWrong(t *testing.T) {
 		return emptyLists(method)
 	}}
 	h := startRaw(t, Options{}, map[string]*rawServer{"s": s}, "s")
+	timeout := 200 * time.Millisecond
 	read := func(ctx context.Context, uri string) error {
-		timeout := time.Minute
-		if uri == "a:silent" {
-			timeout = 200 * time.Millisecond
-		}
 		_, err := h.ReadResource(ctx, ResourceRead{Caller: Caller{Timeout: timeout}, Server: "s", URI: uri})
 		return err
 	}
 	wantKind(t, read(t.Context(), "a:silent"), TimedOut, "within 0.2s", `"a:silent"`)
+	timeout = time.Minute
 	wantKind(t, read(t.Context(), "a:text"), ServerFailed, "no usable answer")
 	wantKind(t, read(t.Context(), "a:empty"), ServerFailed, `no list "contents"`)
 	wantKind(t, read(t.Context(), "a:missing"), Unknown, "not found")
@@ -203,10 +204,16 @@ func TestReadsThatGoWrong(t *testing.T) {
 		t.Errorf("an empty resource: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, func() { cancelled.Store(true); cancel() })
+	for len(silent) > 0 { // the one before
+		<-silent
+	}
+	go func() {
+		<-silent
+		cancel()
+	}()
 	wantKind(t, read(ctx, "a:silent"), Canceled)
 	eventually(t, "the server is told of the requests that were given up", func() bool {
-		return strings.Count(s.methods(), "notifications/cancelled") == 2
+		return strings.Count(s.methods(), "notifications/cancelled") == int(unanswered.Load())
 	})
 	wantKind(t, read(t.Context(), "a:gone"), ServerFailed)
 	eventually(t, "the server is back", func() bool { return read(t.Context(), "a:none") == nil })

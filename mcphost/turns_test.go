@@ -37,11 +37,15 @@ func TestWaitForATurn(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 	// The next one gets its turn late, and its tool takes too long for what is left.
+	s := h.server("s")
 	go func() {
+		for s.turns.Ahead() < 3 {
+			time.Sleep(time.Millisecond)
+		}
 		time.Sleep(50 * time.Millisecond)
 		leave <- struct{}{}
 	}()
-	_, err = h.Execute(t.Context(), Call{Tool: "slow", Timeout: 150 * time.Millisecond})
+	_, err = h.Execute(t.Context(), Call{Tool: "slow", Timeout: 2 * time.Second})
 	if !errors.As(err, &e) || e.Kind != TimedOut || !strings.Contains(e.Message, "server 's' did not answer 'slow', after ") || !strings.Contains(e.Message, "(max_parallel_calls is 2)") {
 		t.Errorf("error is %v", err)
 	}
