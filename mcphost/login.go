@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/mcphost/internal/oauth"
 	"github.com/toolserve/toolserve/mcphost/internal/oauth/tokens"
+	"github.com/toolserve/toolserve/mcphost/internal/reach"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 	"github.com/toolserve/toolserve/policy"
 )
@@ -167,11 +169,17 @@ func newOAuth(cfg *Config, s ServerConfig, rules *policy.LaunchRules, opts oauth
 	if rules != nil {
 		opts.CheckURL = rules.CheckURL
 	}
-	opts.LoginCommand = "toolserve mcp login " + quoteArg(s.Name)
-	if cfg.Path != "" {
-		opts.LoginCommand += " --mcp-config " + quoteArg(cfg.Path)
-	}
+	opts.LoginCommand = loginCommand(cfg, s.Name)
 	return oauth.New(opts)
+}
+
+// loginCommand is what a person runs to log in to a server.
+func loginCommand(cfg *Config, server string) string {
+	command := "toolserve mcp login " + quoteArg(server)
+	if cfg.Path != "" {
+		command += " --mcp-config " + quoteArg(cfg.Path)
+	}
+	return command
 }
 
 // quoteArg makes a word that a shell reads as one.
@@ -215,14 +223,25 @@ func (s *server) authorize(l *link, rules *policy.LaunchRules) error {
 	return nil
 }
 
-// sign puts the credentials under a client: below its tap, so that the answers that the tap posts by itself
+// sign puts the credentials, and what notes how requests go, under a client: below its tap, so that the answers that the tap posts by itself
 // have them too.
 func (l *link) sign(client *http.Client) {
+	tap := client.Transport.(wire.TapHTTP)
+	tap.Base = l.attempt.Transport(tap.Base)
 	if l.auth != nil {
-		tap := client.Transport.(wire.TapHTTP)
-		tap.Base = l.auth.Transport(tap.Base)
-		client.Transport = tap
+		tap.Base = l.attempt.Credentials(l.auth.Transport(tap.Base))
 	}
+	client.Transport = tap
+}
+
+// reachEntry is what of the entry says why it cannot be reached.
+func (s *server) reachEntry() reach.Entry {
+	cfg := s.cfg()
+	e := reach.Entry{URL: cfg.URL, NoLogin: cfg.OAuth.Off, Headers: slices.Collect(maps.Keys(cfg.Headers)), Login: loginCommand(s.host.cfg(), cfg.Name)}
+	if cfg.Transport == TransportHTTP || cfg.Transport == TransportSSE {
+		e.Type = string(cfg.Transport)
+	}
+	return e
 }
 
 // loginProblem returns in place of an error of a connection what its credentials failed for.

@@ -198,7 +198,7 @@ func TestNoLogin(t *testing.T) {
 	if err := h.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if status := h.Status()[0]; status.State != StateRetrying || !strings.Contains(status.Error, `Put its credential into "headers"`) {
+	if status := h.Status()[0]; status.State != StateRetrying || !strings.Contains(status.Error, `put one into "headers"`) {
 		t.Errorf("a server that describes no login is %s: %s", status.State, status.Error)
 	}
 	cfg := remoteConfig(t, s.Resource, `},"p":{"command":"npx","args":["-y","x@1.0.0"]`)

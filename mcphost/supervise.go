@@ -11,6 +11,7 @@ import (
 
 	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
+	"github.com/toolserve/toolserve/mcphost/internal/reach"
 )
 
 // run keeps the server connected until ctx ends or trying again is of no use.
@@ -41,6 +42,9 @@ func (s *server) run(ctx context.Context) {
 			failures = 0
 		}
 		delay := s.host.opts.backoff(failures)
+		if refused := (*reach.Error)(nil); errors.As(err, &refused) {
+			delay = max(delay, refused.After)
+		}
 		s.retry(err, delay)
 		s.settle()
 		timer := time.NewTimer(delay)

@@ -18,6 +18,7 @@ import (
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/confine"
 	"github.com/toolserve/toolserve/mcphost/internal/oauth"
+	"github.com/toolserve/toolserve/mcphost/internal/reach"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
 )
 
@@ -37,6 +38,8 @@ type link struct {
 	// auth gives requests to a remote server their credentials, or is nil; authState is its State before.
 	auth      *oauth.Client
 	authState string
+	// attempt knows how the requests went by which a remote server was to be connected.
+	attempt reach.Attempt
 }
 
 // instructions is what the server tells models about itself, or "".
@@ -65,7 +68,10 @@ func (s *server) connect(ctx context.Context, custom mcp.Transport) (*link, erro
 	case s.cfg().Transport == TransportStdio:
 		err = s.connectStdio(l)
 	default:
-		err = s.connectRemote(l)
+		if err = s.connectRemote(l); err != nil {
+			err = l.attempt.Explain(err, s.reachEntry())
+		}
+		l.attempt.Done()
 	}
 	if err != nil {
 		cancel(err)
@@ -129,7 +135,7 @@ func (s *server) connectStdio(l *link) error {
 	if err == nil {
 		err = context.Cause(l.ctx)
 	}
-	return s.explainStart(l, err)
+	return s.explainStart(l, reach.Spoken(err))
 }
 
 // confined notes how the server's process is confined, and says so once for each outcome.
@@ -183,11 +189,11 @@ func (s *server) explainStart(l *link, err error) error {
 	text := l.process.ExitText()
 	l.process.Stop(s.host.ladder())
 	s.keepStderr(l.process)
-	switch {
-	case exited:
+	if exited {
 		err = fmt.Errorf("the process ended during the handshake (%s)", text)
-	case l.noise.First() != "":
-		err = fmt.Errorf("%w; its output is not MCP: %q", err, l.noise.First())
+	}
+	if line := l.noise.First(); line != "" {
+		err = fmt.Errorf("%w; its output is not MCP: %q", err, catalog.Cut(line, 300))
 	}
 	return withStderr(err, l.process)
 }
@@ -240,7 +246,7 @@ func (s *server) connectRemote(l *link) error {
 		return s.handshake(l, sse)
 	}
 	err := s.connectStreamable(l, client, endpoint)
-	if err == nil || l.ctx.Err() != nil || cfg.Transport == TransportHTTP || l.auth != nil && l.auth.Failed() != nil {
+	if err == nil || l.ctx.Err() != nil || cfg.Transport == TransportHTTP || l.attempt.Unreachable() || l.auth != nil && l.auth.Failed() != nil {
 		return err
 	}
 	l.requests = sse.Requests

@@ -68,7 +68,7 @@ func TestServerOnASocket(t *testing.T) {
 			t.Errorf("%s: %q, %v; %+v", name, result.Text(), err, status(t, h, name))
 		}
 	}
-	for name, want := range map[string]string{"elsewhere": "leads elsewhere", "late": "cannot be reached", "docker": "controls this machine"} {
+	for name, want := range map[string]string{"elsewhere": "leads elsewhere", "late": "does not exist", "docker": "controls this machine"} {
 		if st := status(t, h, name); st.State == StateConnected || !strings.Contains(st.Error, want) {
 			t.Errorf("%s: %+v", name, st)
 		}

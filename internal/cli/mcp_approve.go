@@ -169,8 +169,12 @@ func printNotes(out io.Writer, servers []client.ServerStatus) {
 			fmt.Fprintf(out, "note: %s: %s\n", shortened(s.Name, 200), shortened(note, 500))
 		}
 		if n := len(s.RestartedAt); n > 0 {
-			fmt.Fprintf(out, "restarted: %s: %d times, last at %s: %s\n", shortened(s.Name, 200), s.Restarts,
-				s.RestartedAt[n-1].Local().Format(time.DateTime), shortened(s.LastError, 300))
+			why := ""
+			if s.LastError != s.Error {
+				why = ": " + shortened(s.LastError, 1000)
+			}
+			fmt.Fprintf(out, "restarted: %s: %d times, last at %s%s\n", shortened(s.Name, 200), s.Restarts,
+				s.RestartedAt[n-1].Local().Format(time.DateTime), why)
 		}
 		if s.Error == "" {
 			continue

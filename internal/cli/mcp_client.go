@@ -247,7 +247,11 @@ func printTable(out io.Writer, rows [][]string) error {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
-			row[i] = shortened(cell, 200)
+			limit := 200
+			if i == len(row)-1 { // what stands there says what is wrong, and the mend at its end
+				limit = 1000
+			}
+			row[i] = shortened(cell, limit)
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}

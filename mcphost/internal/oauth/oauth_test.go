@@ -645,7 +645,7 @@ func TestMetadataOfOldServers(t *testing.T) {
 	}
 	c, web := client(t, s, nil)
 	_, err := post(web, s.Resource, "x")
-	if err == nil || !strings.Contains(err.Error(), `Put its credential into "headers", or try: toolserve mcp login s`) || c.Failed() != nil {
+	if err == nil || !strings.Contains(err.Error(), `put one into "headers", as in "Authorization": "Bearer ${TOKEN}", or run: toolserve mcp login s`) || c.Failed() != nil {
 		t.Errorf("with nobody to ask: %v, lasting %v", err, c.Failed())
 	}
 }

@@ -282,7 +282,7 @@ func (c *Client) nobody(w wish) error {
 	switch {
 	case w.guessed && !ch.bearer:
 		// It may be a login of another kind, or a fault that passes: this is tried again, at the usual pace.
-		return fmt.Errorf("the server refuses (401) and describes no login. Put its credential into \"headers\", or try: %s", c.loginCommand())
+		return fmt.Errorf("it wants a credential (401) and describes no login; put one into \"headers\", as in \"Authorization\": \"Bearer ${TOKEN}\", or run: %s", c.loginCommand())
 	case before != nil:
 		return c.needsLogin("the login has run out")
 	}
