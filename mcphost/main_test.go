@@ -246,7 +246,7 @@ func start(t *testing.T, cfg *Config, opts Options) *Host {
 	if err := h.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := h.WaitReady(ctx); err != nil {
 		t.Fatal(err)
@@ -257,7 +257,7 @@ func start(t *testing.T, cfg *Config, opts Options) *Host {
 // eventually polls until ok, or fails the test.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 1000 {
+	for range 5000 {
 		if ok() {
 			return
 		}

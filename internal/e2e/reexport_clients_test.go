@@ -87,10 +87,7 @@ func TestReexportGoSDK(t *testing.T) {
 				}
 			}
 			textOf(t, session, c.prefix+"old__test_tool_with_progress", "p")
-			deadline := time.Now().Add(5 * time.Second)
-			for len(progress()) < 3 && time.Now().Before(deadline) {
-				time.Sleep(10 * time.Millisecond)
-			}
+			waitFor(t, "the progress", func() bool { return len(progress()) >= 3 })
 			if got := progress(); !slices.Equal(got, []float64{0, 50, 100}) {
 				t.Errorf("the progress was %v", got)
 			}
@@ -155,7 +152,7 @@ func TestReexportLoop(t *testing.T) {
 
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for range 1000 {
+	for range 5000 {
 		if done() {
 			return
 		}

@@ -57,7 +57,7 @@ func wantTold(t *testing.T, told <-chan struct{}, what string) {
 	t.Helper()
 	select {
 	case <-told:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Errorf("not told that %s", what)
 	}
 }
@@ -143,7 +143,7 @@ func TestSinceNew(t *testing.T) {
 	w := New(Options{}, file)
 	defer w.Close()
 	write(t, file, "2")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	told := false
 	w.Run(ctx, func() []string { return []string{file} }, func() { told = true; cancel() })

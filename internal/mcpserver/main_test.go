@@ -228,7 +228,7 @@ func wants(t *testing.T, what string, r reply, status int, parts ...string) {
 // soon waits for something that must come.
 func soon(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 500 {
+	for range 6000 {
 		if ok() {
 			return
 		}

@@ -281,8 +281,12 @@ func TestHostileDownloads(t *testing.T) {
 			h := newFakeHub(t, map[string]map[string][]byte{"org/m": {"m.gguf": content}})
 			h.file = tt.file
 			s := testStore(t, h)
-			s.retries.stall = 300 * time.Millisecond
+			patience := s.retries.stall
+			if tt.name == "stalled" {
+				s.retries.stall = 300 * time.Millisecond
+			}
 			_, err := s.Resolve(t.Context(), "org/m", nil)
+			s.retries.stall = patience
 			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
 				t.Fatalf("error %v, want %v with %q", err, tt.want, tt.text)
 			}

@@ -105,7 +105,7 @@ func waitGone(t *testing.T, what string, pids ...int) {
 	t.Helper()
 	for _, pid := range pids {
 		for i := 0; !gone(pid); i++ {
-			if i == 500 {
+			if i == 6000 {
 				syscall.Kill(pid, syscall.SIGKILL)
 				t.Errorf("%s: process %d is still there", what, pid)
 				break

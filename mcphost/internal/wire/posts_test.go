@@ -362,7 +362,7 @@ func TestConnectionsAreKept(t *testing.T) {
 				t.Fatal(err)
 			}
 			cancel()
-			time.Sleep(5 * time.Millisecond)
+			time.Sleep(25 * time.Millisecond)
 		}
 		h.mu.Lock()
 		// On a busy machine a call may begin before the last one's connection is free again.
