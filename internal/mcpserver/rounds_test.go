@@ -68,10 +68,11 @@ func TestQuestionsWithoutASession(t *testing.T) {
 }
 
 func TestQuestionsThatNobodyAnswers(t *testing.T) {
-	url := serveFake(t, asking(), Options{AskTimeout: 50 * time.Millisecond})
+	const patience = 300 * time.Millisecond // within which the first answer must come
+	url := serveFake(t, asking(), Options{AskTimeout: patience})
 	body, header := modern("tools/call", `{"name":"x"}`, `{"elicitation":{"form":{}}}`)
 	s := state(t, do(t, "POST", url, body, header...))
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(2 * patience)
 	body, header = modern("tools/call", `{"name":"x","requestState":"`+s+`","inputResponses":{"toolserve_1":{"action":"accept"}}}`, `{"elicitation":{}}`)
 	wants(t, "too late", do(t, "POST", url, body, header...), 400, "its time is over")
 
