@@ -43,8 +43,8 @@ type LaunchRules struct {
 	AllowedPackages []string
 	// AllowedEnv are names of environment variables that are taken although the rules refuse them.
 	AllowedEnv []string
-	// AllowedHosts are internal hosts, "name" or "name:port", that a URL may name although they are
-	// private or spoken to without TLS.
+	// AllowedHosts are internal hosts that a URL may name although they are private or spoken to without
+	// TLS: "name", "name:port", all below a name ("*.name"), or the addresses of a network ("10.1.0.0/16").
 	AllowedHosts []string
 	// PublicOnly refuses URLs of this machine too, unless AllowedHosts names it.
 	PublicOnly bool

@@ -114,6 +114,36 @@ func TestCheckDial(t *testing.T) {
 	}
 }
 
+// TestAllowedHosts holds what an entry opens: a host, one of its ports, all below a name, a network; never what
+// hands out credentials, unless it is named itself.
+func TestAllowedHosts(t *testing.T) {
+	rules := &LaunchRules{AllowedHosts: []string{"a.corp", "b.corp:8080", "*.svc.cluster.local", "*.internal", "10.1.0.0/16", "fd12::/16", "169.254.0.0/16"}}
+	for url, ok := range map[string]bool{
+		"http://a.corp:1/": true, "http://b.corp:8080/": true, "http://b.corp:8081/": false, "http://x.a.corp/": false, "http://xa.corp/": false,
+		"http://x.ns.svc.cluster.local:80/": true, "http://svc.cluster.local/": false, "http://xsvc.cluster.local/": false, "http://a.svc.cluster.local.evil.tld/": false,
+		"http://10.1.2.3:8000/": true, "http://10.2.2.3:8000/": false, "http://[fd12::5]/": true, "http://[fd13::5]/": false, "https://0x0a010203/": false,
+		"http://wiki.internal/": true, "http://metadata.google.internal/": false, "http://169.254.169.254/": false, "http://u:p@a.corp/": false,
+	} {
+		if err := rules.CheckURL(url); (err == nil) != ok {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for _, c := range []struct {
+		host, addr string
+		ok         bool
+	}{
+		{"x.ns.svc.cluster.local", "10.9.9.9:80", true}, {"b.corp", "10.9.9.9:8080", true}, {"b.corp", "10.9.9.9:80", false},
+		{"example.com", "10.1.9.9:80", true}, {"example.com", "10.2.9.9:80", false}, {"example.com", "169.254.169.254:80", false},
+	} {
+		if err := rules.CheckDial(c.host, netip.MustParseAddrPort(c.addr)); (err == nil) != c.ok {
+			t.Errorf("%s at %s: %v", c.host, c.addr, err)
+		}
+	}
+	if err := (&LaunchRules{AllowedHosts: []string{"169.254.169.254"}}).CheckURL("http://169.254.169.254/"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPublicOnly wants no host of this machine or of its network, by name, by address or by resolution.
 func TestPublicOnly(t *testing.T) {
 	rules := &LaunchRules{PublicOnly: true, AllowedHosts: []string{"localhost:9000", "127.0.0.2"}}

@@ -20,6 +20,9 @@ import (
 // spelling, and private, link-local and metadata addresses. The name of a host tells nothing about
 // its address: [LaunchRules.CheckDial] judges that.
 func (r *LaunchRules) CheckURL(raw string) error {
+	if len(raw) > maxURL {
+		return fmt.Errorf("URL is longer than %d bytes", maxURL)
+	}
 	shown := argv.Quote(raw)
 	if shape.HasControl(raw) {
 		return errors.New("URL contains newline characters. Potential command injection blocked")
@@ -52,6 +55,9 @@ func (r *LaunchRules) CheckURL(raw string) error {
 	return r.checkHost(u)
 }
 
+// maxURL bounds the URL of a server, in bytes: servers and proxies take no longer ones.
+const maxURL = 16 << 10
+
 func isPort(text string) bool {
 	if text == "" {
 		return true
@@ -68,6 +74,9 @@ func (r *LaunchRules) checkHost(u *url.URL) error {
 	addr, literal, err := address.OfHost(host)
 	if err != nil {
 		return err
+	}
+	if literal && r.netAllowed(addr) {
+		return nil
 	}
 	if literal && (!addr.IsLoopback() || r.PublicOnly) {
 		if err := address.Public(host, addr); err != nil {
@@ -92,7 +101,7 @@ func (r *LaunchRules) checkHost(u *url.URL) error {
 func (r *LaunchRules) CheckDial(host string, addr netip.AddrPort) error {
 	ip := addr.Addr().Unmap()
 	host = strings.ToLower(strings.Trim(host, "[]"))
-	if r.hostAllowed(host) || r.hostAllowed(fmt.Sprintf("%s:%d", host, addr.Port())) {
+	if r.hostAllowed(host) || r.hostAllowed(fmt.Sprintf("%s:%d", host, addr.Port())) || r.netAllowed(ip) {
 		return nil
 	}
 	literal, err := netip.ParseAddr(host)
@@ -111,7 +120,12 @@ func localHost(host string) error {
 	return fmt.Errorf("URL host '%s' is this machine. Add the host to security.allowed_hosts if it is meant", argv.Quote(host))
 }
 
+// hostAllowed says whether AllowedHosts names a host, which may have a port behind it: the host itself, or all
+// below a name. What hands out credentials must be named itself.
 func (r *LaunchRules) hostAllowed(hostport string) bool {
+	if len(r.AllowedHosts) == 0 {
+		return false
+	}
 	hostport = strings.ToLower(hostport)
 	name := hostport
 	if i := strings.LastIndexByte(name, ':'); i >= 0 && !strings.HasSuffix(name, "]") {
@@ -119,7 +133,19 @@ func (r *LaunchRules) hostAllowed(hostport string) bool {
 	}
 	return slices.ContainsFunc(r.AllowedHosts, func(h string) bool {
 		h = strings.ToLower(h)
+		if below, ok := strings.CutPrefix(h, "*."); ok && below != "" {
+			return !address.IsMetadataName(name) && (strings.HasSuffix(hostport, "."+below) || strings.HasSuffix(name, "."+below))
+		}
 		return h == hostport || h == name || h == strings.Trim(name, "[]")
+	})
+}
+
+// netAllowed says whether AllowedHosts names a network that an address is in. It never opens what hands out
+// credentials.
+func (r *LaunchRules) netAllowed(ip netip.Addr) bool {
+	return !address.IsMetadata(ip) && slices.ContainsFunc(r.AllowedHosts, func(h string) bool {
+		p, err := netip.ParsePrefix(h)
+		return err == nil && p.Contains(ip)
 	})
 }
 
