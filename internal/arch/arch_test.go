@@ -52,6 +52,7 @@ var imports = map[string][]string{
 	"internal/cli":        {"*"},
 	"internal/e2e":        {"*"},
 	"internal/arch":       {},
+	"internal/testreport": {},
 	"cmd/toolserve":       {"internal/cli"},
 	"examples/go":         {},
 }
