@@ -309,7 +309,7 @@ type Tool struct {
 	// AutoApproved says that autoApprove of the server's entry names the tool.
 	AutoApproved bool
 	// Problem says what is wrong with the definition, or "". The arguments of a tool whose schema
-	// cannot be used are not checked against it.
+	// cannot be used are not checked against it, and texts not against a pattern that it names.
 	Problem string
 }
 

@@ -174,7 +174,7 @@ func TestHostileTools(t *testing.T) {
 		"a remote reference":   {tool(`"a"`, `{"type":"object","properties":{"x":{"$ref":"http://169.254.169.254/latest"}}}`), 1, true},
 		"a cycle":              {tool(`"a"`, `{"type":"object","$ref":"#"}`), 1, false},
 		"a bomb of references": {tool(`"a"`, bomb(40)), 1, true},
-		"a bad pattern":        {tool(`"a"`, `{"type":"object","properties":{"text":{"type":"string","pattern":"(a+)+$(?!x)"}}}`), 1, false},
+		"a bad pattern":        {tool(`"a"`, `{"type":"object","properties":{"text":{"type":"string","pattern":"(a+)+$(?!x)"}}}`), 1, true},
 		"depth":                {tool(`"a"`, strings.Repeat(`{"not":`, 2000)+`{}`+strings.Repeat(`}`, 2000)), 1, true},
 		"a large description":  {`{"name":"a","description":"` + strings.Repeat("é", 500_000) + `","inputSchema":{"type":"object"}}`, 1, false},
 	} {

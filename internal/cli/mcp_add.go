@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/toolserve/toolserve/audit"
@@ -27,7 +29,7 @@ type MCPAddCmd struct {
 	URL       string            `placeholder:"URL" help:"Address of a server that is reached over HTTP, instead of a program."`
 	Transport string            `enum:",http,sse" default:"" help:"http or sse; with --url and without it, both are tried."`
 	Env       map[string]string `placeholder:"NAME=VALUE" mapsep:"none" help:"Variable of the program; may be given more than once."`
-	Header    map[string]string `placeholder:"NAME=VALUE" mapsep:"none" help:"Header of the requests; may be given more than once."`
+	Header    []string          `placeholder:"NAME=VALUE" sep:"none" help:"Header of the requests, also as NAME: VALUE; may be given more than once."`
 	Cwd       string            `placeholder:"DIR" help:"Working directory of the program."`
 	Lazy      bool              `help:"Start the server with its first call."`
 	Config    string            `type:"existingfile" placeholder:"FILE" help:"Print the change to make in this mcp.json, whose rules the entry is judged by."`
@@ -42,11 +44,15 @@ func (*MCPAddCmd) Help() string {
 
 // Run prints the entry.
 func (c *MCPAddCmd) Run(streams IO) error {
-	entry, err := c.entry()
+	headers, err := c.headers()
 	if err != nil {
 		return &ExitError{Code: usageStatus, Err: err}
 	}
-	for _, values := range []map[string]string{c.Env, c.Header} {
+	entry, err := c.entry(headers)
+	if err != nil {
+		return &ExitError{Code: usageStatus, Err: err}
+	}
+	for _, values := range []map[string]string{c.Env, headers} {
 		for name, value := range values {
 			if audit.SecretName(name) && !strings.Contains(value, "${") {
 				fmt.Fprintf(streams.Err, "warning: the value of %s would stand in the file; write ${%s} and set it in the environment\n", name, strings.ToUpper(strings.ReplaceAll(name, "-", "_")))
@@ -71,8 +77,25 @@ func (c *MCPAddCmd) Run(streams IO) error {
 	return printDiff(streams.Out, c.Config, before, after)
 }
 
+// headers reads NAME=VALUE and, as curl writes them, NAME: VALUE.
+func (c *MCPAddCmd) headers() (map[string]string, error) {
+	headers := map[string]string{}
+	for _, text := range c.Header {
+		at := strings.IndexAny(text, "=:")
+		if at <= 0 {
+			return nil, fmt.Errorf("--header %q: give NAME=VALUE", text)
+		}
+		value := text[at+1:]
+		if text[at] == ':' {
+			value = strings.TrimLeft(value, " ")
+		}
+		headers[text[:at]] = value
+	}
+	return headers, nil
+}
+
 // entry is what the command line says, as JSON.
-func (c *MCPAddCmd) entry() (json.RawMessage, error) {
+func (c *MCPAddCmd) entry(headers map[string]string) (json.RawMessage, error) {
 	entry := struct {
 		Type    string            `json:"type,omitempty"`
 		Command string            `json:"command,omitempty"`
@@ -82,7 +105,7 @@ func (c *MCPAddCmd) entry() (json.RawMessage, error) {
 		Env     map[string]string `json:"env,omitempty"`
 		Cwd     string            `json:"cwd,omitempty"`
 		Start   string            `json:"start,omitempty"`
-	}{Type: c.Transport, URL: c.URL, Headers: c.Header, Env: c.Env, Cwd: c.Cwd}
+	}{Type: c.Transport, URL: c.URL, Headers: headers, Env: c.Env, Cwd: c.Cwd}
 	switch {
 	case (c.URL == "") == (len(c.Command) == 0):
 		return nil, errors.New("give a program after --, or --url URL, and not both")
@@ -105,9 +128,13 @@ func (c *MCPAddCmd) entry() (json.RawMessage, error) {
 
 // judge says what the launch policy says of the entry, in the configuration that it is to stand in.
 func (c *MCPAddCmd) judge(text []byte, streams IO) error {
-	cfg, warnings, err := mcphost.ParseConfig(text, mcphost.ParseOptions{Path: c.Config, LookupEnv: lookup(streams.Env)})
+	unset := map[string]bool{}
+	cfg, warnings, err := mcphost.ParseConfig(text, mcphost.ParseOptions{Path: c.Config, LookupEnv: c.lookup(streams.Env, unset)})
 	if err != nil {
 		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(unset)) {
+		fmt.Fprintf(streams.Err, "warning: the variable %s is not set here; where it is not set for toolserve serve either, this server does not start\n", name)
 	}
 	cfg.Security.Launch.Machine = policy.LocalMachine()
 	report, err := mcpcheck.Check(cfg, mcpcheck.Options{Warnings: warnings})
@@ -126,6 +153,24 @@ func (c *MCPAddCmd) judge(text []byte, streams IO) error {
 		}
 	}
 	return nil
+}
+
+// lookup finds variables. One that only --env and --header of the command line name need not be set yet: the
+// rules do not judge by what it holds. It is noted in unset.
+func (c *MCPAddCmd) lookup(getenv func(string) string, unset map[string]bool) func(string) (string, bool) {
+	values := append(slices.Collect(maps.Values(c.Env)), c.Header...)
+	judged := strings.Join(append([]string{c.URL, c.Cwd}, c.Command...), "\n")
+	named := func(text, name string) bool {
+		return strings.Contains(text, "${"+name+"}") || strings.Contains(text, "${env:"+name+"}")
+	}
+	return func(name string) (string, bool) {
+		value, set := lookup(getenv)(name)
+		if !set && !named(judged, name) && slices.ContainsFunc(values, func(text string) bool { return named(text, name) }) {
+			unset[name] = true
+			return "unset", true
+		}
+		return value, set
+	}
 }
 
 // MCPRemoveCmd prints the change that takes a server out of an mcp.json.

@@ -267,7 +267,7 @@ func (p *configParser) warn(server string, at jsonc.Node, format string, args ..
 
 // warnUnknown warns of a key that nothing reads.
 func (p *configParser) warnUnknown(server string, m jsonc.Member, known []string) {
-	if near := jsonc.Nearest(m.Key, known); near != "" {
+	if near := meant(m.Key, known); near != "" {
 		p.warn(server, m.At, "unknown key %q is ignored; did you mean %q?", m.Key, near)
 		return
 	}

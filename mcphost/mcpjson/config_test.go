@@ -108,6 +108,14 @@ func TestProblemOfOneServer(t *testing.T) {
 		{`{"url":"http://x","headers":{"A":"b\r\nC: d"}}`, `not a header that HTTP can carry`},
 		{`{"url":"http://x","headers":{"A:":"b"}}`, `not a header that HTTP can carry`},
 		{`"npx"`, `must be an object, not a string`},
+		{`{"http_url":"http://x"}`, `neither "command" nor "url" is given; a server needs one of them; did you mean "url" by "http_url"?`},
+		{`{"Url":"http://x"}`, `did you mean "url" by "Url"?`},
+		{`{"endpoint":"http://x","type":"http"}`, `http transport requires 'url'; did you mean "url" by "endpoint"?`},
+		{`{"cmd":"npx","arguments":["-y"]}`, `did you mean "command" by "cmd"?`},
+		{`{"comand":"npx","type":"stdio"}`, `did you mean "command" by "comand"?`},
+		{`{"command":"a","type":"http"}`, `http transport requires 'url'; with "command", leave "type" out`},
+		{`{"command":"a","type":"STDIO"}`, `"type" "STDIO" is not known; did you mean "stdio"?`},
+		{`{"command":"https://x/mcp"}`, `"https://x/mcp" is an address; write it as "url"`},
 	}
 	for _, test := range tests {
 		cfg, _, err := parse(t, "{\"servers\":{\n \"good\":{\"command\":\"a\"},\n \"bad\": "+test.entry+"}}")
@@ -152,6 +160,18 @@ func TestConfigErrors(t *testing.T) {
 	}
 	if _, _, err := Load(filepath.Join(t.TempDir(), "none.json"), ParseOptions{}); err == nil || !strings.HasPrefix(err.Error(), "MCP config file not found: ") {
 		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestWordsOfElsewhereWarn(t *testing.T) {
+	_, warnings := mustParse(t, `{"mcpServers":{"s":{"command":"npx -y p","cmd":"x","arguments":[],"workingDirectory":"/","environmentVariables":{},"requestHeaders":{},"time_out":1}}}`)
+	for i, want := range []string{
+		`"command" is one program; write "command": "npx"`, `did you mean "command"?`, `did you mean "args"?`, `did you mean "cwd"?`,
+		`did you mean "env"?`, `did you mean "headers"?`, `did you mean "timeout"?`,
+	} {
+		if i >= len(warnings) || !strings.Contains(warnings[i].String(), want) {
+			t.Fatalf("%q is not in warning %d of %v", want, i, warnings)
+		}
 	}
 }
 

@@ -49,6 +49,8 @@ type entry struct {
 	sandboxed bool
 	env       []jsonc.Member
 	headers   []jsonc.Member
+	// unread are the keys that nothing reads.
+	unread []string
 }
 
 // server reads one entry. What is wrong with it ends up in its Problem.
@@ -212,6 +214,7 @@ func (p *configParser) otherKey(e *entry, m jsonc.Member) {
 	case "dev", "watchPaths":
 		p.warn(e.Name, m.At, "the key %q of other programs has no effect here", m.Key)
 	default:
+		e.unread = append(e.unread, m.Key)
 		p.warnUnknown(e.Name, m, serverKeys())
 	}
 }
@@ -220,8 +223,10 @@ func (p *configParser) otherKey(e *entry, m jsonc.Member) {
 func (p *configParser) command(e *entry, n jsonc.Node) error {
 	if n.IsString() {
 		var err error
-		e.Command, err = p.text(n)
-		return err
+		if e.Command, err = p.text(n); err != nil {
+			return err
+		}
+		return p.checkCommand(e, n)
 	}
 	words, err := p.texts(n)
 	if err != nil {
@@ -262,16 +267,20 @@ func (p *configParser) pickTransport(e *entry) error {
 		case e.URL != "":
 			e.Transport = TransportAuto
 		default:
-			return errors.New("neither \"command\" nor \"url\" is given; a server needs one of them")
+			return errors.New("neither \"command\" nor \"url\" is given; a server needs one of them" + e.insteadOf("command", "url"))
 		}
 	default:
-		return fmt.Errorf("\"type\" %q is not known; use \"stdio\", \"http\" or \"sse\"", e.kind)
+		return unknownKind(e.kind)
 	}
 	if e.Transport == TransportStdio && e.Command == "" {
-		return errors.New("stdio transport requires 'command'")
+		return errors.New("stdio transport requires 'command'" + e.insteadOf("command"))
 	}
 	if e.Transport != TransportStdio && e.URL == "" {
-		return fmt.Errorf("%s transport requires 'url'", e.Transport)
+		mend := e.insteadOf("url")
+		if mend == "" && e.Command != "" {
+			mend = "; with \"command\", leave \"type\" out"
+		}
+		return fmt.Errorf("%s transport requires 'url'%s", e.Transport, mend)
 	}
 	return nil
 }

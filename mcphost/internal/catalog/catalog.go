@@ -3,13 +3,11 @@
 package catalog
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -47,7 +45,7 @@ type Tool struct {
 	Output      json.RawMessage
 	Annotations json.RawMessage
 	Profile     *policy.ToolProfile
-	// Check is nil when the schema cannot be used; Problem then says why.
+	// Check is nil when the schema cannot be used. Problem says why, or which of its patterns are not checked.
 	Check   *SchemaCheck
 	Problem string
 	// OutputCheck holds structured results against Output; nil without one, or where it cannot be used,
@@ -79,6 +77,14 @@ type Catalog struct {
 
 // maxNotes bounds the notes of one list.
 const maxNotes = 20
+
+// add takes a tool into the list, and what is wrong with it into the notes.
+func (c *Catalog) add(t *Tool) {
+	c.Tools = append(c.Tools, t)
+	if t.Problem != "" {
+		c.note(fmt.Sprintf("tool %q: %s", t.Name, t.Problem))
+	}
+}
 
 func (c *Catalog) note(text string) {
 	if len(c.Notes) < maxNotes {
@@ -117,7 +123,7 @@ func Read(ctx context.Context, server string, session Lister) (*Catalog, error) 
 				continue
 			}
 			names[t.Name] = true
-			c.Tools = append(c.Tools, t)
+			c.add(t)
 		}
 		switch {
 		case next == "":
@@ -241,135 +247,9 @@ func FromDefinitions(server string, definitions []json.RawMessage) *Catalog {
 			c.note(err.Error())
 			continue
 		}
-		c.Tools = append(c.Tools, t)
+		c.add(t)
 	}
 	return c
-}
-
-// newTool reads one definition. The error says why the tool cannot be offered at all.
-func newTool(server string, raw json.RawMessage) (*Tool, error) {
-	t := &Tool{Server: server}
-	definition := map[string]json.RawMessage{}
-	rawjson.Fields(raw, func(key string, value json.RawMessage) bool {
-		switch key {
-		case "name", "title", "description", "inputSchema", "outputSchema", "annotations":
-			definition[key] = value
-		}
-		switch key {
-		case "name":
-			t.Name, _ = rawjson.Text(value)
-		case "title":
-			t.Title, _ = rawjson.Text(value)
-		case "description":
-			t.Description, _ = rawjson.Text(value)
-		case "inputSchema":
-			t.Parameters = value
-		case "outputSchema":
-			t.Output = value
-		case "annotations":
-			t.Annotations = value
-		case "execution":
-			t.TaskSupport = taskSupport(value)
-		}
-		return true
-	})
-	switch {
-	case t.Name == "":
-		return nil, errors.New("a tool without a name is left out")
-	case !utf8.ValidString(t.Name):
-		return nil, fmt.Errorf("the tool %q is left out: its name is not UTF-8", Cut(t.Name, 60))
-	case len(t.Name) > maxToolName:
-		return nil, fmt.Errorf("the tool '%s...' is left out: its name is longer than %d bytes", Cut(t.Name, 60), maxToolName)
-	}
-	t.Title = Cut(t.Title, maxToolName)
-	t.Description = CutDescription(t.Description)
-	if err := t.readSchema(); err != nil {
-		t.Problem = fmt.Sprintf("its input schema cannot be used: %v", err)
-	}
-	t.readOutputSchema()
-	t.headers = readHeaderParams(t.Parameters)
-	t.Profile = policy.NewToolProfile(t.Parameters, t.Annotations)
-	t.Item = trust.NewItem(trust.KindTool, t.Name, object(definition))
-	return t, nil
-}
-
-// taskSupport reads {"taskSupport": "..."}.
-func taskSupport(execution json.RawMessage) (support string) {
-	rawjson.Fields(execution, func(key string, value json.RawMessage) bool {
-		if key == "taskSupport" {
-			support, _ = rawjson.Text(value)
-		}
-		return true
-	})
-	return support
-}
-
-// object writes members as one object.
-func object(members map[string]json.RawMessage) []byte {
-	b := []byte{'{'}
-	for key, value := range members {
-		if len(b) > 1 {
-			b = append(b, ',')
-		}
-		b = append(append(append(b, '"'), key...), '"', ':')
-		b = append(b, value...)
-	}
-	return append(b, '}')
-}
-
-// readSchema compiles the schema of the arguments, or puts one in its place that takes any object.
-func (t *Tool) readSchema() error {
-	anything := json.RawMessage(`{"type":"object","properties":{}}`)
-	if t.Parameters == nil {
-		t.Parameters = anything
-	}
-	if len(t.Parameters) > maxSchema {
-		t.Parameters = anything
-		return fmt.Errorf("it is larger than %d KiB", maxSchema>>10)
-	}
-	if !strings.HasPrefix(strings.TrimLeft(string(t.Parameters[:min(len(t.Parameters), 64)]), " \t\r\n"), "{") {
-		t.Parameters = anything
-		return errors.New("it is not an object")
-	}
-	if err := rawjson.Check(t.Parameters, maxSchemaDepth); err != nil {
-		if errors.Is(err, rawjson.ErrDepth) {
-			t.Parameters = anything
-		}
-		return err
-	}
-	if kind := rawjson.Member(t.Parameters, "type"); kind != nil && !bytes.Contains(kind, []byte(`"object"`)) {
-		t.Parameters = anything
-		return fmt.Errorf("arguments are an object, and its type is %s", Cut(string(kind), maxToolName))
-	}
-	var err error
-	t.Check, err = NewSchemaCheck(t.Parameters)
-	return err
-}
-
-// readOutputSchema compiles the schema of the structured result.
-func (t *Tool) readOutputSchema() {
-	if string(t.Output) == "null" {
-		t.Output = nil
-	}
-	if t.Output == nil {
-		return
-	}
-	var err error
-	if len(t.Output) > maxSchema {
-		err = fmt.Errorf("it is larger than %d KiB", maxSchema>>10)
-	} else if err = rawjson.Check(t.Output, maxSchemaDepth); err == nil {
-		t.OutputCheck, err = NewSchemaCheck(t.Output)
-	}
-	if err == nil {
-		return
-	}
-	if len(t.Output) > maxSchema || errors.Is(err, rawjson.ErrDepth) {
-		t.Output = nil
-	}
-	if t.Problem != "" {
-		t.Problem += "; "
-	}
-	t.Problem += fmt.Sprintf("its output schema cannot be used: %v", err)
 }
 
 // Cut shortens s to at most n bytes without splitting a character.

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -125,6 +126,34 @@ func TestSchemasThatCannotBeUsed(t *testing.T) {
 		if tool.Problem == "" || tool.Check != nil || !json.Valid(tool.Parameters) {
 			t.Errorf("%s: the tool is %+v", name, tool)
 		}
+	}
+}
+
+// TestPatternsThatRE2DoesNotKnow wants it told which patterns are not checked, and all else checked.
+func TestPatternsThatRE2DoesNotKnow(t *testing.T) {
+	c := FromDefinitions("s", []json.RawMessage{json.RawMessage(`{"name":"t","inputSchema":{"type":"object","properties":{
+		"a":{"type":"string","pattern":"^(?!x)"},"b":{"type":"string","pattern":"^y$"},"c":{"type":"string","pattern":"^(?!x)"}}},
+		"outputSchema":{"type":"object","properties":{"d":{"pattern":"(a)\\1"}}}}`)})
+	tool := c.Tools[0]
+	if want := "of its input schema, texts are not held against the pattern \"^(?!x)\", which RE2 does not know"; !strings.HasPrefix(tool.Problem, want) || !strings.Contains(tool.Problem, `of its output schema, texts are not held against the pattern "(a)\\1"`) {
+		t.Errorf("the problem is %q", tool.Problem)
+	}
+	if len(c.Notes) != 1 || c.Notes[0] != `tool "t": `+tool.Problem {
+		t.Errorf("the notes are %q", c.Notes)
+	}
+	if _, misfit := tool.Fit(json.RawMessage(`{"a":"xx","b":"y"}`)); misfit != nil {
+		t.Errorf("misfit: %+v", misfit)
+	}
+	if _, misfit := tool.Fit(json.RawMessage(`{"b":"z"}`)); misfit == nil || misfit.Path != "b" {
+		t.Errorf("misfit: %+v", misfit)
+	}
+	many := `{"type":"object","properties":{`
+	for i := range 200 {
+		many += fmt.Sprintf(`"p%d":{"pattern":"(?!%d)"},`, i, i)
+	}
+	check, err := NewSchemaCheck(json.RawMessage(many + `"z":{}}}`))
+	if err != nil || !strings.Contains(check.Unchecked(), "and 97 more") || len(check.Unchecked()) > 1000 {
+		t.Errorf("%v: %s", err, check.Unchecked())
 	}
 }
 

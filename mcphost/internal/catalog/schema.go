@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -105,7 +107,29 @@ type SchemaCheck struct {
 	schema *jsonschema.Schema
 	// loops is how often the schema refers back to itself.
 	loops int
+	// unchecked are its patterns that texts are not held against, in the order of the schema.
+	unchecked []string
 }
+
+// Unchecked says which patterns of the schema texts are not held against, and why; "" where there are none.
+func (c *SchemaCheck) Unchecked() string {
+	if c == nil || len(c.unchecked) == 0 {
+		return ""
+	}
+	shown := make([]string, 0, maxShownPatterns)
+	for _, pattern := range c.unchecked[:min(len(c.unchecked), maxShownPatterns)] {
+		shown = append(shown, strconv.Quote(Cut(pattern, 100)))
+	}
+	more := ""
+	if n := len(c.unchecked) - len(shown); n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("texts are not held against the pattern %s%s, which RE2 does not know (it has no lookaround and no backreferences): that is left to the server",
+		strings.Join(shown, ", "), more)
+}
+
+// maxShownPatterns bounds how many patterns a problem shows.
+const maxShownPatterns = 3
 
 // NewSchemaCheck compiles a schema: draft 2020-12 unless it names another, nothing fetched.
 func NewSchemaCheck(schema json.RawMessage) (*SchemaCheck, error) {
@@ -119,7 +143,14 @@ func NewSchemaCheck(schema json.RawMessage) (*SchemaCheck, error) {
 	}
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(noLoader{})
-	compiler.UseRegexpEngine(compilePattern)
+	var unchecked []string
+	compiler.UseRegexpEngine(func(pattern string) (jsonschema.Regexp, error) {
+		re, known := compilePattern(pattern)
+		if !known && !slices.Contains(unchecked, pattern) && len(unchecked) < maxUnchecked {
+			unchecked = append(unchecked, pattern)
+		}
+		return re, nil
+	})
 	const url = "https://schema.invalid/tool.json"
 	if err := compiler.AddResource(url, doc); err != nil {
 		return nil, err
@@ -128,7 +159,7 @@ func NewSchemaCheck(schema json.RawMessage) (*SchemaCheck, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s", strings.ReplaceAll(err.Error(), url, ""))
 	}
-	return &SchemaCheck{schema: compiled, loops: work.loops}, nil
+	return &SchemaCheck{schema: compiled, loops: work.loops, unchecked: unchecked}, nil
 }
 
 // noLoader refuses to fetch what a schema refers to: a server must not make us open anything.
@@ -138,14 +169,17 @@ func (noLoader) Load(url string) (any, error) {
 	return nil, fmt.Errorf("it refers to %s, and references outside the schema are not followed", url)
 }
 
+// maxUnchecked bounds how many patterns that are not checked are remembered.
+const maxUnchecked = 100
+
 // compilePattern compiles a pattern in time linear in its text. One that Go's engine does not know,
 // such as a lookahead, matches everything: the server checks it anyway.
-func compilePattern(pattern string) (jsonschema.Regexp, error) {
-	re, err := regexp.Compile(pattern)
+func compilePattern(pattern string) (re jsonschema.Regexp, known bool) {
+	compiled, err := regexp.Compile(pattern)
 	if err != nil {
-		return anyText(pattern), nil
+		return anyText(pattern), false
 	}
-	return re, nil
+	return compiled, true
 }
 
 type anyText string
