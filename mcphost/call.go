@@ -39,7 +39,7 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 	stop := context.AfterFunc(l.ctx, func() { fail(errLinkEnded) })
 	defer stop()
 
-	relay, e := s.relay(l, call.Relay)
+	relay, e := s.relay(l, call.Relay, call.OnTask != nil)
 	if e != nil {
 		return Result{}, e
 	}
@@ -56,12 +56,13 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 			LogLevel: s.logLevel(call.OnLog != nil), Capabilities: relay.declares(),
 		}, call.OnProgress)
 	}}
-	raw, asked, err := s.play(callCtx, exchange, s.callParams(l, t, arguments), relay)
+	raw, asked, err := s.play(callCtx, exchange, s.callParams(l, t, arguments, call.OnTask != nil), relay)
 	if err == nil && asked {
 		return Result{Input: raw}, nil
 	}
 	if err == nil && mrtr.IsTask(raw) {
-		raw, err = s.await(callCtx, l, asks, raw, call.OnProgress)
+		timeout = s.taskTimeout(timeout, call, asks)
+		raw, err = s.await(callCtx, l, asks, raw, call)
 	}
 	if err != nil {
 		return Result{}, s.callError(callCtx, l, t, timeout, &wait, err)

@@ -44,6 +44,10 @@ type Call struct {
 	Sample func(ctx context.Context, params json.RawMessage) (json.RawMessage, error)
 	// Relay is what a caller that speaks the protocol itself sends along; nil for all others.
 	Relay *Relay
+	// OnTask says that the caller can wait for long. It is told, in order, when the server runs the call in the
+	// background, as a task, and what the server then says of it, which may be "". Tools that may run so are
+	// asked to, and where no timeout is set the call has an hour. It must not block.
+	OnTask func(status string)
 	// OnLog takes what the server logs while the call runs, in order; nil takes nothing. It must not block.
 	OnLog func(LogMessage)
 }

@@ -104,7 +104,7 @@ func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, q quest
 	if e != nil || known != nil {
 		return known, e
 	}
-	relay, e := s.relay(l, in.caller.Relay)
+	relay, e := s.relay(l, in.caller.Relay, false)
 	if e != nil {
 		return nil, e
 	}

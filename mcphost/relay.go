@@ -34,8 +34,8 @@ type relayed struct {
 	more         json.RawMessage // members of the params, each with a comma before it
 }
 
-// relay returns how a request is relayed, or nil where it is not.
-func (s *server) relay(l *link, in *Relay) (*relayed, *Error) {
+// relay returns how a request is relayed, or nil where it is not. With tasks, the server may answer with one.
+func (s *server) relay(l *link, in *Relay, tasks bool) (*relayed, *Error) {
 	if in == nil {
 		return nil, nil
 	}
@@ -49,7 +49,7 @@ func (s *server) relay(l *link, in *Relay) (*relayed, *Error) {
 		return nil, errorf(BadArguments, s.name, "", "the inputResponses and the requestState are larger than %d bytes", maxRelayed)
 	}
 	r := &relayed{server: s, methods: map[string]bool{}}
-	r.allow(in.Capabilities)
+	r.allow(in.Capabilities, tasks)
 	if in.Responses != nil {
 		r.more = append(append(r.more, `,"inputResponses":`...), in.Responses...)
 	}
@@ -60,9 +60,12 @@ func (s *server) relay(l *link, in *Relay) (*relayed, *Error) {
 }
 
 // allow takes those of a caller's capabilities that the server may use.
-func (r *relayed) allow(caller json.RawMessage) {
+func (r *relayed) allow(caller json.RawMessage, tasks bool) {
 	cfg, asked := r.server.cfg(), r.server.host.opts.Elicitation
 	caps := map[string]any{}
+	if tasks {
+		caps["extensions"] = map[string]any{inbound.TasksExtension: struct{}{}}
+	}
 	rawjson.Fields(caller, func(key string, value json.RawMessage) bool {
 		switch {
 		case len(value) == 0 || value[0] != '{':

@@ -19,14 +19,26 @@ const withTasks = "2025-11-25"
 // taskTTL is how long a server is asked to keep a task: the wait for a person may be part of it.
 const taskTTL = time.Hour
 
-// callParams are the params of a call. A tool that runs as a task only is asked for one.
-func (s *server) callParams(l *link, t *catalog.Tool, arguments json.RawMessage) json.RawMessage {
+// callParams are the params of a call. A tool that runs as a task only is asked for one, and one that may for
+// a caller who waits for long.
+func (s *server) callParams(l *link, t *catalog.Tool, arguments json.RawMessage, long bool) json.RawMessage {
 	params := callParams(t.Name, arguments)
-	if init := l.session.InitializeResult(); t.TaskSupport != "required" || init == nil || init.ProtocolVersion != withTasks {
+	asTask := t.TaskSupport == "required" || long && t.TaskSupport == "optional"
+	if init := l.session.InitializeResult(); !asTask || init == nil || init.ProtocolVersion != withTasks {
 		return params
 	}
 	params = append(params[:len(params)-1], `,"task":{"ttl":`...)
 	return append(strconv.AppendInt(params, taskTTL.Milliseconds(), 10), "}}"...)
+}
+
+// taskTimeout is the time of a call that became a task. A caller who waits for long gets an hour, where
+// nobody has set another.
+func (s *server) taskTimeout(timeout time.Duration, call *Call, asks *inbound.Call) time.Duration {
+	if call.OnTask == nil || call.Timeout > 0 || s.cfg().Timeout > 0 || s.host.cfg().DefaultTimeout > 0 {
+		return timeout
+	}
+	asks.Extend(taskTTL - timeout)
+	return taskTTL
 }
 
 // maxVisited bounds how often one call is tried again because its user has to open an address first.
@@ -52,23 +64,28 @@ func (s *server) rounds(ctx context.Context, exchange mrtr.Exchange, params json
 
 // await waits for the result of a call that became a task. What the server says of it is passed on as
 // progress.
-func (s *server) await(ctx context.Context, l *link, asks *inbound.Call, promise json.RawMessage, onProgress func(Progress)) (json.RawMessage, error) {
+func (s *server) await(ctx context.Context, l *link, asks *inbound.Call, promise json.RawMessage, call *Call) (json.RawMessage, error) {
 	var id string
 	tasks := mrtr.Tasks{
 		Answer: s.asks.Answer,
 		OnTask: func(task string) {
 			id = task
 			asks.Owns(task)
+			if call.OnTask != nil {
+				call.OnTask("")
+			}
 		},
 		Send: func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 			return l.requests.Do(ctx, wire.Request{Method: method, Params: params, Name: id})
 		},
 	}
-	if onProgress != nil {
-		said := 0.0
-		tasks.OnStatus = func(text string) {
-			said++
-			onProgress(Progress{Progress: said, Message: text})
+	said := 0.0
+	tasks.OnStatus = func(text string) {
+		if call.OnTask != nil {
+			call.OnTask(text)
+		}
+		if said++; call.OnProgress != nil {
+			call.OnProgress(Progress{Progress: said, Message: text})
 		}
 	}
 	return tasks.Result(ctx, promise)

@@ -86,9 +86,10 @@ func TestTasksOfTheNewestRevision(t *testing.T) {
 	h := start(t, &Config{Servers: []ServerConfig{{Name: "tasks", Transport: TransportHTTP, URL: web.URL}}}, Options{
 		Launch: &policy.LaunchRules{AllowedHosts: []string{"127.0.0.1"}}, Elicitation: true,
 	})
-	var said []string
+	var said, states []string
 	result, err := h.Execute(t.Context(), Call{
-		Tool: "slow", OnProgress: func(p Progress) { said = append(said, p.Message) },
+		Tool: "slow", OnTask: func(status string) { states = append(states, status) },
+		OnProgress: func(p Progress) { said = append(said, p.Message) },
 		Elicit: func(_ context.Context, e Elicitation) (ElicitationAnswer, error) {
 			return ElicitationAnswer{Action: ElicitationAccept, Content: json.RawMessage(`{"name":"Ann"}`)}, nil
 		},
@@ -98,6 +99,9 @@ func TestTasksOfTheNewestRevision(t *testing.T) {
 	}
 	if got := strings.Join(said, ","); got != "begun,done" {
 		t.Errorf("said %s", got)
+	}
+	if got := strings.Join(states, ","); got != ",begun,done" {
+		t.Errorf("the task was told as %s", got)
 	}
 	for _, want := range []string{"tools/call slow", "tasks/get task-slow", "tasks/update task-slow"} {
 		if !s.saw(want) {

@@ -29,7 +29,7 @@ func runEverything() int {
 	if revision := os.Getenv(everythingVariable); revision != "all" {
 		opts.Revisions = []string{revision}
 	}
-	if err := everything.New(opts).Run(context.Background(), &mcp.StdioTransport{}); err != nil {
+	if err := everything.New(opts).Run(context.Background(), everything.Tasks(&mcp.StdioTransport{})); err != nil {
 		return 1
 	}
 	return 0

@@ -1,11 +1,13 @@
 package mcpserver
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/results"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 	"github.com/toolserve/toolserve/internal/sse"
 )
@@ -18,10 +20,10 @@ type exchange struct {
 	view                         view
 	actor, request, conversation string
 	revision                     string
-	client                       client
-	session                      *session // nil without sessions
-	meta                         meta     // of the message, where it is one
-	logLevel                     string   // "" wants no logs
+	client                       incoming.Client
+	session                      *session      // nil without sessions
+	meta                         incoming.Meta // of the message, where it is one
+	logLevel                     string        // "" wants no logs
 }
 
 // outcome is what came of a request.
@@ -60,7 +62,7 @@ func (x *exchange) method(name string) method {
 	case name == "completion/complete" && lib:
 		return x.h.complete
 	}
-	return nil
+	return x.ofTask(name)
 }
 
 // task returns what answers a method that may take its time, tell of its progress and ask the client's
@@ -90,7 +92,7 @@ func (x *exchange) alone(ctx context.Context, m *rpc.Message) json.RawMessage {
 	if run := x.method(m.Method); run != nil {
 		o.result, o.err = run(ctx, x, m.Params)
 	} else if run := x.task(m.Method); run != nil {
-		j := x.newJob(ctx, m.Params, readMeta(m.Params))
+		j := x.newJob(ctx, m.Params, incoming.ReadMeta(m.Params))
 		defer j.cancel()
 		j.mute = true
 		o.result, o.err = run(j)
@@ -111,9 +113,17 @@ func (x *exchange) answer(ctx context.Context, m *rpc.Message) {
 		x.send(nil, m, outcome{result, err})
 		return
 	}
+	if m.Method == "tasks/result" && x.hasTasks() {
+		x.taskResult(ctx, m)
+		return
+	}
 	run := x.task(m.Method)
 	if run == nil {
 		x.send(nil, m, outcome{err: unknownMethod(m.Method)})
+		return
+	}
+	if ttl, ok := incoming.AsTask(m.Params); ok && m.Method == "tools/call" && x.hasTasks() {
+		x.startTask(ctx, m, run, ttl)
 		return
 	}
 	// A call may outlive its request, while it waits for an answer that comes with another one.
@@ -147,9 +157,14 @@ func (x *exchange) follow(ctx context.Context, m *rpc.Message, j *job) {
 	for {
 		select {
 		case message := <-j.out:
-			_ = out.Event("message", oneLine(message)) // a client that left ends ctx
+			_ = out.Event("message", results.OneLine(message)) // a client that left ends ctx
 		case first := <-j.asks:
-			if result := x.park(j, first); result != nil {
+			if result := x.leave(j, first); result != nil {
+				x.finish(out, m, j, outcome{result: result})
+				return
+			}
+		case status := <-j.promised:
+			if result := x.becomeTask(j, status, nil); result != nil {
 				x.finish(out, m, j, outcome{result: result})
 				return
 			}
@@ -170,7 +185,7 @@ func (x *exchange) finish(out *sse.Writer, m *rpc.Message, j *job, o outcome) {
 	for {
 		select {
 		case message := <-j.out:
-			_ = out.Event("message", oneLine(message)) // as above
+			_ = out.Event("message", results.OneLine(message)) // as above
 			continue
 		default:
 		}
@@ -186,7 +201,7 @@ func (x *exchange) send(out *sse.Writer, m *rpc.Message, o outcome) {
 	}
 	body := x.encode(m, o)
 	if out != nil && !out.Cancel() {
-		_ = out.Event("message", oneLine(body)) // as above
+		_ = out.Event("message", results.OneLine(body)) // as above
 		return
 	}
 	x.h.write(x.w, x.status(o.err), body)
@@ -216,22 +231,12 @@ func (x *exchange) encode(m *rpc.Message, o outcome) []byte {
 // decorate adds to a result what revision 2026-07-28 wants in each one. A result that says of itself what
 // it is, is complete as it is.
 func (x *exchange) decorate(name string, result json.RawMessage) json.RawMessage {
-	const asks = `{"resultType":"input_required"`
-	if x.session != nil || len(result) >= len(asks) && string(result[:len(asks)]) == asks {
+	if x.session != nil {
 		return result
 	}
-	b := append(make([]byte, 0, len(result)+200), `{"resultType":"complete",`...)
+	members := ""
 	if x.h.cacheable(name) {
-		b = append(append(b, `"ttlMs":`...), rpc.Encode(listTTL)...)
-		b = append(b, `,"cacheScope":"private",`...)
+		members = `"ttlMs":` + strconv.Itoa(listTTL) + `,"cacheScope":"private",`
 	}
-	b = append(b, `"_meta":{"io.modelcontextprotocol/serverInfo":`...)
-	b = append(b, rpc.Encode(x.h.info())...)
-	if rest, ok := bytes.CutPrefix(result, []byte(`{"_meta":{`)); ok { // withMeta puts it there
-		return append(append(b, ','), rest...)
-	}
-	if b = append(b, '}'); string(result) != "{}" {
-		b = append(b, ',')
-	}
-	return append(b, result[1:]...)
+	return results.Complete(result, members, x.h.identity)
 }

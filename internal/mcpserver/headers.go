@@ -13,7 +13,8 @@ func (x *exchange) checkNames(header http.Header, m *rpc.Message) *rpc.Error {
 	if got := header.Get("Mcp-Method"); got != m.Method {
 		return rpc.Errorf(rpc.CodeHeaderMismatch, "the header Mcp-Method is %.80q and the method %.80q; they must be the same", got, m.Method)
 	}
-	key := map[string]string{"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}[m.Method]
+	key := map[string]string{"tools/call": "name", "prompts/get": "name", "resources/read": "uri",
+		"tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId"}[m.Method]
 	if key == "" {
 		return nil
 	}
@@ -37,9 +38,9 @@ func (x *exchange) checkNames(header http.Header, m *rpc.Message) *rpc.Error {
 	if m.Method != "tools/call" {
 		return nil
 	}
-	t, ok := find(x.h.lists.toolsOf(x.view), name)
+	t, ok := x.h.lists.Find(x.view.server, name)
 	if !ok {
 		return nil // the call says it better
 	}
-	return headers.Check(header, t.headers, arguments)
+	return headers.Check(header, t.Headers, arguments)
 }

@@ -207,8 +207,9 @@ func TestMalformedTools(t *testing.T) {
 	wants(t, "without sessions", do(t, "POST", url, body, header...), 200, readable,
 		`{"name":"fs__odd","inputSchema":{"type":"object"},"outputSchema":{"type":"array"},"annotations":{"readOnlyHint":true}}`)
 	id := begin(t, url, `{}`)
-	wants(t, "in a session", do(t, "POST", url, listTools, "Mcp-Session-Id", id), 200, readable,
-		`{"name":"fs__odd","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true}}`)
+	wants(t, "in a session", do(t, "POST", url, listTools, "Mcp-Session-Id", id), 200,
+		`{"name":"fs__plain","inputSchema":{"type":"object","properties":{}},"execution":{"taskSupport":"optional"}}`,
+		`{"name":"fs__odd","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true},"execution":{"taskSupport":"optional"}}`)
 	wants(t, "a result that is no object", do(t, "POST", url, inSession("tools/call", `{"name":"fs__odd"}`), "Mcp-Session-Id", id), 200,
 		`"result":{"content":[{"text":"[1]","type":"text"}]}`)
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 	"github.com/toolserve/toolserve/policy"
 )
@@ -51,9 +52,9 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, http.StatusBadRequest, id, bad)
 		return
 	}
-	x := &exchange{h: h, w: w, view: v, actor: h.opts.Actor(r), request: w.Header().Get("X-Request-Id"), meta: readMeta(messages[0].Params)}
+	x := &exchange{h: h, w: w, view: v, actor: h.opts.Actor(r), request: w.Header().Get("X-Request-Id"), meta: incoming.ReadMeta(messages[0].Params)}
 	revision := r.Header.Get(headerRevision)
-	if !batch && (revision >= revisionStateless || x.meta.revision != "") {
+	if !batch && (revision >= revisionStateless || x.meta.Revision != "") {
 		x.conversation = policy.Unnamed
 		x.stateless(r, &messages[0])
 		return

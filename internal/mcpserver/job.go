@@ -10,7 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/tasks"
 )
 
 // task answers a request in its own time.
@@ -20,7 +22,7 @@ type task func(j *job) (json.RawMessage, *rpc.Error)
 type job struct {
 	x      *exchange
 	params json.RawMessage
-	meta   meta
+	meta   incoming.Meta
 	// ctx ends when nobody waits for the answer.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -33,20 +35,29 @@ type job struct {
 	out  chan []byte
 	asks chan *question
 	done chan outcome
+	// promised, nil for a client that takes no tasks, takes what the server says of the task that it runs the
+	// call as, until there is one of ours: task. failed, set before done, says that the tool reports an error.
+	promised chan string
+	task     atomic.Pointer[tasks.Task]
+	failed   bool
 }
 
 // question is something that a client is asked.
 type question struct {
 	method string
 	params json.RawMessage
-	reply  chan answer // takes one
+	reply  chan answer     // takes one
+	ctx    context.Context // ends when nobody waits for the reply
 }
 
-func (x *exchange) newJob(ctx context.Context, params json.RawMessage, m meta) *job {
+func (x *exchange) newJob(ctx context.Context, params json.RawMessage, m incoming.Meta) *job {
 	j := &job{x: x, params: params, meta: m,
 		out: make(chan []byte, 64), asks: make(chan *question), done: make(chan outcome, 1)}
 	j.ctx, j.cancel = context.WithCancel(ctx)
-	j.token.Store(&j.meta.token)
+	j.token.Store(&j.meta.Token)
+	if x.session == nil && x.client.Tasks {
+		j.promised = make(chan string, 1)
+	}
 	return j
 }
 
@@ -57,11 +68,12 @@ func (j *job) run(t task) {
 
 // notify tells the client something. What comes faster than the client takes it is lost.
 func (j *job) notify(name string, params json.RawMessage) {
-	if j.mute {
+	t := j.task.Load()
+	if j.mute || t != nil && j.x.session == nil { // the extension has no messages for tasks
 		return
 	}
 	select {
-	case j.out <- rpc.Request(nil, name, params):
+	case j.out <- rpc.Request(nil, name, related(t, params)):
 	default:
 	}
 }
@@ -76,14 +88,18 @@ func (j *job) ask(ctx context.Context, name string, params json.RawMessage) (jso
 	}
 	ctx, cancel := context.WithTimeout(ctx, j.x.h.opts.AskTimeout)
 	defer cancel()
-	q := &question{method: name, params: params, reply: make(chan answer, 1)}
+	q := &question{method: name, params: params, reply: make(chan answer, 1), ctx: ctx}
 	reply := (<-chan answer)(q.reply)
 	if s := j.x.session; s != nil {
 		id, ch, forget := s.ask()
 		defer forget()
 		reply = ch
+		t := j.task.Load()
+		if t != nil {
+			defer t.Wait()()
+		}
 		select {
-		case j.out <- rpc.Request(id, name, params):
+		case j.out <- rpc.Request(id, name, related(t, params)):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -205,21 +221,21 @@ func (x *exchange) resume(j *job) (*job, *outcome) {
 	if x.session != nil {
 		return nil, nil
 	}
-	in := readInput(j.params)
-	id, ours := strings.CutPrefix(in.state, x.h.statePrefix())
+	in := incoming.ReadInput(j.params)
+	id, ours := strings.CutPrefix(in.State, x.h.statePrefix())
 	if !ours {
 		return nil, nil
 	}
-	target := targetOf(j.params)
+	target := incoming.Target(j.params)
 	one := x.h.parked.take(id, func(other *job) bool {
-		return other.x.actor == x.actor && other.x.view == x.view && target == targetOf(other.params)
+		return other.x.actor == x.actor && other.x.view == x.view && target == incoming.Target(other.params)
 	})
 	if one == nil {
 		return nil, &outcome{err: rpc.Errorf(rpc.CodeInvalidParams, "the requestState is not one that was given for this request, or its time is over; call again without it")}
 	}
-	one.job.token.Store(&j.meta.token)
+	one.job.token.Store(&j.meta.Token)
 	for key, q := range one.asked {
-		given, ok := in.responses[key]
+		given, ok := in.Responses[key]
 		if !ok { // the specification wants it asked for again, not refused
 			if again := x.park(one.job, q); again != nil {
 				return nil, &outcome{result: again}
@@ -229,40 +245,4 @@ func (x *exchange) resume(j *job) (*job, *outcome) {
 		q.reply <- answer{result: given}
 	}
 	return one.job, nil
-}
-
-// targetOf is what a request is about: the same for a call and its repetition, whatever they carry besides.
-func targetOf(params json.RawMessage) string {
-	var b strings.Builder
-	_ = rpc.Fields(params, func(key string, value json.RawMessage) error { // params were read before
-		if key == "name" || key == "uri" || key == "arguments" {
-			b.WriteString(key + "=" + string(value) + "\n")
-		}
-		return nil
-	})
-	return b.String()
-}
-
-// input is what a request carries of answers to what a server asked.
-type input struct {
-	state     string
-	raw       json.RawMessage // of the responses, or nil
-	responses map[string]json.RawMessage
-}
-
-func readInput(params json.RawMessage) input {
-	var in input
-	_ = rpc.Fields(params, func(key string, value json.RawMessage) error { // params were read before
-		switch key {
-		case "requestState":
-			_ = json.Unmarshal(value, &in.state)
-		case "inputResponses":
-			if value[0] == '{' {
-				in.raw = value
-				_ = json.Unmarshal(value, &in.responses)
-			}
-		}
-		return nil
-	})
-	return in
 }

@@ -3,8 +3,10 @@ package mcpserver
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/listing"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/results"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/shape"
 	"github.com/toolserve/toolserve/mcphost"
@@ -48,15 +50,15 @@ func (h *Handler) listPrompts(ctx context.Context, x *exchange, params json.RawM
 	})
 }
 
-func listed[T any](key string, listing mcphost.Listing[T], err error, params json.RawMessage, raw func(T) json.RawMessage) (json.RawMessage, *rpc.Error) {
+func listed[T any](key string, all mcphost.Listing[T], err error, params json.RawMessage, raw func(T) json.RawMessage) (json.RawMessage, *rpc.Error) {
 	if err != nil {
 		return nil, rpc.Errorf(rpc.CodeInternal, "%v", err)
 	}
-	items := make([]json.RawMessage, len(listing.Items))
-	for i, item := range listing.Items {
+	items := make([]json.RawMessage, len(all.Items))
+	for i, item := range all.Items {
 		items[i] = raw(item)
 	}
-	return page(key, items, params)
+	return listing.Page(key, items, params)
 }
 
 func (x *exchange) caller() mcphost.Caller {
@@ -67,7 +69,7 @@ func (x *exchange) caller() mcphost.Caller {
 func (j *job) caller() mcphost.Caller {
 	c := j.x.caller()
 	c.Relay = j.relay()
-	if j.x.client.forms || j.x.client.urls {
+	if j.x.client.Forms || j.x.client.URLs {
 		c.Elicit = j.elicit
 	}
 	return c
@@ -75,7 +77,7 @@ func (j *job) caller() mcphost.Caller {
 
 // readResource answers resources/read.
 func (h *Handler) readResource(j *job) (json.RawMessage, *rpc.Error) {
-	uri, bad := readURI(j.params)
+	uri, bad := incoming.Text(j.params, "uri")
 	if bad != nil {
 		return nil, bad
 	}
@@ -85,7 +87,7 @@ func (h *Handler) readResource(j *job) (json.RawMessage, *rpc.Error) {
 		return nil, j.x.readError(err, req.URI)
 	}
 	if result.Input != nil {
-		return asked(result.Input), nil
+		return results.Asked(result.Input), nil
 	}
 	answer := map[string]any{"contents": result.Contents}
 	if j.x.session == nil {
@@ -96,7 +98,7 @@ func (h *Handler) readResource(j *job) (json.RawMessage, *rpc.Error) {
 
 // readError is what a client is told of a resource that could not be read.
 func (x *exchange) readError(err error, uri string) *rpc.Error {
-	e := refusal(err)
+	e := results.Refusal(err)
 	if e.Code == rpc.CodeResourceNotFound || e.Code == rpc.CodeInvalidParams {
 		e.Data = rpc.Encode(map[string]string{"uri": uri})
 	}
@@ -123,18 +125,18 @@ func (h *Handler) getPrompt(j *job) (json.RawMessage, *rpc.Error) {
 	}
 	result, err := h.opts.Reader.GetPrompt(j.ctx, req)
 	if err != nil {
-		e := refusal(err)
+		e := results.Refusal(err)
 		if e.Code == rpc.CodeResourceNotFound {
 			e.Code = rpc.CodeInvalidParams
 		}
 		return nil, e
 	}
 	if result.Input != nil {
-		return asked(result.Input), nil
+		return results.Asked(result.Input), nil
 	}
 	messages := make([]any, len(result.Messages))
 	for i, m := range result.Messages {
-		messages[i] = map[string]any{"role": m.Role, "content": rawItem(m.Content)}
+		messages[i] = map[string]any{"role": m.Role, "content": results.Item(m.Content)}
 	}
 	answer := map[string]any{"messages": messages}
 	if result.Description != "" {
@@ -165,7 +167,7 @@ func (h *Handler) complete(ctx context.Context, x *exchange, params json.RawMess
 	}
 	c, err := h.opts.Reader.Complete(ctx, req)
 	if err != nil {
-		e := refusal(err)
+		e := results.Refusal(err)
 		if e.Code == rpc.CodeResourceNotFound {
 			e.Code = rpc.CodeInvalidParams
 		}
@@ -176,25 +178,4 @@ func (h *Handler) complete(ctx context.Context, x *exchange, params json.RawMess
 		found["total"] = c.Total
 	}
 	return rpc.Encode(map[string]any{"completion": found}), nil
-}
-
-// refusal is the error of a read that did not come to its end.
-func refusal(err error) *rpc.Error {
-	var e *mcphost.Error
-	if !errors.As(err, &e) {
-		return rpc.Errorf(rpc.CodeInternal, "%v", err)
-	}
-	code := int64(rpc.CodeUnavailable)
-	switch e.Kind {
-	case mcphost.Unknown:
-		code = rpc.CodeResourceNotFound
-	case mcphost.BadArguments:
-		code = rpc.CodeInvalidParams
-	case mcphost.ServerFailed:
-		code = rpc.CodeInternal
-	}
-	if e.Code != 0 && e.Kind != mcphost.Unknown {
-		code = e.Code
-	}
-	return &rpc.Error{Code: code, Message: e.Message, Data: e.Data}
 }

@@ -16,6 +16,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/listing"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/tasks"
 	"github.com/toolserve/toolserve/mcphost"
 	"github.com/toolserve/toolserve/policy"
 )
@@ -116,11 +119,13 @@ func (o Options) withDefaults() Options {
 // Handler answers the routes of /mcp. It is safe for concurrent use.
 type Handler struct {
 	opts     Options
-	lists    lists
+	lists    *listing.Lists
 	sessions sessions
 	streams  streams
 	parked   parked
+	tasks    *tasks.Store
 	process  string // a name of this process, random
+	identity string // the member of "_meta" that says who answers
 
 	// ctx ends with Close, and with it the streams and what runs without a request.
 	ctx     context.Context
@@ -134,16 +139,17 @@ type Handler struct {
 // New returns a handler. It must be closed.
 func New(opts Options) *Handler {
 	h := &Handler{opts: opts.withDefaults(), changed: make(chan struct{}, 1)}
-	h.process = rand.Text()
+	h.process, h.identity = rand.Text(), `"io.modelcontextprotocol/serverInfo":`+string(rpc.Encode(h.info()))
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.sessions = sessions{perKey: h.opts.MaxSessions, idle: h.opts.Idle, now: h.opts.Now}
 	h.streams.perKey = h.opts.MaxSessions
 	h.parked = parked{perKey: maxParked, now: h.opts.Now}
+	h.tasks = tasks.New(tasks.Options{Now: h.opts.Now})
 	h.unwatch = func() {}
 	if h.off() {
 		return h
 	}
-	h.lists = lists{tools: h.opts.Tools, catalogue: h.opts.Catalogue}
+	h.lists = listing.New(h.opts.Tools.Tools, h.opts.Catalogue.Versions)
 	h.unwatch = h.opts.Catalogue.OnChange(func() {
 		select {
 		case h.changed <- struct{}{}:
@@ -154,11 +160,13 @@ func New(opts Options) *Handler {
 	return h
 }
 
-// EndStreams ends the open streams, and the calls that wait for an answer that comes with another request.
+// EndStreams ends the open streams, the calls that wait for an answer that comes with another request, and the
+// tasks.
 // Other requests go on; streams that come later end at once.
 func (h *Handler) EndStreams() {
 	h.cancel()
 	h.parked.end()
+	h.tasks.End()
 }
 
 // Close ends what EndStreams does and waits for the calls under way.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/listing"
 	"github.com/toolserve/toolserve/mcphost"
 	"github.com/toolserve/toolserve/policy"
 )
@@ -80,7 +81,7 @@ func TestDefinitionsKeepTheirBytes(t *testing.T) {
 	url := serveFake(t, host, Options{})
 	id := begin(t, url, `{}`)
 	wants(t, "list", do(t, "POST", url, listTools, "Mcp-Session-Id", id), 200,
-		`"title":"Réad <it>","description":"a & b","inputSchema":`+string(one.Parameters)+`,"outputSchema":`+string(one.Output)+`,"annotations":`+string(one.Annotations)+"}")
+		`"title":"Réad <it>","description":"a & b","inputSchema":`+string(one.Parameters)+`,"outputSchema":`+string(one.Output)+`,"annotations":`+string(one.Annotations)+`,"execution":{"taskSupport":"optional"}}`)
 	result := `"content":[{"type":"hologram","data":"<&>","n":12345678901234567890},{"text":"cut","type":"text"}],"structuredContent":{"n":12345678901234567890, "z":"<"}}`
 	wants(t, "call", do(t, "POST", url, callOf("fs__read"), "Mcp-Session-Id", id), 200, result, `"_meta":{"io.toolserve/warnings":["careful"]}`)
 	body, header := modern("tools/call", `{"name":"fs__read","arguments":{}}`, `{}`)
@@ -92,7 +93,7 @@ func TestDefinitionsKeepTheirBytes(t *testing.T) {
 
 func TestPages(t *testing.T) {
 	host := &fakeHost{}
-	for i := range pageItems + 10 {
+	for i := range listing.PageItems + 10 {
 		host.tools = append(host.tools, tool("fs", fmt.Sprint("t", i)))
 	}
 	url := serveFake(t, host, Options{})

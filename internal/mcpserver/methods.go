@@ -6,8 +6,15 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/listing"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/results"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/mcphost"
 )
+
+// listTTL is how long clients may keep a list, in milliseconds. Those that listen hear of changes at once.
+const listTTL = 5000
 
 // info is how the program calls itself.
 func (h *Handler) info() map[string]string {
@@ -18,6 +25,12 @@ func (h *Handler) info() map[string]string {
 func (x *exchange) capabilities() map[string]any {
 	changes := map[string]bool{"listChanged": true}
 	caps := map[string]any{"tools": changes, "logging": struct{}{}}
+	switch {
+	case x.session == nil:
+		caps["extensions"] = map[string]any{incoming.Tasks: struct{}{}}
+	case x.session.revision == revision202511:
+		caps["tasks"] = map[string]any{"list": struct{}{}, "cancel": struct{}{}, "requests": map[string]any{"tools": map[string]any{"call": struct{}{}}}}
+	}
 	if x.h.reads() {
 		caps["prompts"], caps["completions"] = changes, struct{}{}
 		caps["resources"] = map[string]bool{"listChanged": true, "subscribe": true}
@@ -46,11 +59,12 @@ func (x *exchange) initialize(m *rpc.Message) {
 	if wanted != revisionStateless && slices.Contains(revisions(), wanted) {
 		revision = wanted
 	}
-	s := &session{actor: x.actor, view: x.view, revision: revision, client: readClient(capabilities), logLevel: "info"}
+	s := &session{actor: x.actor, view: x.view, revision: revision, client: incoming.ReadClient(capabilities), logLevel: "info"}
 	if err := x.h.sessions.open(s); err != nil {
 		x.h.fail(x.w, http.StatusTooManyRequests, m.ID, rpc.Errorf(rpc.CodeUnavailable, "%v", err))
 		return
 	}
+	s.onEnd = func() { x.h.tasks.EndSession(s.id) }
 	x.session = s
 	x.w.Header().Set(headerSession, s.id)
 	x.send(nil, m, outcome{result: rpc.Encode(map[string]any{
@@ -82,4 +96,21 @@ func (h *Handler) setLevel(_ context.Context, x *exchange, params json.RawMessag
 	}
 	x.session.setLevel(level)
 	return json.RawMessage("{}"), nil
+}
+
+// listTools answers tools/list.
+func (h *Handler) listTools(_ context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
+	tools := h.lists.Tools(x.view.server)
+	items := make([]json.RawMessage, len(tools))
+	for i, t := range tools {
+		items[i] = t.Definition
+		if x.session != nil {
+			items[i] = t.InSessions
+		}
+	}
+	list, err := listing.Page("tools", items, params)
+	if err != nil {
+		return nil, err
+	}
+	return results.WithMeta(list, map[string]any{mcphost.InstancesKey: h.opts.Catalogue.Instances()}), nil
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 )
 
@@ -26,7 +27,7 @@ type session struct {
 	run      string
 	view     view
 	revision string
-	client   client
+	client   incoming.Client
 
 	mu       sync.Mutex // guards the rest
 	logLevel string
@@ -39,6 +40,8 @@ type session struct {
 	// resources holds, for each resource that the client is told of, what ends that. over is set at the end.
 	resources map[string]func()
 	over      bool
+	// onEnd, unless nil, is called at the end. It must not block.
+	onEnd func()
 
 	used time.Time // guarded by sessions.mu
 	busy int       // requests and streams that are open; guarded by sessions.mu
@@ -111,12 +114,25 @@ func (s *sessions) take(id, actor string, v view) (*session, func()) {
 		return nil, nil
 	}
 	one.busy++
-	return one, func() {
+	return one, s.release(one)
+}
+
+// release returns what ends one hold of a session.
+func (s *sessions) release(one *session) func() {
+	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		one.busy--
 		one.used = s.now()
 	}
+}
+
+// hold keeps a session that is in use from ending for its idleness, until release is called.
+func (s *sessions) hold(one *session) (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one.busy++
+	return s.release(one)
 }
 
 // end forgets a session and cancels what it has under way.
@@ -133,6 +149,9 @@ func (s *sessions) drop(one *session) {
 	delete(s.byID, one.id)
 	if s.keys[one.actor]--; s.keys[one.actor] <= 0 {
 		delete(s.keys, one.actor)
+	}
+	if one.onEnd != nil {
+		one.onEnd()
 	}
 	one.mu.Lock()
 	defer one.mu.Unlock()
@@ -251,35 +270,4 @@ func (s *session) setLevel(level string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.logLevel = level
-}
-
-// client is what a client says of itself.
-type client struct {
-	// raw is the capabilities as the client sent them, or nil.
-	raw json.RawMessage
-	// forms, urls and sampling are what it lets itself be asked.
-	forms, urls, sampling bool
-}
-
-// readClient reads a client's capabilities (schema ClientCapabilities). An elicitation that says neither
-// form nor url is form.
-func readClient(raw json.RawMessage) client {
-	c := client{raw: raw}
-	_ = rpc.Fields(raw, func(key string, value json.RawMessage) error { // what cannot be read is not declared
-		switch key {
-		case "sampling":
-			c.sampling = value[0] == '{'
-		case "elicitation":
-			if value[0] != '{' {
-				return nil
-			}
-			_ = rpc.Fields(value, func(key string, _ json.RawMessage) error {
-				c.forms, c.urls = c.forms || key == "form", c.urls || key == "url"
-				return nil
-			})
-			c.forms = c.forms || !c.urls
-		}
-		return nil
-	})
-	return c
 }

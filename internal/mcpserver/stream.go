@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/results"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 	"github.com/toolserve/toolserve/internal/sse"
 	"github.com/toolserve/toolserve/mcphost"
@@ -146,11 +147,11 @@ func (h *Handler) serve(ctx context.Context, w http.ResponseWriter, s *stream) {
 	for {
 		select {
 		case message := <-s.queue:
-			if out.Event("message", oneLine(message)) != nil {
+			if out.Event("message", results.OneLine(message)) != nil {
 				return
 			}
 		case <-s.replaced:
-			for len(s.queue) > 0 && out.Event("message", oneLine(<-s.queue)) == nil {
+			for len(s.queue) > 0 && out.Event("message", results.OneLine(<-s.queue)) == nil {
 			}
 			return
 		case <-ctx.Done():

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/results"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 	"github.com/toolserve/toolserve/mcphost"
 	"github.com/toolserve/toolserve/policy"
@@ -33,36 +35,40 @@ func (h *Handler) callTool(j *job) (json.RawMessage, *rpc.Error) {
 	}
 	j.listen(&call)
 	call.Relay = j.relay()
+	if j.promised != nil || j.task.Load() != nil {
+		call.OnTask = j.promise
+	}
 	result, err := h.opts.Tools.Execute(j.ctx, call)
 	if failed := (*mcphost.Error)(nil); errors.As(err, &failed) && failed.Kind == mcphost.NeedsApproval && j.approve(call, failed) {
 		call.Approved = true
 		result, err = h.opts.Tools.Execute(j.ctx, call)
 	}
+	j.failed = err != nil || result.IsError
 	if err != nil {
-		return failure(err)
+		return results.Failure(err)
 	}
 	if result.Input != nil {
-		return asked(result.Input), nil
+		return results.Asked(result.Input), nil
 	}
-	t, _ := find(h.lists.toolsOf(j.x.view), call.Tool)
+	t, _ := h.lists.Find(j.x.view.server, call.Tool)
 	if j.x.session != nil {
-		result = withObject(result)
+		result = results.WithObject(result)
 	}
-	return writeResult(result, t.output), nil
+	return results.Of(result, t.Output), nil
 }
 
 // listen has the call tell the client what happens, and ask its user, as far as the client wants that.
 func (j *job) listen(call *mcphost.Call) {
-	if j.meta.token != nil {
+	if j.meta.Token != nil || j.task.Load() != nil {
 		call.OnProgress = j.progress
 	}
 	if j.x.logLevel != "" {
 		call.OnLog = j.log
 	}
-	if j.x.client.forms || j.x.client.urls {
+	if j.x.client.Forms || j.x.client.URLs {
 		call.Elicit = j.elicit
 	}
-	if j.x.client.sampling {
+	if j.x.client.Sampling {
 		call.Sample = j.sample
 	}
 }
@@ -72,20 +78,8 @@ func (j *job) relay() *mcphost.Relay {
 	if j.x.session != nil {
 		return nil
 	}
-	in := readInput(j.params)
-	return &mcphost.Relay{Capabilities: j.x.client.raw, Responses: in.raw, State: in.state}
-}
-
-// asked is a result that asks the client something, with what makes it known as one in front.
-func asked(raw json.RawMessage) json.RawMessage {
-	b := json.RawMessage(`{"resultType":"input_required"`)
-	_ = rpc.Fields(raw, func(key string, value json.RawMessage) error { // the host has read it
-		if key != "resultType" {
-			b = append(append(append(append(b, ','), rpc.Encode(key)...), ':'), value...)
-		}
-		return nil
-	})
-	return append(b, '}')
+	in := incoming.ReadInput(j.params)
+	return &mcphost.Relay{Capabilities: j.x.client.Raw, Responses: in.Raw, State: in.State}
 }
 
 // sample has the client's model answer a server.
@@ -95,6 +89,9 @@ func (j *job) sample(ctx context.Context, params json.RawMessage) (json.RawMessa
 
 // progress hands a notification of progress on, with the client's own token.
 func (j *job) progress(p mcphost.Progress) {
+	if t := j.task.Load(); t != nil && p.Message != "" {
+		t.Say(p.Message)
+	}
 	token := *j.token.Load()
 	if token == nil {
 		return
@@ -121,7 +118,7 @@ func (j *job) elicit(ctx context.Context, e mcphost.Elicitation) (mcphost.Elicit
 	var answer mcphost.ElicitationAnswer
 	params := map[string]any{"message": e.Message}
 	switch {
-	case e.Mode == mcphost.ModeURL && !j.x.client.urls, e.Mode != mcphost.ModeURL && !j.x.client.forms:
+	case e.Mode == mcphost.ModeURL && !j.x.client.URLs, e.Mode != mcphost.ModeURL && !j.x.client.Forms:
 		return answer, fmt.Errorf("the client cannot ask its user by %s", e.Mode)
 	case e.Mode == mcphost.ModeURL:
 		params["mode"], params["url"], params["elicitationId"] = "url", e.URL, e.ElicitationID
@@ -157,7 +154,7 @@ func (j *job) approve(call mcphost.Call, refused *mcphost.Error) bool {
 	if err != nil || decision.Action != policy.Ask {
 		return false
 	}
-	if !j.x.client.forms {
+	if !j.x.client.Forms {
 		refused.Message += "; approve it with a client that lets its user be asked (elicitation), or call POST /v1/mcp/execute with \"approved\": true"
 		return false
 	}
@@ -178,72 +175,4 @@ func (j *job) approve(call mcphost.Call, refused *mcphost.Error) bool {
 		return false
 	}
 	return true
-}
-
-// failure is what a client is told of a call that did not run, or not to its end: what the caller of the
-// protocol did wrong, and what the server itself said, is an error; what a model can learn from, a result
-// (server/tools, "Error handling").
-func failure(err error) (json.RawMessage, *rpc.Error) {
-	var e *mcphost.Error
-	if !errors.As(err, &e) {
-		return nil, rpc.Errorf(rpc.CodeInternal, "%v", err)
-	}
-	switch {
-	case e.Code != 0:
-		return nil, &rpc.Error{Code: e.Code, Message: e.Message, Data: e.Data}
-	case e.Kind == mcphost.Unknown:
-		return nil, rpc.Errorf(rpc.CodeInvalidParams, "%s", e.Message)
-	case e.Kind == mcphost.Canceled:
-		return nil, rpc.Errorf(rpc.CodeInternal, "%s", e.Message)
-	}
-	text := e.Message
-	if e.RetryAfter > 0 {
-		text += fmt.Sprintf(" (try again in %.0f s)", max(e.RetryAfter.Seconds(), 1))
-	}
-	result := rpc.Encode(map[string]any{"content": []any{map[string]string{"type": "text", "text": text}}, "isError": true})
-	return withMeta(result, map[string]any{"io.toolserve/error": e.Kind}), nil
-}
-
-// withObject is a result as the revisions with sessions have it: a structured result that is no object is
-// text there.
-func withObject(r mcphost.Result) mcphost.Result {
-	if r.Structured == nil || r.Structured[0] == '{' {
-		return r
-	}
-	if len(r.Content) == 0 {
-		r.Content = []mcphost.Content{{Text: string(r.Structured)}}
-	}
-	r.Structured = nil
-	return r
-}
-
-// writeResult writes a result as MCP does. What the server sent keeps its bytes.
-func writeResult(r mcphost.Result, promised bool) json.RawMessage {
-	b := []byte(`{"content":[`)
-	for i, c := range r.Content {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, rawItem(c)...)
-	}
-	b = append(b, ']')
-	if r.Structured != nil {
-		b = append(append(b, `,"structuredContent":`...), r.Structured...)
-	}
-	// A client that holds results against the output schema would call the rest of a cut one broken.
-	if r.IsError || r.Truncated && promised && r.Structured == nil {
-		b = append(b, `,"isError":true`...)
-	}
-	b = append(b, '}')
-	if len(r.Warnings) > 0 {
-		return withMeta(b, map[string]any{"io.toolserve/warnings": r.Warnings})
-	}
-	return b
-}
-
-func rawItem(c mcphost.Content) json.RawMessage {
-	if c.Raw != nil {
-		return c.Raw
-	}
-	return rpc.Encode(map[string]string{"type": "text", "text": c.Text})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 	"github.com/toolserve/toolserve/mcphost"
 )
@@ -15,7 +16,7 @@ const resourceUpdated = "notifications/resources/updated"
 
 // subscribe answers resources/subscribe.
 func (h *Handler) subscribe(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
-	uri, bad := readURI(params)
+	uri, bad := incoming.Text(params, "uri")
 	if bad != nil {
 		return nil, bad
 	}
@@ -36,25 +37,12 @@ func (h *Handler) subscribe(ctx context.Context, x *exchange, params json.RawMes
 
 // unsubscribe answers resources/unsubscribe.
 func (h *Handler) unsubscribe(_ context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
-	uri, bad := readURI(params)
+	uri, bad := incoming.Text(params, "uri")
 	if bad != nil {
 		return nil, bad
 	}
 	x.session.unwatch(uri)
 	return json.RawMessage("{}"), nil
-}
-
-func readURI(params json.RawMessage) (uri string, e *rpc.Error) {
-	err := rpc.Fields(params, func(key string, value json.RawMessage) error {
-		if key == "uri" {
-			return json.Unmarshal(value, &uri)
-		}
-		return nil
-	})
-	if err != nil || uri == "" {
-		return "", rpc.Errorf(rpc.CodeInvalidParams, "the params need a \"uri\", a string")
-	}
-	return uri, nil
 }
 
 // watchResource has f called when a resource changes.

@@ -36,6 +36,7 @@ func New(opts Options) *mcp.Server {
 	addQuestions(s)
 	addChanges(s)
 	addLibrary(s)
+	addTasks(s)
 	return s
 }
 

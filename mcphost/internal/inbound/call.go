@@ -133,6 +133,9 @@ func (c *Call) take(counter *int, limit int) bool {
 	return true
 }
 
+// Extend gives the call more time.
+func (c *Call) Extend(more time.Duration) { c.clock.extend(more) }
+
 func (c *Call) over() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -241,6 +244,17 @@ func (c *clock) resume() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.paused--; c.paused == 0 && !c.stopped {
+		c.since = time.Now()
+		c.timer.Reset(max(c.left, 0))
+	}
+}
+
+func (c *clock) extend(more time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left += more
+	if c.paused == 0 && !c.stopped && c.timer.Stop() {
+		c.left -= time.Since(c.since)
 		c.since = time.Now()
 		c.timer.Reset(max(c.left, 0))
 	}

@@ -127,12 +127,12 @@ func (h *Handlers) Capabilities() *mcp.ClientCapabilities {
 	if h.opts.Sampler != nil || h.opts.CallerSamples {
 		c.Sampling = &mcp.SamplingCapabilities{Tools: &mcp.SamplingToolsCapabilities{}}
 	}
-	c.AddExtension(tasksExtension, nil)
+	c.AddExtension(TasksExtension, nil)
 	return c
 }
 
-// tasksExtension lets servers of 2026-07-28 answer a call with a task.
-const tasksExtension = "io.modelcontextprotocol/tasks"
+// TasksExtension lets servers of 2026-07-28 answer a call with a task.
+const TasksExtension = "io.modelcontextprotocol/tasks"
 
 // Judge says what is wrong with a request of the server that somebody else answers.
 func (h *Handlers) Judge(method string, params json.RawMessage) error {

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/toolserve/toolserve/internal/rawjson"
 )
@@ -42,7 +44,7 @@ const (
 type Tasks struct {
 	// Send sends a request and returns its result as the server sent it.
 	Send func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
-	// Answer answers what the server asks in a task of 2026-07-28.
+	// Answer answers what the server asks in a task of 2026-07-28. Calls come at the same time.
 	Answer func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
 	// OnTask, unless nil, is told the task's id when it is known.
 	OnTask func(id string)
@@ -130,35 +132,50 @@ func (t *task) ended() bool {
 	return t.status == taskCompleted || t.status == taskFailed || t.status == taskCancelled
 }
 
-// update answers what the task asks and was not told yet.
+// update answers what the task asks and was not told yet, all of it at the same time.
 func (x Tasks) update(ctx context.Context, t *task, answered map[string]bool) error {
-	params := append(rawjson.AppendText([]byte(`{"taskId":`), t.id), `,"inputResponses":{`...)
-	fresh := 0
-	for _, a := range t.asks {
-		if answered[a.key] {
-			continue
-		}
-		if len(answered) >= maxRounds*maxAsks {
-			return errors.New("the task asks for more than it may")
-		}
-		given, err := x.Answer(ctx, a.method, a.params)
-		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return &UnansweredError{Method: name(a.method), Err: err}
-		}
-		answered[a.key] = true
-		if fresh++; fresh > 1 {
-			params = append(params, ',')
-		}
-		params = append(append(rawjson.AppendText(params, a.key), ':'), given...)
-	}
-	if fresh == 0 {
+	fresh := slices.DeleteFunc(t.asks, func(a ask) bool { return answered[a.key] })
+	if len(fresh) == 0 {
 		return nil
 	}
-	_, err := x.Send(ctx, "tasks/update", append(params, "}}"...))
+	if len(answered)+len(fresh) > maxRounds*maxAsks {
+		return errors.New("the task asks for more than it may")
+	}
+	given, err := x.answers(ctx, fresh)
+	if err != nil {
+		return err
+	}
+	params := append(rawjson.AppendText([]byte(`{"taskId":`), t.id), `,"inputResponses":{`...)
+	for i, a := range fresh {
+		answered[a.key] = true
+		if i > 0 {
+			params = append(params, ',')
+		}
+		params = append(append(rawjson.AppendText(params, a.key), ':'), given[i]...)
+	}
+	_, err = x.Send(ctx, "tasks/update", append(params, "}}"...))
 	return err
+}
+
+// answers answers questions at the same time. What one is not answered with ends the others.
+func (x Tasks) answers(ctx context.Context, asks []ask) ([]json.RawMessage, error) {
+	given := make([]json.RawMessage, len(asks))
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, a := range asks {
+		group.Go(func() (err error) {
+			if given[i], err = x.Answer(groupCtx, a.method, a.params); err != nil {
+				return &UnansweredError{Method: name(a.method), Err: err}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, err
+	}
+	return given, nil
 }
 
 // cancel tells the server that nobody waits any more. It does not wait for the server.

@@ -8,8 +8,9 @@ import (
 )
 
 // Tool writes a tool as MCP does. Schemas and annotations that clients can read are the server's bytes.
-// With objects, an output schema is one of objects or left out.
-func Tool(name string, t mcphost.Tool, objects bool) json.RawMessage {
+// With sessions, it is as the revisions with sessions have it: an output schema is one of objects or left out,
+// and the tool may be asked to run as a task.
+func Tool(name string, t mcphost.Tool, sessions bool) json.RawMessage {
 	b := append([]byte(`{"name":`), rpc.Encode(name)...)
 	member := func(key string, value json.RawMessage) {
 		if value != nil {
@@ -23,8 +24,11 @@ func Tool(name string, t mcphost.Tool, objects bool) json.RawMessage {
 		member("description", rpc.Encode(t.Description))
 	}
 	member("inputSchema", input(t.Parameters))
-	member("outputSchema", output(t.Output, objects))
+	member("outputSchema", output(t.Output, sessions))
 	member("annotations", hints(t.Annotations))
+	if sessions { // so that it may run as a task, which is kept here, not by the server
+		member("execution", json.RawMessage(`{"taskSupport":"optional"}`))
+	}
 	return append(b, '}')
 }
 
