@@ -14,7 +14,7 @@ func TestRealLibrary(t *testing.T) {
 	if os.Getenv("TOOLSERVE_TEST_NPX") != "1" {
 		t.Skip("TOOLSERVE_TEST_NPX is not 1")
 	}
-	h := startReal(t, `{"mcpServers":{"everything":{"command":"npx","args":["-y","@modelcontextprotocol/server-everything"],"connect_timeout":150}}}`)
+	h := startReal(t, `{"mcpServers":{"everything":{"command":"npx","args":["-y","@modelcontextprotocol/server-everything@2026.8.31"],"connect_timeout":150}}}`)
 	before, err := h.Resources(t.Context(), "everything")
 	if err != nil || len(before.Items) == 0 {
 		t.Fatalf("%+v, %v", before, err)

@@ -54,8 +54,8 @@ func TestRealServersFromNPM(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := startReal(t, `{"mcpServers":{
-		"filesystem":{"command":"npx","args":["-y","@modelcontextprotocol/server-filesystem","`+dir+`"],"connect_timeout":150},
-		"everything":{"command":"npx","args":["-y","@modelcontextprotocol/server-everything"],"connect_timeout":150}}}`)
+		"filesystem":{"command":"npx","args":["-y","@modelcontextprotocol/server-filesystem@2026.8.31","`+dir+`"],"connect_timeout":150},
+		"everything":{"command":"npx","args":["-y","@modelcontextprotocol/server-everything@2026.8.31"],"connect_timeout":150}}}`)
 	for _, s := range h.Status() {
 		if len(s.Notes) > 0 || len(s.Pending) > 0 {
 			t.Errorf("%s: honest definitions have notes %q, pending %+v", s.Name, s.Notes, s.Pending)

@@ -27,7 +27,7 @@ func TestRealFileServerIsConfined(t *testing.T) {
 	// The server is told that it may read everything beneath base, and the sandbox that it may not:
 	// what stops it is then the kernel, not the server's own check.
 	h := startReal(t, `{"security":{"path_rules":false},"mcpServers":{"fs":{"command":"npx",
-		"args":["-y","@modelcontextprotocol/server-filesystem","`+granted+`","`+base+`"],
+		"args":["-y","@modelcontextprotocol/server-filesystem@2026.8.31","`+granted+`","`+base+`"],
 		"sandbox":{"filesystem":{"denyRead":["`+base+`"],"allowWrite":["`+granted+`"]}},"connect_timeout":150}}}`)
 	s := h.Status()[0].Sandbox
 	if s.Level != "enforced" && len(s.Missing) > 1 {

@@ -20,6 +20,9 @@ func runRemote(t *testing.T, url, stdin string, args ...string) (status int, out
 	return status, o.String(), e.String()
 }
 
+// auditTime is how the time of the entries of auditBody is shown here.
+var auditTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Local().Format(time.DateTime)
+
 const fsTools = `{"tools":[
  {"type":"function","name":"fs__read","server":"fs","tool":"read","description":"Reads a\nfile.\u001b[2J","function":{"name":"fs__read"},
   "parameters":{"type":"object","properties":{"path":{"type":"string"},"head":{"type":"integer"}},"required":["path"]}},
@@ -109,10 +112,10 @@ func TestRemoteCommands(t *testing.T) {
 		},
 		{
 			name: "audit", args: []string{"mcp", "audit"}, change: func(s *clienttest.Server) { s.Audit = auditBody },
-			out: "2026-01-02 03:04:05  1  server fs\n" +
-				"2026-01-02 03:04:05  2  fs__read   ok 1.5 ms\n" +
-				"2026-01-02 03:04:05  3  fs__rm     deny: Tool 'rm' is blocked\n" +
-				"2026-01-02 03:04:05  4  fs__read   error: timed out\n",
+			out: auditTime + "  1  server fs\n" +
+				auditTime + "  2  fs__read   ok 1.5 ms\n" +
+				auditTime + "  3  fs__rm     deny: Tool 'rm' is blocked\n" +
+				auditTime + "  4  fs__read   error: timed out\n",
 		},
 		{
 			name: "audit as JSON lines", args: []string{"mcp", "audit", "--json"},

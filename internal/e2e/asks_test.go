@@ -186,7 +186,7 @@ func TestRootsReachTheServer(t *testing.T) {
 		}
 	}
 	text := func(root string) string {
-		return fmt.Sprintf(`{"mcpServers":{"fs":{"command":"npx","args":["-y","@modelcontextprotocol/server-filesystem",%q],"roots":[%q]}}}`, parent, root)
+		return fmt.Sprintf(`{"mcpServers":{"fs":{"command":"npx","args":["-y","@modelcontextprotocol/server-filesystem@2026.8.31",%q],"roots":[%q]}}}`, parent, root)
 	}
 	file := config(t, text(first))
 	s := serve(t, 0, "--mcp-config", file)

@@ -16,7 +16,7 @@ func TestLibrary(t *testing.T) {
 	needs(t, "TOOLSERVE_TEST_NPX")
 	s := serve(t, 0, "--mcp-config", config(t, `{
 		"mcpServers": {
-			"everything": {"command": "npx", "args": ["-y", "@modelcontextprotocol/server-everything"], "connect_timeout": 150, "blocked_prompts": ["simple-*"]},
+			"everything": {"command": "npx", "args": ["-y", "`+everythingPackage+`"], "connect_timeout": 150, "blocked_prompts": ["simple-*"]},
 			"plain": `+ownServer(t)+`,
 			"gone": {"url": "http://127.0.0.1:1/mcp"}},
 		"security": {"pins": "off"}}`))

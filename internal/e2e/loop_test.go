@@ -22,7 +22,7 @@ func serveFolder(t *testing.T) (s *served, folder string) {
 	if err := os.WriteFile(filepath.Join(folder, "notes.txt"), []byte("hello"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	args, err := json.Marshal([]string{"-y", "@modelcontextprotocol/server-filesystem", folder})
+	args, err := json.Marshal([]string{"-y", "@modelcontextprotocol/server-filesystem@2026.8.31", folder})
 	if err != nil {
 		t.Fatal(err)
 	}

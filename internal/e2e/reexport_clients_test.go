@@ -184,7 +184,7 @@ func TestReexportInspector(t *testing.T) {
 		`"test://static-text"`:      {"--method", "resources/list"},
 		`"new__test_simple_prompt"`: {"--method", "prompts/list"},
 	} {
-		arguments = append([]string{"-y", "@modelcontextprotocol/inspector", "--cli", url, "--transport", "http"}, arguments...)
+		arguments = append([]string{"-y", "@modelcontextprotocol/inspector@2.12.0", "--cli", url, "--transport", "http"}, arguments...)
 		output, err := exec.CommandContext(t.Context(), "npx", arguments...).CombinedOutput()
 		if err != nil || !strings.Contains(string(output), want) {
 			t.Errorf("%v: %v\n%s", arguments[5:], err, fmt.Sprintf("%.2000s", output))

@@ -120,7 +120,7 @@ func TestKilledServer(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, entry, tool, arguments, npx string }{
 		{"own", ownServer(t), "sleep", `{}`, ""},
-		{"everything", `{"command":"npx","args":["-y","@modelcontextprotocol/server-everything"]}`,
+		{"everything", `{"command":"npx","args":["-y","` + everythingPackage + `"]}`,
 			"trigger-long-running-operation", `{"duration":60,"steps":60}`, "TOOLSERVE_TEST_NPX"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
