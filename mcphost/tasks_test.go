@@ -18,6 +18,8 @@ import (
 // taskServer is a server of 2026-07-28 over HTTP that answers each call with a task, which asks for a name
 // before it ends.
 type taskServer struct {
+	without bool // the server does not declare the extension
+
 	mu     sync.Mutex
 	sent   []string // method and the header Mcp-Name
 	answer json.RawMessage
@@ -47,6 +49,8 @@ func (s *taskServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	result := ""
 	_, declared := req.Params.Meta.Capabilities.Extensions["io.modelcontextprotocol/tasks"]
 	switch {
+	case req.Method == "server/discover" && s.without:
+		result = `"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}`
 	case req.Method == "server/discover":
 		result = `"supportedVersions":["2026-07-28"],"capabilities":{"tools":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}`
 	case req.Method == "tools/list":
@@ -113,4 +117,17 @@ func TestTasksOfTheNewestRevision(t *testing.T) {
 		wantKind(t, err, TimedOut)
 	}
 	eventually(t, "the task is cancelled", func() bool { return s.saw("tasks/cancel task-endless") })
+}
+
+// TestTasksUndeclared does not declare the extension to a server that does not.
+func TestTasksUndeclared(t *testing.T) {
+	web := httptest.NewServer(&taskServer{without: true})
+	t.Cleanup(web.Close)
+	h := start(t, &Config{Servers: []ServerConfig{{Name: "tasks", Transport: TransportHTTP, URL: web.URL}}}, Options{
+		Launch: &policy.LaunchRules{AllowedHosts: []string{"127.0.0.1"}},
+	})
+	result, err := h.Execute(t.Context(), Call{Tool: "slow"})
+	if err != nil || result.Text() != "the client declares no tasks" {
+		t.Errorf("%q %v", result.Text(), err)
+	}
 }

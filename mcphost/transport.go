@@ -17,6 +17,7 @@ import (
 	"github.com/toolserve/toolserve/internal/sandbox"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/confine"
+	"github.com/toolserve/toolserve/mcphost/internal/inbound"
 	"github.com/toolserve/toolserve/mcphost/internal/oauth"
 	"github.com/toolserve/toolserve/mcphost/internal/reach"
 	"github.com/toolserve/toolserve/mcphost/internal/wire"
@@ -50,6 +51,16 @@ func (l *link) instructions() string {
 	return ""
 }
 
+// hasTasks reports whether the server declared that it may answer a call with a task.
+func (l *link) hasTasks() bool {
+	init := l.session.InitializeResult()
+	if init == nil || init.Capabilities == nil {
+		return false
+	}
+	_, has := init.Capabilities.Extensions[inbound.TasksExtension]
+	return has
+}
+
 // permanentError is a reason for which trying again is of no use.
 type permanentError struct{ error }
 
@@ -76,6 +87,9 @@ func (s *server) connect(ctx context.Context, custom mcp.Transport) (*link, erro
 	if err != nil {
 		cancel(err)
 		return nil, l.loginProblem(err)
+	}
+	if !l.hasTasks() {
+		l.requests.DeclareNoExtensions()
 	}
 	go func() {
 		defer close(l.gone)

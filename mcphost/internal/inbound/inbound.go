@@ -131,7 +131,7 @@ func (h *Handlers) Capabilities() *mcp.ClientCapabilities {
 	return c
 }
 
-// TasksExtension lets servers of 2026-07-28 answer a call with a task.
+// TasksExtension lets servers of 2026-07-28 answer a call with a task. It is the only one that is declared.
 const TasksExtension = "io.modelcontextprotocol/tasks"
 
 // Judge says what is wrong with a request of the server that somebody else answers.

@@ -372,26 +372,22 @@ func (w *wire) execute(text string) (string, error) {
 func BenchmarkPath(b *testing.B) {
 	host, api := ours(b, "mcp-go")
 	for _, p := range []path{official(b, "mcp-go"), other(b, "mcp-go"), host, api} {
-		b.Run(p.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				one(b, p, "hello", "hello")
-			}
-		})
-		b.Run(p.name+"/4096", func(b *testing.B) {
-			want := answer("4096")
-			b.ReportAllocs()
-			for b.Loop() {
-				one(b, p, "4096", want)
-			}
-		})
-		b.Run(p.name+"/16", func(b *testing.B) {
-			b.SetParallelism(callers / runtime.GOMAXPROCS(0))
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					one(b, p, "hello", "hello")
+		for _, text := range []string{"hello", "4096"} {
+			want := answer(text)
+			b.Run(p.name+" "+text, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					one(b, p, text, want)
 				}
 			})
-		})
+			b.Run(p.name+" "+text+" of many", func(b *testing.B) {
+				b.SetParallelism(callers / runtime.GOMAXPROCS(0))
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						one(b, p, text, want)
+					}
+				})
+			})
+		}
 	}
 }

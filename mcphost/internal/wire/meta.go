@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -24,16 +25,16 @@ func withLogLevel(meta json.RawMessage, level string) json.RawMessage {
 	return rawjson.AppendText(b, level)
 }
 
+const metaCapabilities = "io.modelcontextprotocol/clientCapabilities"
+
 // withCapabilities puts others in the place of the capabilities in the members of "_meta".
 func withCapabilities(meta, capabilities json.RawMessage) json.RawMessage {
-	const key = "io.modelcontextprotocol/clientCapabilities"
 	if capabilities == nil || len(meta) == 0 {
 		return meta
 	}
-	b := append(append(json.RawMessage(`"`+key+`":`), capabilities...), ',')
-	object := append(append([]byte{'{'}, meta...), '}')
-	rawjson.Fields(object, func(name string, value json.RawMessage) bool {
-		if name != key {
+	b := append(append(json.RawMessage(`"`+metaCapabilities+`":`), capabilities...), ',')
+	rawjson.Fields(braced(meta), func(name string, value json.RawMessage) bool {
+		if name != metaCapabilities {
 			b = append(rawjson.AppendText(b, name), ':')
 			b = append(append(b, value...), ',')
 		}
@@ -41,6 +42,26 @@ func withCapabilities(meta, capabilities json.RawMessage) json.RawMessage {
 	})
 	return b[:len(b)-1]
 }
+
+// withoutExtensions leaves the extensions out of the capabilities in the members of "_meta".
+func withoutExtensions(meta json.RawMessage) json.RawMessage {
+	capabilities := rawjson.Member(braced(meta), metaCapabilities)
+	if rawjson.Member(capabilities, "extensions") == nil {
+		return meta
+	}
+	var b []byte
+	rawjson.Fields(capabilities, func(name string, value json.RawMessage) bool {
+		if name != "extensions" {
+			b = append(rawjson.AppendText(append(b, ','), name), ':')
+			b = append(b, value...)
+		}
+		return true
+	})
+	return withCapabilities(meta, braced(bytes.TrimPrefix(b, []byte{','})))
+}
+
+// braced is the object of some members.
+func braced(members []byte) []byte { return append(append([]byte{'{'}, members...), '}') }
 
 // withMeta returns params with the members of meta, and a progress token unless it is 0, as "_meta".
 func withMeta(params, meta json.RawMessage, token int64) json.RawMessage {
@@ -85,8 +106,19 @@ func (r *Requests) learn(req *jsonrpc.Request) {
 		meta = nil
 	}
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.plain {
+		meta = withoutExtensions(meta)
+	}
 	r.meta = meta
-	r.mu.Unlock()
+}
+
+// DeclareNoExtensions keeps our requests from declaring those of the library. An extension is used where both
+// sides have declared it; a server that has none would take in with each call what it has no use for.
+func (r *Requests) DeclareNoExtensions() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.plain, r.meta = true, withoutExtensions(r.meta)
 }
 
 // Library returns the round tripper for the protocol library over HTTP: ours declare what its requests

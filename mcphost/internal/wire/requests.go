@@ -56,6 +56,7 @@ type Requests struct {
 	last    int64
 	waiting map[int64]*waiter
 	meta    json.RawMessage // members of "_meta" that every request has, without braces
+	plain   bool            // meta declares no extensions
 	ended   error           // not nil once the connection has ended
 }
 

@@ -490,6 +490,33 @@ func TestMeta(t *testing.T) {
 	}
 }
 
+// TestNoExtensions leaves extensions out of what is declared already and of what the library declares later.
+func TestNoExtensions(t *testing.T) {
+	const before = `"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":`
+	for _, test := range []struct{ declared, want string }{
+		{before + `{"extensions":{"a/b":{}},"roots":{"listChanged":true}}`, `"io.modelcontextprotocol/clientCapabilities":{"roots":{"listChanged":true}},"io.modelcontextprotocol/protocolVersion":"2026-07-28"`},
+		{before + `{"extensions":{"a/b":{}}}`, `"io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/protocolVersion":"2026-07-28"`},
+		{before + `{"roots":{}}`, before + `{"roots":{}}`},
+		{``, ``},
+	} {
+		listing := request(t, 1, "tools/list")
+		listing.Params = json.RawMessage(`{"_meta":{` + test.declared + `}}`)
+		early, late := &Requests{}, &Requests{}
+		early.DeclareNoExtensions()
+		early.learn(listing)
+		late.learn(listing)
+		if got := string(late.meta); got != test.declared {
+			t.Errorf("before it is said: %s, want %s", got, test.declared)
+		}
+		late.DeclareNoExtensions()
+		for when, r := range map[string]*Requests{"early": early, "late": late} {
+			if got := string(r.meta); got != test.want {
+				t.Errorf("said %s: %s, want %s", when, got, test.want)
+			}
+		}
+	}
+}
+
 // TestManyCallers has callers come and go at once; every answer reaches its own.
 func TestManyCallers(t *testing.T) {
 	p := newPeer(t)
