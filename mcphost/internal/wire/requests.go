@@ -10,6 +10,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 
 	"github.com/toolserve/toolserve/internal/rawjson"
+	"github.com/toolserve/toolserve/mcphost/internal/outbox"
 )
 
 // The ids of our own requests. The library counts its own from 1 up; a connection on which it came this
@@ -25,7 +26,7 @@ const (
 )
 
 // ErrEnded is the error of a request whose connection ended before the answer came.
-var ErrEnded = errors.New("the connection ended")
+var ErrEnded = outbox.ErrEnded
 
 // Request is a request of our own.
 type Request struct {

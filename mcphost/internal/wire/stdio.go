@@ -11,6 +11,8 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/toolserve/toolserve/mcphost/internal/outbox"
 )
 
 // MaxLine is the longest message, in bytes, that a server may send.
@@ -38,7 +40,7 @@ type Stdio struct {
 
 // Connect returns the connection; it never fails. What the server asks is answered until ctx ends.
 func (s *Stdio) Connect(ctx context.Context) (mcp.Connection, error) {
-	c := &stdioConn{Stdio: s, ctx: ctx, asks: answering{peer: s.Peer}, lines: lineReader{r: s.Out, max: MaxLine}, outbox: newOutbox(s.In), flood: newFlood()}
+	c := &stdioConn{Stdio: s, ctx: ctx, asks: answering{peer: s.Peer}, lines: lineReader{r: s.Out, max: MaxLine}, out: outbox.New(s.In), flood: newFlood()}
 	s.Requests.bind(c)
 	return c, nil
 }
@@ -48,7 +50,7 @@ type stdioConn struct {
 	ctx     context.Context // the connection's own
 	pending pending
 	asks    answering
-	outbox  *outbox
+	out     *outbox.Outbox
 	flood   flood
 
 	// lines and queue belong to Read, which is never called twice at a time.
@@ -141,7 +143,7 @@ func (c *stdioConn) wanted(msg jsonrpc.Message) bool {
 			return c.flood.passes(c.ctx, msg)
 		default:
 			if data, err := jsonrpc.EncodeMessage(unasked(msg)); err == nil {
-				c.outbox.offer(append(data, '\n'))
+				c.out.Offer(append(data, '\n'))
 			}
 		}
 	}
@@ -215,7 +217,7 @@ func (c *stdioConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 			c.waitDiscover(c.DiscoverWait)
 		}
 	}
-	if err := c.outbox.post(ctx, 0, append(data, '\n')); err != nil {
+	if err := c.out.Post(ctx, 0, append(data, '\n')); err != nil {
 		c.pending.drop(msg)
 		return err
 	}
@@ -223,9 +225,9 @@ func (c *stdioConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 }
 
 func (c *stdioConn) post(ctx context.Context, msg outgoing) error {
-	return c.outbox.post(ctx, msg.id, msg.line())
+	return c.out.Post(ctx, msg.id, msg.line())
 }
 
-func (c *stdioConn) withdraw(id int64) bool { return c.outbox.withdraw(id) }
+func (c *stdioConn) withdraw(id int64) bool { return c.out.Withdraw(id) }
 
-func (c *stdioConn) cancel(msg outgoing) { c.outbox.offer(msg.line()) }
+func (c *stdioConn) cancel(msg outgoing) { c.out.Offer(msg.line()) }

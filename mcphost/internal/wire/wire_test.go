@@ -165,7 +165,7 @@ func TestSilenceToDiscover(t *testing.T) {
 // ever, and once it reads it finds every message whole and in order.
 func TestWriteToOneThatDoesNotRead(t *testing.T) {
 	conn, in, _ := pipes(t)
-	big := strings.Repeat("m", maxQueued/4)
+	big := strings.Repeat("m", 2<<20)
 	sent := 0
 	for ; ; sent++ {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

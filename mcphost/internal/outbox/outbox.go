@@ -1,4 +1,6 @@
-package wire
+// Package outbox writes messages to the standard input of a server that may read slowly or not at all, without
+// keeping those who send them waiting.
+package outbox
 
 import (
 	"context"
@@ -18,10 +20,10 @@ const (
 	inlineRounds = 4
 )
 
-// outbox writes messages to a pipe, whole and in order. A sender writes its message itself where the pipe
+// Outbox writes messages to a pipe, whole and in order. A sender writes its message itself where the pipe
 // takes it at once, with what others have put in line meanwhile; where it does not, a goroutine writes on,
 // and nobody but the server decides how long that takes. It ends when the line is empty or the pipe closed.
-type outbox struct {
+type Outbox struct {
 	file *os.File
 	raw  syscall.RawConn
 
@@ -39,14 +41,18 @@ type outbox struct {
 	attempt    func(fd uintptr) bool
 }
 
+// ErrEnded is the error of a message after the pipe was closed.
+var ErrEnded = errors.New("the connection ended")
+
 // letter is a message in line. Its id is 0 for one that nobody takes back.
 type letter struct {
 	id   int64
 	data []byte
 }
 
-func newOutbox(file *os.File) *outbox {
-	o := &outbox{file: file}
+// New returns the outbox of a pipe with deadlines.
+func New(file *os.File) *Outbox {
+	o := &Outbox{file: file}
 	if raw, err := file.SyscallConn(); err == nil {
 		o.raw = raw
 	}
@@ -57,9 +63,10 @@ func newOutbox(file *os.File) *outbox {
 	return o
 }
 
-// post puts a message in line and writes what the pipe takes. It waits, until ctx ends, only where too
-// much is in line already.
-func (o *outbox) post(ctx context.Context, id int64, data []byte) error {
+// Post puts a message in line and writes what the pipe takes. It waits, until ctx ends, only where too
+// much is in line already. The id, unless 0, is that by which [Outbox.Withdraw] knows the message; it ends with a
+// line break.
+func (o *Outbox) Post(ctx context.Context, id int64, data []byte) error {
 	o.mu.Lock()
 	for o.failed == nil && o.bytes > maxQueued {
 		if o.room == nil {
@@ -82,8 +89,8 @@ func (o *outbox) post(ctx context.Context, id int64, data []byte) error {
 	return nil
 }
 
-// offer is post for a message that may be dropped where too much is in line.
-func (o *outbox) offer(data []byte) {
+// Offer is [Outbox.Post] for a message that may be dropped where too much is in line.
+func (o *Outbox) Offer(data []byte) {
 	o.mu.Lock()
 	if o.failed != nil || o.bytes > 2*maxQueued {
 		o.mu.Unlock()
@@ -93,7 +100,7 @@ func (o *outbox) offer(data []byte) {
 }
 
 // enqueue puts a message in line, and writes unless another does. o.mu is held, and released.
-func (o *outbox) enqueue(id int64, data []byte) {
+func (o *Outbox) enqueue(id int64, data []byte) {
 	o.line = append(o.line, letter{id, data})
 	o.bytes += len(data)
 	if o.writing {
@@ -114,7 +121,7 @@ func (o *outbox) enqueue(id int64, data []byte) {
 }
 
 // take moves the front of the line into out. It returns false where there is nothing, and the writing ends.
-func (o *outbox) take() bool {
+func (o *Outbox) take() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.line) == 0 || o.failed != nil {
@@ -143,7 +150,7 @@ func (o *outbox) take() bool {
 }
 
 // writeAtOnce writes out as far as the pipe takes it now, and reports whether that was all.
-func (o *outbox) writeAtOnce() bool {
+func (o *Outbox) writeAtOnce() bool {
 	if o.raw == nil || o.raw.Write(o.attempt) != nil || o.err != nil {
 		return false // writing on shows what is wrong
 	}
@@ -155,7 +162,7 @@ func (o *outbox) writeAtOnce() bool {
 }
 
 // writeOn writes until the line is empty.
-func (o *outbox) writeOn() {
+func (o *Outbox) writeOn() {
 	for {
 		if len(o.out) > 0 {
 			if _, err := o.file.Write(o.out); err != nil {
@@ -170,7 +177,7 @@ func (o *outbox) writeOn() {
 	}
 }
 
-func (o *outbox) fail(err error) {
+func (o *Outbox) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if errors.Is(err, os.ErrClosed) || errors.Is(err, syscall.EPIPE) {
@@ -184,8 +191,8 @@ func (o *outbox) fail(err error) {
 	}
 }
 
-// withdraw takes a message out of the line, and reports whether it was still whole there.
-func (o *outbox) withdraw(id int64) bool {
+// Withdraw takes a message out of the line, and reports whether it was still whole there.
+func (o *Outbox) Withdraw(id int64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i := range o.line {
