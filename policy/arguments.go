@@ -2,9 +2,6 @@ package policy
 
 import (
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,6 +20,8 @@ type argumentCheck struct {
 	path, pattern string
 	code          Code
 	reason        string
+	// dirs and rests are the absolute and the relative paths of the call, as far as there is room.
+	dirs, rests paths
 }
 
 // arguments judges the bytes of a call's arguments.
@@ -37,6 +36,9 @@ func (g *Gate) arguments(c *Call) (Code, string) {
 		visit = nil
 	}
 	err := strictjson.Walk(data, strictjson.Limits{Bytes: g.rules.MaxArgumentBytes, Depth: g.rules.MaxArgumentDepth}, visit)
+	if err == nil && a.pattern == "" {
+		a.joined()
+	}
 	var bad *strictjson.Error
 	switch {
 	case errors.As(err, &bad):
@@ -48,7 +50,7 @@ func (g *Gate) arguments(c *Call) (Code, string) {
 }
 
 func (a *argumentCheck) visit(n strictjson.Node) bool {
-	if n.IsName && n.Depth == 1 && a.misspelt(n.Text) {
+	if n.IsName && (a.pollutes(n) || n.Depth == 1 && a.misspelt(n.Text)) {
 		return false
 	}
 	for _, re := range a.gate.patterns {
@@ -72,17 +74,28 @@ func (a *argumentCheck) visit(n strictjson.Node) bool {
 	case commandPurpose:
 		return a.command(n)
 	}
-	if address.IsMetadataURL(n.Text) {
+	switch {
+	case address.IsMetadataURL(n.Text):
 		return a.hit(n, "metadata address")
-	}
-	if strings.Contains(n.Text, "://") {
-		if use != pathPurpose && (len(n.Text) < 5 || !strings.EqualFold(n.Text[:5], "file:")) {
-			return true
-		}
-	}
-	if use == pathPurpose || shape.LooksLikePath(n.Text) {
+	case address.IsRawURL(n.Text):
+		return a.hit(n, "gopher:// or dict://")
+	case shape.IsFileURL(n.Text):
+		return a.pathValue(n)
+	case use == remotePurpose || use != pathPurpose && strings.Contains(n.Text, "://"):
+		return true
+	case use == pathPurpose || shape.LooksLikePath(shape.Bare(n.Text)):
 		return a.pathValue(n)
 	}
+	return true
+}
+
+// pollutes refuses the members by which a server in JavaScript that merges objects has all of its objects changed.
+func (a *argumentCheck) pollutes(n strictjson.Node) bool {
+	if n.Text != "__proto__" && (n.Text != "prototype" || !strings.HasSuffix(n.Path(), "constructor.prototype")) {
+		return false
+	}
+	a.code = CodeBadArguments
+	a.reason = "Tool '" + argv.Quote(a.call.Tool) + "' argument '" + argv.Quote(n.Path()) + "' would change the objects of a server in JavaScript"
 	return true
 }
 
@@ -106,65 +119,6 @@ func (a *argumentCheck) misspelt(name string) bool {
 func (a *argumentCheck) hit(n strictjson.Node, pattern string) bool {
 	a.path, a.pattern = n.Path(), pattern
 	return false
-}
-
-// pathValue judges a path: no way up, no guarded place, inside the roots.
-func (a *argumentCheck) pathValue(n strictjson.Node) bool {
-	p := n.Text
-	switch {
-	case strings.ContainsRune(p, 0):
-		return a.hit(n, "NUL")
-	case shape.Climbs(p):
-		return a.hit(n, "../")
-	}
-	p = shape.LocalPath(p)
-	if len(a.roots) > 0 {
-		return a.inRoots(n, p)
-	}
-	if pattern := shape.Secret(p); pattern != "" {
-		return a.hit(n, pattern)
-	}
-	if a.gate.rules.ResolvePath == nil || !filepath.IsAbs(p) {
-		return true
-	}
-	resolved, err := a.gate.rules.ResolvePath(p)
-	if err != nil {
-		return a.hit(n, "a path that cannot be resolved")
-	}
-	if pattern := shape.Secret(resolved); pattern != "" {
-		return a.hit(n, pattern+" (through a symbolic link)")
-	}
-	return true
-}
-
-func (a *argumentCheck) inRoots(n strictjson.Node, p string) bool {
-	if strings.HasPrefix(p, "~") {
-		return a.hit(n, "~ (write the absolute path)")
-	}
-	if !filepath.IsAbs(p) {
-		if pattern := shape.Secret(p); pattern != "" {
-			return a.hit(n, pattern)
-		}
-		return true // below the server's own working directory
-	}
-	p = filepath.Clean(p)
-	if a.gate.rules.ResolvePath != nil {
-		resolved, err := a.gate.rules.ResolvePath(p)
-		if err != nil {
-			return a.hit(n, "a path that cannot be resolved")
-		}
-		p = resolved
-	}
-	for _, root := range a.roots {
-		rel, err := filepath.Rel(root, p)
-		if err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-			if pattern := shape.Secret(rel); pattern != "" {
-				return a.hit(n, pattern)
-			}
-			return true
-		}
-	}
-	return a.hit(n, "a path outside the allowed roots")
 }
 
 // unquote takes the quotes of a shell out of a word.
@@ -193,50 +147,4 @@ func (a *argumentCheck) command(n strictjson.Node) bool {
 		}
 	}
 	return true
-}
-
-// ResolveSymlinks returns an absolute path without symbolic links. Parts that do not exist stay as
-// they are; a link that leads nowhere is still followed.
-func ResolveSymlinks(p string) (string, error) {
-	if resolved, err := filepath.EvalSymlinks(p); err == nil {
-		return resolved, nil
-	}
-	p = filepath.Clean(p)
-	done := filepath.VolumeName(p) + string(filepath.Separator)
-	rest := strings.TrimPrefix(p, done)
-	for links := 0; rest != ""; {
-		name, tail, _ := strings.Cut(rest, string(filepath.Separator))
-		rest = tail
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			done = filepath.Dir(done)
-			continue
-		}
-		next := filepath.Join(done, name)
-		info, err := os.Lstat(next)
-		if errors.Is(err, fs.ErrNotExist) {
-			return filepath.Join(next, rest), nil
-		}
-		if err != nil {
-			return "", err
-		}
-		if info.Mode()&fs.ModeSymlink == 0 {
-			done = next
-			continue
-		}
-		if links++; links > 40 {
-			return "", errors.New("too many symbolic links")
-		}
-		target, err := os.Readlink(next)
-		if err != nil {
-			return "", err
-		}
-		if filepath.IsAbs(target) {
-			done = filepath.VolumeName(target) + string(filepath.Separator)
-		}
-		rest = strings.TrimPrefix(target, done) + string(filepath.Separator) + rest
-	}
-	return done, nil
 }

@@ -298,6 +298,19 @@ func TestRoots(t *testing.T) {
 		{"inside", rooted, root + "/sub/new.txt", "allow"},
 		{"inside through a link", rooted, root + "/in/new.txt", "allow"},
 		{"relative", rooted, "sub/x", "allow"},
+		{"relative through a link", rooted, "in/x", "allow"},
+		{"relative and out", rooted, "out/x", "argument"},
+		{"relative and out by a link that leads nowhere", rooted, "dangling", "argument"},
+		{"relative to /etc", rooted, "etc/passwd", "argument"},
+		{"one of two", rooted, "{" + root + "," + out + "}/x", "argument"},
+		{"in a list", rooted, root + ":" + out, "argument"},
+		{"with a variable", rooted, "$HOME/x", "argument"},
+		{"with a variable of Windows", rooted, `%USERPROFILE%\x`, "argument"},
+		{"a price in a name", rooted, "sub/$money.md", "allow"},
+		{"a drive", rooted, "C:", "argument"},
+		{"a share", rooted, `\\server\share`, "argument"},
+		{"an expression", rooted, `\d+/\d+`, "allow"},
+		{"a picture", rooted, "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMC", "argument"},
 		{"same prefix", rooted, out + "/x", "argument"},
 		{"elsewhere", rooted, "/usr/share/x", "argument"},
 		{"out through a link", rooted, root + "/out/x", "argument"},
@@ -319,6 +332,17 @@ func TestRoots(t *testing.T) {
 		}
 		if d := c.g.Decide(Call{Server: "s", Tool: "t", Arguments: args}); outcome(d) != c.want {
 			t.Errorf("%s: %s, want %s (%s)", c.name, outcome(d), c.want, d.Reason)
+		}
+	}
+	for args, want := range map[string]string{
+		`{"dir":"` + root + `","name":"out/x"}`:                              "argument", // a folder and a name apart
+		`{"dir":"` + root + `/sub","name":"new"}`:                            "allow",
+		`{"data":"/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMC","name":"a.jpg"}`: "allow", // a picture
+		`{"endpoint":"/repos/{owner}/issues","route":"/users/:id"}`:          "allow",
+		`{"data":"/usr/share/x"}`:                                            "argument",
+	} {
+		if d := rooted.Decide(Call{Server: "s", Tool: "t", Arguments: json.RawMessage(args)}); outcome(d) != want {
+			t.Errorf("%s: %s, want %s (%s)", args, outcome(d), want, d.Reason)
 		}
 	}
 }
@@ -365,10 +389,13 @@ func TestGateIsSafeForConcurrentUse(t *testing.T) {
 func FuzzArguments(f *testing.F) {
 	f.Add(`{"path":"/tmp","x":["\ud83d\ude00",1e5]}`)
 	f.Add(`{"a":{"a":{}},"A":1}`)
+	f.Add(`{"path":"'/srv/{a,../x}'","dir":"{/etc,b}:/x"}`)
+	f.Add(`{"path":"\u00a0$HOME/x","url":"view-source:http:169.254.169.254","n":1e309}`)
 	g := mustGate(f, ToolRules{CallsPerMinute: Unlimited})
+	rooted := mustGate(f, ToolRules{CallsPerMinute: Unlimited, Roots: []string{"/srv/data"}})
 	f.Fuzz(func(t *testing.T, args string) {
 		d := g.Decide(Call{Server: "s", Tool: "t", Arguments: json.RawMessage(args)})
-		if args != "" && d.Code != CodeBadArguments && !json.Valid([]byte(args)) {
+		if args != "" && d.Action == Allow && !json.Valid([]byte(args)) {
 			t.Fatalf("%q is not JSON and is taken: %+v", args, d)
 		}
 		if d.Action != Allow || args == "" {
@@ -380,6 +407,14 @@ func FuzzArguments(f *testing.F) {
 		}
 		if p, ok := decoded["path"].(string); ok && (p == ".." || strings.HasPrefix(p, "../") || strings.HasPrefix(p, "/etc/")) {
 			t.Fatalf("%q is allowed", args)
+		}
+		p, _ := decoded["path"].(string)
+		p = strings.Trim(p, " \t'\"")
+		if !filepath.IsAbs(p) || p == "/srv/data" || strings.HasPrefix(filepath.Clean(p), "/srv/data/") || filepath.Clean(p) == "/srv/data" {
+			return
+		}
+		if d := rooted.Decide(Call{Server: "s", Tool: "t", Arguments: json.RawMessage(args)}); d.Action == Allow {
+			t.Fatalf("%q is allowed, outside of the roots", args)
 		}
 	})
 }

@@ -11,6 +11,7 @@ type purpose uint8
 const (
 	unknownPurpose purpose = iota
 	pathPurpose            // a file or a folder
+	remotePurpose          // a path of somebody's HTTP interface
 	prosePurpose           // text or code, which may speak of any path
 	commandPurpose         // a command line
 )
@@ -23,7 +24,8 @@ var nameWords = words(map[purpose]string{
 	prosePurpose: `content contents text code body message messages prompt description comment comments title summary script
 		html css markdown md diff patch snippet newtext oldtext string str sql query note notes reason question answer
 		thoughts selector xpath locator jsonpath
-		instructions instruction thought expression javascript caption subject regex`,
+		instructions instruction thought expression javascript caption subject regex jq pointer`,
+	remotePurpose:  `endpoint endpoints route routes pathname`,
 	commandPurpose: `command commands cmd args argv arguments commandline shell`,
 })
 
@@ -39,15 +41,21 @@ func words(lists map[purpose]string) map[string]purpose {
 
 // purposeOf reads an argument's name word by word: camelCase, snake_case and kebab-case.
 func purposeOf(name string) purpose {
-	last := unknownPurpose
+	last, remote := unknownPurpose, false
 	eachWord(name, func(word []byte) bool {
-		if p := nameWords[string(word)]; p != unknownPurpose {
+		if p := nameWords[string(word)]; p == pathPurpose && remote {
+			last = remotePurpose
+		} else if p != unknownPurpose {
 			last = p
 		}
+		remote = remoteWords[string(word)]
 		return true
 	})
 	return last
 }
+
+// remoteWords in front of "path" say that it is none of this machine.
+var remoteWords = map[string]bool{"api": true, "url": true, "uri": true, "http": true, "request": true, "route": true, "endpoint": true}
 
 // eachWord calls f with the words of a name in lower case until f returns false. The slice is valid
 // during the call.

@@ -43,10 +43,14 @@ func hostOf(value string) (host string, ok bool) {
 	if len(value) > maxURL {
 		value = value[:maxURL]
 	}
-	if !strings.ContainsAny(value, `:/\`) && isASCII(value) {
-		return "", false
+	ascii := isASCII(value)
+	if ascii && (!strings.ContainsAny(value, `:/\`) || len(value) > 1 && value[0] == '/' && value[1] != '/' && value[1] != '\\' && value[1] != '%') {
+		return "", false // most values: words and absolute paths
 	}
-	value = strings.ToLower(norm.NFKC.String(shape.Fold(value)))
+	if value = shape.Fold(value); !ascii {
+		value = norm.NFKC.String(value)
+	}
+	value = strings.ToLower(value)
 	scheme, rest, ok := strings.Cut(value, ":")
 	for ok && (scheme == "jar" || scheme == "view-source" || scheme == "blob" || scheme == "url") {
 		value = rest

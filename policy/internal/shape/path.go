@@ -172,9 +172,7 @@ var secretNames = map[string]bool{
 // be disguised, hold wildcards, or be a file: URL; case does not matter.
 func Secret(p string) string {
 	p = strings.ToLower(strings.ReplaceAll(Fold(p), `\`, "/"))
-	p = strings.TrimPrefix(p, "file://localhost")
-	p = strings.TrimPrefix(p, "file://")
-	p = strings.TrimPrefix(p, "file:")
+	p = LocalPath(p)
 	p = strings.TrimPrefix(p, "//?/")
 	p = strings.TrimPrefix(p, "//./")
 	if strings.HasPrefix(p, "~root") && (len(p) == 5 || p[5] == '/') {
@@ -182,7 +180,8 @@ func Secret(p string) string {
 	}
 	absolute := strings.HasPrefix(p, "/") || len(p) > 1 && p[1] == ':'
 	if absolute {
-		if pattern := secretDir(strings.TrimPrefix(path.Clean(p), "/")); pattern != "" {
+		clean := strings.TrimPrefix(path.Clean(p), "/")
+		if pattern := secretDir(strings.TrimPrefix(clean, "system/volumes/data/")); pattern != "" { // as macOS mounts it again
 			return pattern
 		}
 	}
@@ -260,32 +259,4 @@ func secretName(p string) string {
 		parent = seg
 	}
 	return ""
-}
-
-// LooksLikePath says whether a value of unknown purpose has the shape of a path.
-func LooksLikePath(s string) bool {
-	if s == "" || len(s) > 4096 || strings.ContainsAny(s, "\n\r") {
-		return false
-	}
-	if strings.HasPrefix(s, "// ") {
-		return false
-	}
-	switch s[0] {
-	case '/', '~', '\\':
-		return true
-	}
-	if len(s) > 2 && s[1] == ':' && (s[2] == '\\' || s[2] == '/') || strings.HasPrefix(strings.ToLower(s), "file:") {
-		return true
-	}
-	if strings.Contains(s, "://") {
-		return false
-	}
-	if strings.HasPrefix(s, "./") || strings.HasPrefix(s, "..") || strings.HasPrefix(s, `.\`) {
-		return true
-	}
-	if strings.ContainsAny(s, " \t") {
-		return false
-	}
-	return strings.ContainsAny(s, `/\`) || !isPlain(s) && strings.ContainsAny(Fold(s), `/\`) ||
-		strings.Contains(s, "%") && strings.ContainsAny(Fold(s), `/\`)
 }

@@ -19,15 +19,6 @@ func PlainURI(uri string) string {
 	return scheme + ":" + Fold(rest)
 }
 
-// LocalPath takes the path out of a file: URL.
-func LocalPath(p string) string {
-	if len(p) >= 5 && strings.EqualFold(p[:5], "file:") {
-		p = Fold(p[5:])
-		p = strings.TrimPrefix(strings.TrimPrefix(p, "//localhost"), "//")
-	}
-	return p
-}
-
 // Glob compares a name with a pattern in which '*' stands for any text, in time that is at most the
 // product of their lengths: names come from servers and clients.
 func Glob(pattern, name string, fold bool) bool {

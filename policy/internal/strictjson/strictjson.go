@@ -301,7 +301,9 @@ func (p *parser) digits() bool {
 	return p.pos > start
 }
 
+// number reads a number. One beyond a double is refused: some readers take it for infinity, others fail.
 func (p *parser) number() {
+	start := p.pos
 	if p.peek() == '-' {
 		p.pos++
 	}
@@ -324,5 +326,9 @@ func (p *parser) number() {
 	}
 	if !ok {
 		p.fail("not a number")
+		return
+	}
+	if _, err := strconv.ParseFloat(p.text[start:p.pos], 64); err != nil {
+		p.fail("a number that is too large")
 	}
 }
