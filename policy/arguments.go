@@ -2,11 +2,13 @@ package policy
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/toolserve/toolserve/policy/internal/address"
 	"github.com/toolserve/toolserve/policy/internal/argv"
+	"github.com/toolserve/toolserve/policy/internal/place"
 	"github.com/toolserve/toolserve/policy/internal/shape"
 	"github.com/toolserve/toolserve/policy/internal/strictjson"
 )
@@ -15,7 +17,7 @@ import (
 type argumentCheck struct {
 	gate  *Gate
 	call  *Call
-	roots []string
+	rules place.Rules
 	// path and pattern are set where the walk ended: the place of the argument and what it hit.
 	path, pattern string
 	code          Code
@@ -24,13 +26,26 @@ type argumentCheck struct {
 	dirs, rests paths
 }
 
+// paths are the first few paths of a call, with the members that hold them.
+type paths struct {
+	text, member [4]string
+	n            int
+}
+
+func (p *paths) add(text, member string) {
+	if p.n < len(p.text) {
+		p.text[p.n], p.member[p.n] = text, member
+		p.n++
+	}
+}
+
 // arguments judges the bytes of a call's arguments.
 func (g *Gate) arguments(c *Call) (Code, string) {
 	data := c.Arguments
 	if len(data) == 0 {
 		return "", ""
 	}
-	a := &argumentCheck{gate: g, call: c, roots: g.rootsOf(c.Server)}
+	a := &argumentCheck{gate: g, call: c, rules: g.placesOf(c.Server)}
 	visit := a.visit
 	if g.rules.Disabled {
 		visit = nil
@@ -121,6 +136,43 @@ func (a *argumentCheck) hit(n strictjson.Node, pattern string) bool {
 	return false
 }
 
+// pathValue judges a path: no way up, no guarded place, inside the roots.
+func (a *argumentCheck) pathValue(n strictjson.Node) bool {
+	p := shape.Bare(n.Text)
+	switch {
+	case strings.ContainsRune(p, 0):
+		return a.hit(n, "NUL")
+	case shape.Climbs(p):
+		return a.hit(n, "../")
+	}
+	return shape.EachPlace(shape.LocalPath(p), func(p string) bool {
+		pattern := a.rules.Judge(p)
+		if pattern != "" {
+			return a.hit(n, pattern)
+		}
+		if filepath.IsAbs(p) {
+			a.dirs.add(p, n.Member)
+		} else if p != "" {
+			a.rests.add(p, n.Member)
+		}
+		return true
+	})
+}
+
+// joined judges the relative paths of the call beneath the absolute ones, since a tool may take a folder and a
+// name apart.
+func (a *argumentCheck) joined() {
+	for i := range a.rests.n {
+		for k := range a.dirs.n {
+			pattern := a.rules.Beneath(a.dirs.text[k], a.rests.text[i])
+			if pattern != "" {
+				a.path, a.pattern = a.rests.member[i], pattern+" (beneath '"+a.dirs.member[k]+"')"
+				return
+			}
+		}
+	}
+}
+
 // unquote takes the quotes of a shell out of a word.
 var unquote = strings.NewReplacer(`'`, "", `"`, "", `\`, "", "$HOME", "~", "${HOME}", "~")
 
@@ -148,3 +200,12 @@ func (a *argumentCheck) command(n strictjson.Node) bool {
 	}
 	return true
 }
+
+// placesOf are the rules for the paths of a server.
+func (g *Gate) placesOf(server string) place.Rules {
+	return place.Rules{Roots: g.rootsOf(server), Resolve: g.rules.ResolvePath}
+}
+
+// ResolveSymlinks returns an absolute path without symbolic links. Parts that do not exist stay as
+// they are; a link that leads nowhere is still followed.
+func ResolveSymlinks(p string) (string, error) { return place.ResolveSymlinks(p) }

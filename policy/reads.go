@@ -202,7 +202,7 @@ func (g *Gate) location(r *Read) (Code, string) {
 	if err != nil || !utf8.ValidString(r.Name) {
 		return CodeBadArguments, r.what() + " is no URI: not valid UTF-8"
 	}
-	a := &argumentCheck{gate: g, call: &Call{Server: r.Server, Tool: r.Name}, roots: g.rootsOf(r.Server)}
+	a := &argumentCheck{gate: g, call: &Call{Server: r.Server, Tool: r.Name}, rules: g.placesOf(r.Server)}
 	err = strictjson.Walk(data, strictjson.Limits{Bytes: g.rules.MaxArgumentBytes, Depth: 1}, func(n strictjson.Node) bool {
 		return n.IsName || a.uri(n)
 	})
