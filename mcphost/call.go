@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -29,10 +28,9 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 		e.Tool = t.Name
 		return Result{}, e
 	}
-	timeout := s.callTimeout(call.Timeout)
 	callCtx, asks := s.asks.Begin(ctx, inbound.Caller{
 		Tool: t.Name, Actor: call.Actor, Request: call.Request, Elicit: call.Elicit, Sample: call.Sample, OnLog: call.OnLog,
-	}, timeout, errTimeout)
+	}, s.callTime(call.Timeout), errTimeout)
 	defer asks.End()
 	callCtx, fail := context.WithCancelCause(callCtx)
 	defer fail(nil)
@@ -44,28 +42,28 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 		return Result{}, e
 	}
 	s.hearLogs(callCtx, l, call.OnLog != nil)
-	wait := queueWait{}
+	wait, steps := queueWait{}, steps{asks: asks, tell: call.OnProgress}
 	exchange := mrtr.Exchange{Answer: s.asks.Answer, Send: func(ctx context.Context, params json.RawMessage) (json.RawMessage, error) {
 		done, err := s.turn(ctx, call.Actor, &wait)
 		if err != nil {
 			return nil, err
 		}
 		defer done()
-		return l.callTool(ctx, wire.Request{
+		return l.requests.Do(ctx, wire.Request{
 			Method: "tools/call", Params: relay.params(params), Name: t.Name, Headers: t.Headers(arguments),
-			LogLevel: s.logLevel(call.OnLog != nil), Capabilities: relay.declares(),
-		}, call.OnProgress)
+			LogLevel: s.logLevel(call.OnLog != nil), Capabilities: relay.declares(), OnProgress: steps.listener(),
+		})
 	}}
 	raw, asked, err := s.play(callCtx, exchange, s.callParams(l, t, arguments, call.OnTask != nil), relay)
 	if err == nil && asked {
 		return Result{Input: raw}, nil
 	}
 	if err == nil && mrtr.IsTask(raw) {
-		timeout = s.taskTimeout(timeout, call, asks)
-		raw, err = s.await(callCtx, l, asks, raw, call)
+		s.taskTime(call, asks)
+		raw, err = s.await(callCtx, l, &steps, raw, call)
 	}
 	if err != nil {
-		return Result{}, s.callError(callCtx, l, t, timeout, &wait, err)
+		return Result{}, s.callError(callCtx, l, t, asks, &wait, err)
 	}
 	result, err := content.Read(raw, s.host.opts.MaxResult)
 	if err != nil {
@@ -108,48 +106,11 @@ func (w *queueWait) explain(server, tool string) string {
 	return fmt.Sprintf("server '%s' did not answer '%s'; \"timeout\" of its entry or of the call allows more", server, tool)
 }
 
-// callTool sends a call and returns the result as the server sent it.
-func (l *link) callTool(ctx context.Context, req wire.Request, onProgress func(Progress)) (json.RawMessage, error) {
-	if onProgress != nil {
-		req.OnProgress = func(params json.RawMessage) {
-			if p, ok := readProgress(params); ok {
-				onProgress(p)
-			}
-		}
-	}
-	return l.requests.Do(ctx, req)
-}
-
 func callParams(name string, arguments json.RawMessage) json.RawMessage {
 	b := make([]byte, 0, len(name)+len(arguments)+32)
 	b = rawjson.AppendText(append(b, `{"name":`...), name)
 	b = append(append(b, `,"arguments":`...), arguments...)
 	return append(b, '}')
-}
-
-// Progress is what a tool says while it runs.
-type Progress struct {
-	// Progress grows with each one, towards Total where that is not 0.
-	Progress, Total float64
-	Message         string
-}
-
-// readProgress reads the params of a notification of progress.
-func readProgress(params json.RawMessage) (p Progress, ok bool) {
-	rawjson.Fields(params, func(key string, value json.RawMessage) bool {
-		switch key {
-		case "progress":
-			var err error
-			p.Progress, err = strconv.ParseFloat(string(value), 64)
-			ok = err == nil
-		case "total":
-			p.Total, _ = strconv.ParseFloat(string(value), 64)
-		case "message":
-			p.Message, _ = rawjson.Text(value)
-		}
-		return true
-	})
-	return p, ok
 }
 
 var (
@@ -158,14 +119,14 @@ var (
 )
 
 // callError says what went wrong with a call that was sent, or waited to be.
-func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, timeout time.Duration, wait *queueWait, err error) *Error {
+func (s *server) callError(ctx context.Context, l *link, t *catalog.Tool, asks *inbound.Call, wait *queueWait, err error) *Error {
 	var e *Error
 	var protocol *jsonrpc.Error
 	var unanswered *mrtr.UnansweredError
 	login := l.credentialError(err)
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errTimeout):
-		e = errorf(TimedOut, t.Server, t.Name, "Tool call timed out after %gs: %s", timeout.Seconds(), wait.explain(t.Server, t.Name))
+		e = errorf(TimedOut, t.Server, t.Name, "%s", timedOut(asks, wait, t.Server, t.Name))
 	case errors.Is(err, turns.ErrTooMany):
 		e = errorf(RateLimited, t.Server, t.Name, "server '%s' did not run '%s': %v (%d calls)", t.Server, t.Name, err, turns.MaxWaiting)
 		e.RetryAfter = time.Second

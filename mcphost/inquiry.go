@@ -111,7 +111,7 @@ func (in *inquiry) ask(ctx context.Context, s *server, read policy.Read, q quest
 	timeout := s.callTimeout(in.caller.Timeout)
 	ctx, asks := s.asks.Begin(ctx, inbound.Caller{
 		Tool: q.method, Actor: in.caller.Actor, Request: in.caller.Request, Elicit: in.caller.Elicit,
-	}, timeout, errTimeout)
+	}, inbound.Time{Silent: timeout}, errTimeout)
 	defer asks.End()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)

@@ -149,7 +149,7 @@ func sameProcess(a, b ServerConfig) bool {
 	}
 	for _, s := range []*ServerConfig{&a, &b} {
 		s.Problem = nil
-		s.Timeout, s.ConnectTimeout, s.CallsPerMinute, s.MaxParallelCalls = 0, 0, 0, 0
+		s.Timeout, s.MaxTimeout, s.ConnectTimeout, s.CallsPerMinute, s.MaxParallelCalls = 0, 0, 0, 0, 0
 		s.AllowedTools, s.BlockedTools, s.AutoApprove = nil, nil, nil
 		s.Trust, s.Reads = "", policy.ReadRules{}
 		s.Reads = policy.ReadRules{}

@@ -31,14 +31,12 @@ func (s *server) callParams(l *link, t *catalog.Tool, arguments json.RawMessage,
 	return append(strconv.AppendInt(params, taskTTL.Milliseconds(), 10), "}}"...)
 }
 
-// taskTimeout is the time of a call that became a task. A caller who waits for long gets an hour, where
-// nobody has set another.
-func (s *server) taskTimeout(timeout time.Duration, call *Call, asks *inbound.Call) time.Duration {
-	if call.OnTask == nil || call.Timeout > 0 || s.cfg().Timeout > 0 || s.host.cfg().DefaultTimeout > 0 {
-		return timeout
+// taskTime gives a call that became a task an hour, for a caller who waits for long, where nobody has set
+// another time.
+func (s *server) taskTime(call *Call, asks *inbound.Call) {
+	if call.OnTask != nil && call.Timeout == 0 && s.cfg().Timeout == 0 && s.host.cfg().DefaultTimeout == 0 {
+		asks.Extend(inbound.Time{Silent: taskTTL})
 	}
-	asks.Extend(taskTTL - timeout)
-	return taskTTL
 }
 
 // maxVisited bounds how often one call is tried again because its user has to open an address first.
@@ -64,13 +62,13 @@ func (s *server) rounds(ctx context.Context, exchange mrtr.Exchange, params json
 
 // await waits for the result of a call that became a task. What the server says of it is passed on as
 // progress.
-func (s *server) await(ctx context.Context, l *link, asks *inbound.Call, promise json.RawMessage, call *Call) (json.RawMessage, error) {
+func (s *server) await(ctx context.Context, l *link, steps *steps, promise json.RawMessage, call *Call) (json.RawMessage, error) {
 	var id string
 	tasks := mrtr.Tasks{
 		Answer: s.asks.Answer,
 		OnTask: func(task string) {
 			id = task
-			asks.Owns(task)
+			steps.asks.Owns(task)
 			if call.OnTask != nil {
 				call.OnTask("")
 			}
@@ -78,15 +76,12 @@ func (s *server) await(ctx context.Context, l *link, asks *inbound.Call, promise
 		Send: func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 			return l.requests.Do(ctx, wire.Request{Method: method, Params: params, Name: id})
 		},
-	}
-	said := 0.0
-	tasks.OnStatus = func(text string) {
-		if call.OnTask != nil {
-			call.OnTask(text)
-		}
-		if said++; call.OnProgress != nil {
-			call.OnProgress(Progress{Progress: said, Message: text})
-		}
+		OnStatus: func(text string) {
+			if call.OnTask != nil {
+				call.OnTask(text)
+			}
+			steps.said(text)
+		},
 	}
 	return tasks.Result(ctx, promise)
 }

@@ -118,6 +118,9 @@ type ServerConfig struct {
 	Disabled bool
 	// Timeout bounds a call; 0 means Config.DefaultTimeout.
 	Timeout time.Duration
+	// MaxTimeout bounds a call that tells of its progress, each time of which gives it Timeout once more; 0
+	// means ten times that, and less than that is that.
+	MaxTimeout time.Duration
 	// ConnectTimeout bounds starting and the handshake; 0 means 60 s, since npx may first have to download.
 	ConnectTimeout time.Duration
 	// Lazy starts the server with its first call and ends it after IdleTimeout without one; 0 means 5 min.

@@ -3,7 +3,7 @@ package mcpjson
 import "github.com/toolserve/toolserve/mcphost/internal/jsonc"
 
 func lifeKeys() []string {
-	return []string{"start", "lazy", "idle_timeout", "connect_timeout", "timeout"}
+	return []string{"start", "lazy", "idle_timeout", "connect_timeout", "timeout", "max_timeout"}
 }
 
 // longTimeout is the timeout, in seconds, from which it is likely that milliseconds are meant.
@@ -28,6 +28,8 @@ func (p *configParser) lifeKey(e *entry, m jsonc.Member) (known bool, err error)
 		if e.Timeout, err = seconds(m.Value); e.Timeout.Seconds() >= longTimeout {
 			p.warn(e.Name, m.At, "\"timeout\" counts seconds: %g are %v; other programs count milliseconds", e.Timeout.Seconds(), e.Timeout)
 		}
+	case "max_timeout", "maxTimeout":
+		e.MaxTimeout, err = seconds(m.Value)
 	default:
 		return false, nil
 	}

@@ -52,12 +52,12 @@ type Call struct {
 type callKey struct{}
 
 // Begin notes that a call is under way and returns the context to run it under. It ends with cause when
-// the timeout is over; while the server waits for a person or for our model, the time stands still.
+// the time is over; while the server waits for a person or for our model, the time stands still.
 // The Call must be ended with [Call.End].
-func (h *Handlers) Begin(ctx context.Context, caller Caller, timeout time.Duration, cause error) (context.Context, *Call) {
+func (h *Handlers) Begin(ctx context.Context, caller Caller, limit Time, cause error) (context.Context, *Call) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	c := &Call{Caller: caller, handlers: h}
-	c.clock.start(timeout, func() { cancel(cause) })
+	c.clock.start(limit, func() { cancel(cause) })
 	c.ctx = context.WithValue(ctx, callKey{}, c)
 	c.clock.end = func() { cancel(context.Canceled) }
 	h.mu.Lock()
@@ -67,6 +67,19 @@ func (h *Handlers) Begin(ctx context.Context, caller Caller, timeout time.Durati
 	h.mu.Unlock()
 	return c.ctx, c
 }
+
+// Goes notes that the call goes on: its time counts anew, as far as its total allows.
+func (c *Call) Goes() { c.clock.again() }
+
+// Extends reports whether Goes can change anything.
+func (c *Call) Extends() bool {
+	_, _, limit := c.clock.took()
+	return limit.Total > limit.Silent
+}
+
+// Took returns for how long the call has run, without the time that stood still, whether its time was
+// counted anew, and its limit.
+func (c *Call) Took() (after time.Duration, told bool, limit Time) { return c.clock.took() }
 
 // Owns notes that a task of the server belongs to the call, and with it what the task asks.
 func (c *Call) Owns(task string) {
@@ -133,8 +146,8 @@ func (c *Call) take(counter *int, limit int) bool {
 	return true
 }
 
-// Extend gives the call more time.
-func (c *Call) Extend(more time.Duration) { c.clock.extend(more) }
+// Extend gives the call another limit, counted from its beginning.
+func (c *Call) Extend(limit Time) { c.clock.extend(limit) }
 
 func (c *Call) over() bool {
 	c.mu.Lock()
@@ -213,56 +226,4 @@ func during(ctx context.Context, c *Call, timeout time.Duration) (_ context.Cont
 		stop()
 		cancel()
 	}
-}
-
-// clock is a timeout that can stand still.
-type clock struct {
-	end func() // releases the context
-
-	mu      sync.Mutex
-	timer   *time.Timer
-	left    time.Duration
-	since   time.Time
-	paused  int
-	stopped bool
-}
-
-func (c *clock) start(timeout time.Duration, over func()) {
-	c.left, c.since = timeout, time.Now()
-	c.timer = time.AfterFunc(timeout, over)
-}
-
-func (c *clock) pause() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.paused++; c.paused == 1 && c.timer.Stop() {
-		c.left -= time.Since(c.since)
-	}
-}
-
-func (c *clock) resume() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.paused--; c.paused == 0 && !c.stopped {
-		c.since = time.Now()
-		c.timer.Reset(max(c.left, 0))
-	}
-}
-
-func (c *clock) extend(more time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.left += more
-	if c.paused == 0 && !c.stopped && c.timer.Stop() {
-		c.left -= time.Since(c.since)
-		c.since = time.Now()
-		c.timer.Reset(max(c.left, 0))
-	}
-}
-
-func (c *clock) stop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.stopped = true
-	c.timer.Stop()
 }

@@ -42,7 +42,7 @@ const nameForm = `{"message":"Who?","requestedSchema":{"type":"object","required
 
 func begin(t *testing.T, h *Handlers, c Caller) (context.Context, *Call) {
 	t.Helper()
-	ctx, call := h.Begin(t.Context(), c, time.Minute, errors.New("too late"))
+	ctx, call := h.Begin(t.Context(), c, Time{Silent: time.Minute}, errors.New("too late"))
 	t.Cleanup(call.End)
 	return ctx, call
 }
@@ -236,7 +236,7 @@ func TestPeopleTakeTooLong(t *testing.T) {
 		ctx, call := h.Begin(t.Context(), asked("", func(ctx context.Context, _ Elicitation) (ElicitationAnswer, error) {
 			<-ctx.Done()
 			return ElicitationAnswer{}, ctx.Err()
-		}), 10*time.Second, tooLate)
+		}), Time{Silent: 10 * time.Second}, tooLate)
 		defer call.End()
 		time.Sleep(4 * time.Second)
 		got, err := h.Answer(t.Context(), MethodElicit, json.RawMessage(nameForm))
@@ -308,7 +308,7 @@ func FuzzAnswer(f *testing.F) {
 	methods := []string{MethodRoots, MethodElicit, MethodSample, "x"}
 	f.Fuzz(func(t *testing.T, method int, params []byte) {
 		h := New(Options{Roots: func() []Root { return nil }, Forms: true, URLs: true, Sampler: &fakeModel{}})
-		_, call := h.Begin(t.Context(), asked("", accepts(`{}`)), time.Minute, nil)
+		_, call := h.Begin(t.Context(), asked("", accepts(`{}`)), Time{Silent: time.Minute}, nil)
 		defer call.End()
 		result, err := h.Answer(t.Context(), methods[uint(method)%4], params)
 		var e *jsonrpc.Error

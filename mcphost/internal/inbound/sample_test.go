@@ -160,7 +160,7 @@ func TestSampleFails(t *testing.T) {
 	})
 	h := New(Options{Sampler: &fakeModel{wait: true}})
 	callerLeft, leave := context.WithCancel(t.Context())
-	_, call := h.Begin(callerLeft, Caller{}, time.Minute, nil)
+	_, call := h.Begin(callerLeft, Caller{}, Time{Silent: time.Minute}, nil)
 	defer call.End()
 	leave()
 	_, err := h.Answer(t.Context(), MethodSample, json.RawMessage(oneMessage))

@@ -48,7 +48,7 @@ func TestVisit(t *testing.T) {
 					}
 					urls = append(urls, e.URL)
 					return ElicitationAnswer{Action: answers[len(urls)-1]}, nil
-				}), time.Minute, nil)
+				}), Time{Silent: time.Minute}, nil)
 				defer call.End()
 				start := time.Now()
 				err := h.Visit(ctx, json.RawMessage(visitData))
@@ -65,7 +65,7 @@ func TestVisit(t *testing.T) {
 
 func TestVisitRefuses(t *testing.T) {
 	h := New(Options{URLs: true})
-	ctx, call := h.Begin(t.Context(), asked("", accepts(`{}`)), time.Minute, nil)
+	ctx, call := h.Begin(t.Context(), asked("", accepts(`{}`)), Time{Silent: time.Minute}, nil)
 	defer call.End()
 	for data, want := range map[string]string{
 		``: "does not say", `{"a":1,"a":2}`: "does not say", `{}`: "no address", `{"elicitations":[]}`: "no address", `[]`: "no address",
