@@ -15,6 +15,16 @@ import (
 
 var update = flag.Bool("update", false, "rewrite docs/config.md")
 
+// TestMain takes the settings of who runs the tests out of the environment.
+func TestMain(m *testing.M) {
+	for _, setting := range os.Environ() {
+		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "TOOLSERVE_") {
+			os.Unsetenv(name)
+		}
+	}
+	os.Exit(m.Run())
+}
+
 func parse(t *testing.T, args ...string) (config.Serve, error) {
 	t.Helper()
 	var serve config.Serve
