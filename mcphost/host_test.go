@@ -374,7 +374,7 @@ func TestSecretsStayHidden(t *testing.T) {
 func TestSandboxThatCannotBeMet(t *testing.T) {
 	cfg := scriptedConfig(t, map[string]string{"s": "good"})
 	cfg.Security.Sandbox = SandboxRequire
-	cfg.Servers[0].Sandbox.Domains = []string{"allowedDomains example.com"}
+	cfg.Servers[0].Sandbox.Write, cfg.Servers[0].Sandbox.DenyWrite = []string{"/srv"}, []string{"/srv/data"}
 	h := start(t, cfg, Options{})
 	if st := status(t, h, "s"); st.State != StateFailed || !strings.Contains(st.Error, "cannot be met") {
 		t.Errorf("status is %+v", st)

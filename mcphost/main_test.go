@@ -178,6 +178,10 @@ func (s *scripted) call(id json.RawMessage, name string, arguments json.RawMessa
 			text("%s %v", data, err)
 			return
 		}
+		if s.mode == "fetcher" {
+			text("%s", fetchByProxy(a.Text))
+			return
+		}
 		text("%s", a.Text)
 	case "die":
 		fmt.Fprintln(os.Stderr, "panic: out of cheese")

@@ -3,6 +3,7 @@ package mcphost
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -62,5 +63,40 @@ func TestRealServerWithoutNetwork(t *testing.T) {
 	result, err = h.Execute(t.Context(), Call{Tool: "echo", Arguments: []byte(`{"message":"hi"}`)})
 	if err != nil || result.IsError || !strings.Contains(result.Text(), "hi") {
 		t.Errorf("echo: %s, %v", result.Text(), err)
+	}
+}
+
+// TestRealServersWithDomains starts servers whose packages have to be fetched, and which may reach one domain
+// that is none of a registry.
+func TestRealServersWithDomains(t *testing.T) {
+	needSandbox(t)
+	for _, c := range []struct{ variable, entry, tool, arguments, registry string }{
+		{"TOOLSERVE_TEST_NPX", `"command":"npx","args":["-y","@modelcontextprotocol/server-everything@2026.8.31"]`, "echo", `{"message":"hi"}`, "registry.npmjs.org:443"},
+		{"TOOLSERVE_TEST_UVX", `"command":"uvx","args":["mcp-server-time"]`, "get_current_time", `{"timezone":"UTC"}`, "pypi.org:443"},
+	} {
+		t.Run(c.registry, func(t *testing.T) {
+			if os.Getenv(c.variable) != "1" {
+				t.Skip(c.variable + " is not 1")
+			}
+			t.Setenv("XDG_CACHE_HOME", t.TempDir())
+			// A registry may be a mirror inside.
+			h := startReal(t, `{"security":{"allowed_hosts":["registry.npmjs.org","pypi.org","files.pythonhosted.org"]},
+				"mcpServers":{"s":{`+c.entry+`,"sandbox":{"net":["api.example.com"]},"connect_timeout":150}}}`)
+			result, err := h.Execute(t.Context(), Call{Tool: c.tool, Arguments: []byte(c.arguments)})
+			if err != nil || result.IsError {
+				t.Fatalf("%s, %v", result.Text(), err)
+			}
+			if s := h.Status()[0].Sandbox; s.Net != "api.example.com" || !slices.Contains(s.Launch, c.registry) {
+				t.Errorf("the sandbox is %+v", s)
+			}
+			if c.variable != "TOOLSERVE_TEST_NPX" {
+				return
+			}
+			// What the launch needed is closed now.
+			result, err = h.Execute(t.Context(), Call{Tool: "gzip-file-as-resource", Arguments: []byte(`{"name":"a.gz","data":"https://registry.npmjs.org/"}`)})
+			if err == nil && !result.IsError {
+				t.Errorf("it fetched from the registry: %.200s", result.Text())
+			}
+		})
 	}
 }

@@ -32,7 +32,15 @@ func TestSandboxIsRead(t *testing.T) {
 		`"sandbox":{"network":{"allowedDomains":[]}}`:                        {Net: &SandboxNet{}},
 		`"sandbox":{"network":{"deniedDomains":["*"]}}`:                      {Net: &SandboxNet{}},
 		`"sandbox":{"network":{"allowedDomains":["*"],"deniedDomains":[]}}`:  {},
-		`"sandbox":{"level":"require","network":{"allowedDomains":["a.b"]}}`: {Level: SandboxRequire, Domains: []string{"allowedDomains a.b"}},
+		`"sandbox":{"level":"require","network":{"allowedDomains":["a.b"]}}`: {Level: SandboxRequire, Domains: []string{"a.b"}},
+		`"sandbox":{"network":{"allowedDomains":["*.A.b.","x.y:443"],"deniedDomains":["c.a.b"]}}`: {
+			Domains: []string{"*.a.b", "x.y:443"}, DeniedDomains: []string{"c.a.b"},
+		},
+		`"sandbox":{"network":{"deniedDomains":["a.b"]}}`:                                 {Domains: []string{"*"}, DeniedDomains: []string{"a.b"}},
+		`"sandbox":{"net":["unix"],"network":{"allowedDomains":["a.b"]}}`:                 {Net: &SandboxNet{Unix: true}, Domains: []string{"a.b"}},
+		`"sandbox":{"net":["Api.example.com","*.b:443","localhost:1","10.0.0.1","unix"]}`: {Net: &SandboxNet{Unix: true}, Domains: []string{"api.example.com", "*.b:443", "localhost:1", "10.0.0.1"}},
+		`"sandbox":{"net":"a.b"}`: {Net: &SandboxNet{}, Domains: []string{"a.b"}},
+		`"sandbox":{"network":{"deniedDomains":["c.a.b"]},"net":["*.a.b"]}`: {Net: &SandboxNet{}, Domains: []string{"*.a.b"}, DeniedDomains: []string{"c.a.b"}},
 	} {
 		cfg, warnings, err := ParseConfig([]byte(`{"servers":{"s":{"command":"npx",`+text+`}}}`), ParseOptions{Path: "/conf/mcp.json"})
 		if err != nil || cfg.Servers[0].Problem != nil {
@@ -42,18 +50,23 @@ func TestSandboxIsRead(t *testing.T) {
 		if got := cfg.Servers[0].Sandbox; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is %+v, want %+v", text, got, want)
 		}
-		if (len(warnings) > 0) != (want.Domains != nil) {
+		if len(warnings) > 0 {
 			t.Errorf("%s: warnings %v", text, warnings)
 		}
 	}
 	for text, want := range map[string]string{
-		`"sandbox":"on"`:                                `must be one of "off", "best-effort", "require"`,
-		`"sandbox":true`:                                `or an object`,
-		`"sandbox":{"net":[0]}`:                         `a port from 1 to 65535`,
-		`"sandbox":{"net":["tcp"]}`:                     `a list of ports`,
-		`"sandbox":{"read":"/x"}`:                       `"read": `,
-		`"sandbox":{"read":[""]}`:                       `empty path`,
-		`"sandbox":{"network":{"allowedDomains":true}}`: `"allowedDomains": `,
+		`"sandbox":"on"`:                                                 `must be one of "off", "best-effort", "require"`,
+		`"sandbox":true`:                                                 `or an object`,
+		`"sandbox":{"net":[0]}`:                                          `a port from 1 to 65535`,
+		`"sandbox":{"net":["tcp"]}`:                                      `a list of ports`,
+		`"sandbox":{"net":["https://a.b"]}`:                              `a host alone`,
+		`"sandbox":{"net":["a.b",443]}`:                                  `"host:port" for one port`,
+		`"sandbox":{"network":{"allowedDomains":["a b"]}}`:               `is no domain`,
+		`"sandbox":{"net":false,"network":{"allowedDomains":["a.b"]}}`:   `leave one of them out`,
+		`"sandbox":{"network":{"allowedDomains":["a.b"]},"net":["b.c"]}`: `leave one of them out`,
+		`"sandbox":{"read":"/x"}`:                                        `"read": `,
+		`"sandbox":{"read":[""]}`:                                        `empty path`,
+		`"sandbox":{"network":{"allowedDomains":true}}`:                  `"allowedDomains": `,
 	} {
 		cfg, _, err := ParseConfig([]byte(`{"servers":{"s":{"command":"npx",`+text+`}}}`), ParseOptions{})
 		if err != nil {

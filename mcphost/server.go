@@ -90,6 +90,7 @@ type server struct {
 	catalog     *catalog.Catalog // the last one, also while not connected
 	stderr      []string         // of the last process that ended
 	sandbox     SandboxSummary   // of the last process that was started
+	refused     []string         // the hosts that it wanted to reach and may not
 	shadows     []string         // what its tools have to do with those of other servers
 	shelf       *library.Shelf   // what it offers besides tools
 }

@@ -3,6 +3,7 @@ package mcphost
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
@@ -78,6 +79,9 @@ func (s *server) snapshot(findings []string) ServerStatus {
 		Restarts: s.restarts, RestartedAt: slices.Clone(s.restartedAt),
 		LastError: s.lastError, LastErrorAt: s.lastErrorAt, Stderr: slices.Clone(s.stderr), Sandbox: s.sandbox,
 		Notes: slices.Concat(s.catalog.Notes, findings, s.shadows),
+	}
+	if st.Sandbox.Refused = slices.Clone(s.refused); len(s.refused) > 0 {
+		st.Notes = append(st.Notes, "its process wanted to reach "+strings.Join(s.refused, ", ")+", which sandbox.net does not name")
 	}
 	st.Notes = st.Notes[:min(len(st.Notes), maxStatusNotes)]
 	if err := s.host.pins().Detached(); err != nil {

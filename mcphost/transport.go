@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/toolserve/toolserve/audit"
 	"github.com/toolserve/toolserve/internal/sandbox"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/mcphost/internal/confine"
@@ -125,6 +127,7 @@ func (s *server) connectStdio(l *link) error {
 	}
 	var summary SandboxSummary
 	spec.Confine, summary = confine.Of(s.host.cfg(), cfg, spec.Env)
+	s.watchHosts(spec.Confine)
 	logger := s.logger
 	process, err := sandbox.Start(spec, sandbox.Options{Guard: s.host.orphans, OnStderr: func(line string) {
 		logger.Debug("stderr of an MCP server", "line", s.host.redactor.Hide(line))
@@ -144,12 +147,31 @@ func (s *server) connectStdio(l *link) error {
 		OnNoise: l.noise.Add, OnClose: process.CloseInput,
 	})
 	if err == nil && stop() {
+		process.Settle()
 		return nil
 	}
 	if err == nil {
 		err = context.Cause(l.ctx)
 	}
 	return s.explainStart(l, reach.Spoken(err))
+}
+
+// watchHosts notes which hosts the server's process wants to reach and may not.
+func (s *server) watchHosts(c *sandbox.Confinement) {
+	s.mu.Lock()
+	s.refused = nil
+	s.mu.Unlock()
+	if c == nil || c.Network.Hosts == nil {
+		return
+	}
+	c.Network.Hosts.OnRefused = func(target, reason string) {
+		s.mu.Lock()
+		s.refused = append(s.refused, target)
+		s.mu.Unlock()
+		text := s.host.redactor.Hide(target + ": " + reason)
+		s.logger.Warn("sandbox of an MCP server: a connection was refused; name the host in sandbox.net if it is meant", "host", text)
+		s.host.record(audit.Record{Kind: audit.KindServer, Server: s.name, Error: "connection refused: " + text, Note: "sandbox"})
+	}
 }
 
 // confined notes how the server's process is confined, and says so once for each outcome.
@@ -208,6 +230,9 @@ func (s *server) explainStart(l *link, err error) error {
 	}
 	if line := l.noise.First(); line != "" {
 		err = fmt.Errorf("%w; its output is not MCP: %q", err, catalog.Cut(line, 300))
+	}
+	if refused := l.process.Refused(); len(refused) > 0 {
+		err = fmt.Errorf("%w; it wanted to reach %s, which sandbox.net does not name", err, strings.Join(refused[:min(len(refused), 3)], ", "))
 	}
 	return withStderr(err, l.process)
 }

@@ -25,7 +25,7 @@ var imports = map[string][]string{
 	"toolcall":  {"chat", "constrain"},
 	"policy":    {"chat"},
 	"audit":     {},
-	"mcphost":   {"chat", "policy", "policy/screen", "policy/trust", "audit", "internal/sandbox", "internal/sandbox/orphan", "internal/sandbox/profile", "internal/rawjson", "internal/sse"},
+	"mcphost":   {"chat", "policy", "policy/screen", "policy/trust", "audit", "internal/sandbox", "internal/sandbox/egress", "internal/sandbox/orphan", "internal/sandbox/profile", "internal/rawjson", "internal/sse"},
 
 	"internal/llama":      {},
 	"internal/gguf":       {},

@@ -89,6 +89,10 @@ func (a attempt) try() error {
 			conn.Close()
 		}
 		return err
+	case "ask":
+		return askProxy(arg(1))
+	case "fetch":
+		return fetch(arg(1))
 	case "listen":
 		l, err := net.Listen("tcp", arg(1))
 		if err == nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/toolserve/toolserve/internal/sandbox/egress"
 )
 
 // Confinement is what the kernel holds a process, and all that it starts, to. The zero value allows
@@ -77,14 +79,29 @@ type Network struct {
 	DNS bool
 	// Unix allows sockets of the local machine, such as those of Docker or an SSH agent.
 	Unix bool
+	// Hosts, unless nil, replaces All, Ports and DNS: the process has a network of its own, with nothing in
+	// it but a proxy that leads to the hosts that the rules name, and variables that point to it.
+	Hosts *egress.Options
 }
 
-// String returns "all", "none", or what is allowed, such as "443,dns".
+// none reports whether no connection over IP may be made.
+func (n Network) none() bool { return !n.All && !n.DNS && len(n.Ports) == 0 && n.Hosts == nil }
+
+// missingHosts is what is missing where there is no network for the process alone.
+const missingHosts = "which hosts are reached: every one can be"
+
+// withoutHosts is what is left of the rules about hosts where they cannot be enforced.
+func (n Network) withoutHosts() Network { return Network{All: true, Unix: n.Unix} }
+
+// String returns "all", "none", or what is allowed, such as "443,dns" or "example.com,*.example.org".
 func (n Network) String() string {
 	var parts []string
-	if n.All {
+	switch {
+	case n.Hosts != nil:
+		parts = append(parts, n.Hosts.Rules.String())
+	case n.All:
 		parts = append(parts, "all")
-	} else {
+	default:
 		for _, port := range n.Ports {
 			parts = append(parts, strconv.Itoa(int(port)))
 		}
@@ -99,6 +116,26 @@ func (n Network) String() string {
 		return "none"
 	}
 	return strings.Join(parts, ",")
+}
+
+// gatePort is where the proxy is met inside of a process's own network, in which every port is free.
+const gatePort = 3128
+
+// proxyEnv returns the variables by which programs find the proxy: those that libraries for HTTP in most
+// languages read, and what makes Node do so. The process's own services are reached without it, unless the
+// rules lead to this machine.
+func proxyEnv(rules *egress.Rules) map[string]string {
+	const address = "http://127.0.0.1:"
+	env := map[string]string{"NODE_USE_ENV_PROXY": "1"}
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
+		env[name] = address + strconv.Itoa(gatePort)
+	}
+	direct := "localhost,127.0.0.1,::1"
+	if rules.Local() {
+		direct = ""
+	}
+	env["NO_PROXY"], env["no_proxy"] = direct, direct
+	return env
 }
 
 // The levels of confinement that can be in force.

@@ -1,9 +1,12 @@
 package sandbox
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"slices"
+
+	"github.com/toolserve/toolserve/internal/sandbox/egress"
 )
 
 // seatbeltProgram applies a profile to itself and becomes the program that it is given.
@@ -19,6 +22,11 @@ type plan struct {
 func newPlan(c *Confinement) (*plan, error) {
 	_, err := os.Stat(seatbeltProgram)
 	missing := slices.Clone(c.Unenforceable)
+	if c.Network.Hosts != nil {
+		open := *c
+		open.Network = c.Network.withoutHosts()
+		c, missing = &open, append(missing, missingHosts+" (needs Linux)")
+	}
 	if c.Limits.Memory > 0 || c.Limits.Processes > 0 {
 		missing = append(missing, "limits on memory and processes (macOS has none)")
 	}
@@ -42,7 +50,9 @@ func (p *plan) start(g *group, cmd *exec.Cmd) error {
 	return g.start(cmd)
 }
 
-func (p *plan) close() {}
+func (p *plan) close()                 {}
+func (p *plan) hosts() *egress.Options { return nil }
+func (p *plan) way() net.Listener      { return nil }
 
 func onThread(f func()) { go f() }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/toolserve/toolserve/internal/sandbox/egress"
 	"github.com/toolserve/toolserve/internal/sandbox/internal/landlock"
 	"github.com/toolserve/toolserve/internal/sandbox/internal/seccomp"
 	"github.com/toolserve/toolserve/internal/sandbox/internal/spawn"
@@ -24,25 +26,39 @@ type plan struct {
 	filter      seccomp.Filter
 	spaces      spaces
 	report      Report
+	listener    net.Listener // in the network of the process that was started, or nil
 }
 
 func newPlan(c *Confinement) (*plan, error) {
 	p := &plan{confinement: c, report: Report{Level: LevelEnforced, Landlock: landlock.ABI(), Seccomp: seccomp.Available()}}
 	missing := append([]string(nil), c.Unenforceable...)
 	n := c.Network
+	var without error
+	if p.spaces, without = findSpaces(n); without != nil {
+		missing = append(missing, fmt.Sprintf("the mode, owner and dates of files, System V memory, priorities and limits of other processes, "+
+			"processes that leave their group, and the number of processes (needs namespaces: %v)", without))
+		if n.Hosts != nil {
+			n = n.withoutHosts()
+			missing = append(missing, missingHosts+" (needs namespaces)")
+		}
+	} else {
+		missing = append(missing, p.spaces.missing()...)
+	}
+	// In a network of its own a process may use every port.
+	hold := !n.All && !p.spaces.gate
 	if p.report.Seccomp {
 		p.filter = seccomp.New(seccomp.Sockets{
-			TCP: n.All || len(n.Ports) > 0, UDP: n.All || n.DNS, HoldTCP: !n.All,
+			TCP: n.All || len(n.Ports) > 0 || p.spaces.gate, UDP: n.All || n.DNS, HoldTCP: hold,
 			Unix: n.Unix || landlock.ResolvesUnix(p.report.Landlock),
 		})
 	} else {
 		missing = append(missing, "dangerous system calls (needs a kernel with seccomp, on amd64 or arm64)")
-		if !n.All {
+		if hold {
 			missing = append(missing, "UDP and other sockets (needs seccomp)")
 		}
 	}
 	if p.report.Landlock > 0 {
-		options := landlock.Options{Read: c.Read, Write: c.Write, HoldTCP: !n.All, Ports: n.Ports, AllowUnix: n.Unix}
+		options := landlock.Options{Read: c.Read, Write: c.Write, HoldTCP: hold, Ports: n.Ports, AllowUnix: n.Unix}
 		if c.SharedMemory {
 			options.Named = []string{"/dev/shm"}
 		}
@@ -55,13 +71,12 @@ func newPlan(c *Confinement) (*plan, error) {
 	} else {
 		missing = append(missing, "access to files, and the ports of TCP connections (needs Linux 5.13 or newer, booted with lsm=landlock)")
 	}
-	var without error
-	if p.spaces, without = findSpaces(n); without != nil {
-		missing = append(missing, fmt.Sprintf("the mode, owner and dates of files, System V memory, priorities and limits of other processes, "+
-			"processes that leave their group, and the number of processes (needs namespaces: %v)", without))
-	} else {
-		missing = append(missing, p.spaces.missing()...)
-	}
+	p.judged(missing)
+	return p, nil
+}
+
+// judged notes what is missing, and what level that leaves.
+func (p *plan) judged(missing []string) {
 	p.report.Namespaces = p.spaces.names()
 	p.report.Missing = missing
 	switch {
@@ -70,8 +85,18 @@ func newPlan(c *Confinement) (*plan, error) {
 	case missing != nil:
 		p.report.Level = LevelPartial
 	}
-	return p, nil
 }
+
+// hosts returns how the proxy works that is the way out, or nil for none.
+func (p *plan) hosts() *egress.Options {
+	if !p.spaces.gate {
+		return nil
+	}
+	return p.confinement.Network.Hosts
+}
+
+// way returns the listener for the proxy of the process that was started.
+func (p *plan) way() net.Listener { return p.listener }
 
 // start starts the program as the leader of a new group, confined. The goroutine must be locked to its
 // thread until the program has ended.
@@ -81,6 +106,12 @@ func (p *plan) start(g *group, cmd *exec.Cmd) error {
 	}
 	process := &spawn.Process{Namespaces: p.spaces.flags}
 	p.spaces.prepare(&process.Prepare)
+	gate, err := p.spaces.newGate()
+	if err != nil {
+		return err
+	}
+	defer gate.close()
+	gate.prepare(&process.Prepare)
 	run := &process.Run
 	run.Add("make a group", unix.SYS_SETPGID)
 	run.Add("set the signal for the end of the parent", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
@@ -97,13 +128,7 @@ func (p *plan) start(g *group, cmd *exec.Cmd) error {
 	defer closeStreams()
 	// Libraries of this process may have opened files that a child would inherit.
 	run.Add("keep no other files", unix.SYS_CLOSE_RANGE, 3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC).MayFail()
-	run.Add("give up new privileges", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
-	if p.rules != nil {
-		run.Add("apply the rules for files", unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(p.rules.FD()))
-	}
-	if p.filter != nil {
-		run.Add("filter system calls", unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, spawn.Data(run, p.filter.Program()))
-	}
+	p.restrict(run)
 	program(run, cmd)
 	started, err := spawn.Start(process)
 	runtime.KeepAlive(p)
@@ -111,11 +136,24 @@ func (p *plan) start(g *group, cmd *exec.Cmd) error {
 		return startFailure(cmd, err)
 	}
 	g.idle = started.Idle
-	cmd.Process, err = os.FindProcess(started.PID)
+	if p.listener, err = gate.receive(); err == nil {
+		cmd.Process, err = os.FindProcess(started.PID)
+	}
 	if err != nil {
 		started.Reap()
 	}
 	return err
+}
+
+// restrict gives up what the process may not do.
+func (p *plan) restrict(run *spawn.Calls) {
+	run.Add("give up new privileges", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
+	if p.rules != nil {
+		run.Add("apply the rules for files", unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(p.rules.FD()))
+	}
+	if p.filter != nil {
+		run.Add("filter system calls", unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, spawn.Data(run, p.filter.Program()))
+	}
 }
 
 const callExec, callDirectory = "exec", "enter the working directory"

@@ -78,11 +78,14 @@ func TestEscapes(t *testing.T) {
 	needKernel(t)
 	o := newOutside(t)
 	t.Run("off", func(t *testing.T) { check(t, nil, o.escapes(), nil) })
-	for _, require := range []bool{false, true} {
-		t.Run(map[bool]string{false: "best-effort", true: "require"}[require], func(t *testing.T) {
+	for name, network := range map[string]Network{"best-effort": {}, "require": {}, "require some hosts": reach(t, "allowed.test")} {
+		t.Run(name, func(t *testing.T) {
 			c := confinement(t)
-			c.Read, c.Write, c.Require = append(c.Read, o.readable), append(c.Write, o.granted), require
+			c.Read, c.Write, c.Require, c.Network = append(c.Read, o.readable), append(c.Write, o.granted), name != "best-effort", network
 			denied := o.escapes()
+			if network.Hosts != nil {
+				denied = o.waysPast()
+			}
 			for name, a := range o.never() {
 				denied[name] = a
 			}

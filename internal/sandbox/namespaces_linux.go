@@ -21,6 +21,8 @@ type spaces struct {
 	flags uintptr
 	// proc says that it gets a /proc of its own, which shows its own processes alone.
 	proc bool
+	// gate says that the network of its own has a listener, which this process accepts on.
+	gate bool
 }
 
 // findSpaces returns the namespaces that this machine lets a process have, by trying, or why it has none.
@@ -29,7 +31,7 @@ func findSpaces(n Network) (spaces, error) {
 	if !hasCapability(unix.CAP_SYS_ADMIN) {
 		s.flags |= unix.CLONE_NEWUSER
 	}
-	if !n.All && !n.DNS && !n.Unix && len(n.Ports) == 0 {
+	if s.gate = n.Hosts != nil; s.gate || n.none() && !n.Unix {
 		s.flags |= unix.CLONE_NEWNET
 	}
 	err := s.try()
@@ -50,6 +52,9 @@ func (s spaces) try() error {
 	defer runtime.UnlockOSThread()
 	p := &spawn.Process{Namespaces: s.flags}
 	s.prepare(&p.Prepare)
+	if s.gate {
+		listenAtGate(&p.Prepare, new(int32))
+	}
 	s.mountAll(&p.Run, nil, nil)
 	started, err := spawn.Start(p)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/toolserve/toolserve/internal/sandbox/egress"
 	"github.com/toolserve/toolserve/internal/sandbox/orphan"
 )
 
@@ -67,7 +68,8 @@ type Process struct {
 	stderr *lineRing
 	group  group
 	guard  *orphan.Guard
-	ready  *prepared // nil when it is not confined
+	ready  *prepared     // nil when it is not confined
+	proxy  *egress.Proxy // nil unless that is its way out
 	report Report
 
 	closeInput sync.Once
@@ -103,6 +105,11 @@ func Start(spec Spec, opts Options) (*Process, error) {
 			return nil, err
 		}
 		defer plan.close()
+		if hosts := plan.hosts(); hosts != nil {
+			for name, value := range proxyEnv(&hosts.Rules) {
+				p.ready.setenv(name, value)
+			}
+		}
 		spec.Env = p.ready.env
 	}
 	if err := p.start(spec, plan); err != nil {
@@ -168,6 +175,15 @@ func (p *Process) start(spec Spec, plan *plan) error {
 		pipes.closeAll()
 		return err
 	}
+	if plan != nil && plan.hosts() != nil {
+		p.proxy = egress.Serve(plan.way(), *plan.hosts())
+	}
+	p.serve(pipes)
+	return nil
+}
+
+// serve reads standard error, and clears away once the process is gone.
+func (p *Process) serve(pipes *pipes) {
 	pipes.closeChild()
 	go func() {
 		defer close(p.drained)
@@ -175,11 +191,25 @@ func (p *Process) start(spec Spec, plan *plan) error {
 		p.stderr.readFrom(pipes.stderr)
 	}()
 	go p.finish(pipes.stderr)
-	return nil
 }
 
 // Report returns how the process is confined.
 func (p *Process) Report() Report { return p.report }
+
+// Settle says that the process has done what it needs for its launch: what its rules allow for that is closed.
+func (p *Process) Settle() {
+	if p.proxy != nil {
+		p.proxy.Settle()
+	}
+}
+
+// Refused returns the hosts, with their ports, that the process wanted to reach and may not, oldest first.
+func (p *Process) Refused() []string {
+	if p.proxy == nil {
+		return nil
+	}
+	return p.proxy.Refused()
+}
 
 // PID returns the process id of the child.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
@@ -249,6 +279,9 @@ func (p *Process) finish(stderr *os.File) {
 	stderr.SetReadDeadline(deadline)
 	p.stdout.SetReadDeadline(deadline)
 	<-p.drained
+	if p.proxy != nil {
+		p.proxy.Close()
+	}
 	p.ready.remove()
 	close(p.exited)
 }

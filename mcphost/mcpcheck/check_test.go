@@ -3,7 +3,6 @@ package mcpcheck_test
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/toolserve/toolserve/mcphost"
@@ -15,7 +14,7 @@ func TestSandboxInCheck(t *testing.T) {
 	cfg, warnings, err := mcphost.ParseConfig([]byte(`{"security":{"sandbox":"best-effort"},"servers":{
 		"fs":{"command":"npx","args":["-y","@modelcontextprotocol/server-filesystem@2026.8.31","`+dir+`"]},
 		"off":{"command":"npx","args":["-y","a@1.0.0"],"sandbox":"off"},
-		"domains":{"command":"npx","args":["-y","a@1.0.0"],"sandbox":{"level":"require","network":{"allowedDomains":["a.b"]}}},
+		"domains":{"command":"npx","args":["-y","a@1.0.0"],"sandbox":{"network":{"allowedDomains":["a.b"]}}},
 		"remote":{"url":"https://example.com/mcp"}}}`), mcphost.ParseOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +33,7 @@ func TestSandboxInCheck(t *testing.T) {
 	if s := by["off"]; !s.Allowed || s.Sandbox.Level != "process-group" || s.Sandbox.Setting != "off" {
 		t.Errorf("off: %+v", s)
 	}
-	if s := by["domains"]; s.Allowed || !strings.Contains(s.Reason, "allowedDomains a.b") || len(s.Warnings) == 0 {
+	if s := by["domains"]; !s.Allowed || s.Sandbox.Net != "a.b" || !slices.Equal(s.Sandbox.Launch, []string{"registry.npmjs.org:443"}) || len(s.Warnings) != 0 {
 		t.Errorf("domains: %+v", s)
 	}
 	if s := by["remote"]; !s.Allowed || s.Sandbox.Level != "none" {

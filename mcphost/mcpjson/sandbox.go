@@ -2,12 +2,14 @@ package mcpjson
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 
+	"github.com/toolserve/toolserve/internal/sandbox/egress"
 	"github.com/toolserve/toolserve/mcphost/internal/jsonc"
 )
 
@@ -29,8 +31,11 @@ type SandboxConfig struct {
 	DenyRead, DenyWrite []string
 	// Net, when not nil, is which connections it may make.
 	Net *SandboxNet
-	// Domains are rules about domains, which the kernel cannot enforce.
-	Domains []string
+	// Domains, when there are any, are the hosts that it may reach and DeniedDomains those of them that it may
+	// not, as "example.com", "*.example.com" or "*", each with ":port" where one is meant. Net then says no
+	// more than whether sockets of the local machine are allowed.
+	Domains       []string
+	DeniedDomains []string `json:",omitempty"`
 	// SharedCache lets its runtime use the user's own caches, which other servers may write as well.
 	SharedCache bool `json:",omitempty"`
 	// Limits bound what it may use; 0 is what the security block says, or the default.
@@ -107,6 +112,7 @@ func (p *configParser) sandboxKey(e *entry, n jsonc.Node) (err error) {
 		return n.Errorf("must be \"off\", \"best-effort\", \"require\" or an object")
 	}
 	s := &e.Sandbox
+	var rules domainRules
 	for _, m := range members {
 		switch m.Key {
 		case "level":
@@ -116,7 +122,7 @@ func (p *configParser) sandboxKey(e *entry, n jsonc.Node) (err error) {
 		case "write":
 			err = p.sandboxPaths(&s.Write, m.Value)
 		case "net":
-			s.Net, err = sandboxNet(m.Value)
+			s.Net, s.Domains, err = sandboxNet(m.Value)
 		case "limits":
 			s.Limits, err = p.sandboxLimits(e.Name, m.Value)
 		case "cache":
@@ -126,13 +132,16 @@ func (p *configParser) sandboxKey(e *entry, n jsonc.Node) (err error) {
 		case "filesystem":
 			err = p.vscodeFiles(e, m.Value)
 		case "network":
-			err = p.vscodeNetwork(e, m.Value)
+			err = p.vscodeNetwork(e, &rules, m.Value)
 		default:
 			p.warnUnknown(e.Name, m, []string{"level", "read", "write", "net", "cache", "limits", "filesystem", "network"})
 		}
 		if err != nil {
 			return inKey(m.Key, err)
 		}
+	}
+	if err := rules.settle(s); err != nil {
+		return n.Errorf("%v", err)
 	}
 	return nil
 }
@@ -159,33 +168,133 @@ func (p *configParser) sandboxPaths(paths *[]string, n jsonc.Node) error {
 	return nil
 }
 
-// sandboxNet reads true, false, "all", "none", or a list of ports, "dns" and "unix".
-func sandboxNet(n jsonc.Node) (*SandboxNet, error) {
+// sandboxNet reads true, false, "all", "none", or a list of ports, "dns" and "unix", or one of domains and "unix".
+func sandboxNet(n jsonc.Node) (net *SandboxNet, domains []string, err error) {
 	if all, err := n.Bool(); err == nil {
-		return &SandboxNet{All: all}, nil
+		return &SandboxNet{All: all}, nil, nil
 	}
 	items, err := n.Items()
 	if err != nil {
 		items = []jsonc.Node{n}
 	}
-	net := &SandboxNet{}
+	net = &SandboxNet{}
 	for _, item := range items {
 		if port, err := item.Number(); err == nil {
 			if port < 1 || port > 65535 || port != math.Trunc(port) {
-				return nil, item.Errorf("must be a port from 1 to 65535, not %s", item.Raw())
+				return nil, nil, item.Errorf("must be a port from 1 to 65535, not %s", item.Raw())
 			}
 			net.Ports = append(net.Ports, uint16(port))
 			continue
 		}
+		if text, err := item.Text(); err == nil && (strings.ContainsAny(text, ".:*") || text == "localhost") {
+			domain, err := readDomain(item, text)
+			if err != nil {
+				return nil, nil, err
+			}
+			domains = append(domains, domain)
+			continue
+		}
 		word, err := oneOf(item, "all", "none", "dns", "unix")
 		if err != nil {
-			return nil, item.Errorf("must be true, false, \"all\", \"none\", or a list of ports, \"dns\" and \"unix\"")
+			return nil, nil, item.Errorf("must be true, false, \"all\", \"none\", or a list of ports, \"dns\" and \"unix\", or of domains as in \"api.example.com\"")
 		}
 		net.All = net.All || word == "all"
 		net.DNS = net.DNS || word == "dns"
 		net.Unix = net.Unix || word == "unix"
 	}
-	return net, nil
+	if domains != nil && (net.All || net.DNS || net.Ports != nil) {
+		return nil, nil, n.Errorf("must not name domains beside ports, \"dns\" or \"all\": write \"host:port\" for one port of a domain")
+	}
+	return net, domains, nil
+}
+
+// readDomain returns a domain in its plain spelling.
+func readDomain(n jsonc.Node, text string) (string, error) {
+	p, err := egress.ParsePattern(text)
+	if err != nil {
+		return "", n.Errorf("%v", err)
+	}
+	return p.String(), nil
+}
+
+// domainRules are VS Code's rules about domains. What is not given is nil.
+type domainRules struct{ allowed, denied []string }
+
+// vscodeNetwork reads rules about domains.
+func (p *configParser) vscodeNetwork(e *entry, rules *domainRules, n jsonc.Node) error {
+	members, err := n.Members()
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		list := map[string]*[]string{"allowedDomains": &rules.allowed, "deniedDomains": &rules.denied}[m.Key]
+		if list == nil {
+			p.warnUnknown(e.Name, m, []string{"allowedDomains", "deniedDomains"})
+			continue
+		}
+		texts, err := names(m.Value)
+		if err != nil {
+			return inKey(m.Key, err)
+		}
+		*list = []string{}
+		for _, text := range texts {
+			domain, err := readDomain(m.Value, text)
+			if err != nil {
+				return inKey(m.Key, err)
+			}
+			*list = append(*list, domain)
+		}
+	}
+	return nil
+}
+
+// settle puts the rules into a sandbox: no domain is no network, and every domain all of it.
+func (r *domainRules) settle(s *SandboxConfig) error {
+	if r.allowed == nil && len(r.denied) == 0 {
+		return nil
+	}
+	if r.allowed != nil && s.Domains != nil || s.Net != nil && s.Domains == nil && (s.Net.All || s.Net.DNS || s.Net.Ports != nil || !s.Net.Unix) {
+		return errors.New("\"net\" and \"network\" must not both say which connections are allowed; leave one of them out")
+	}
+	every := slices.Contains(r.allowed, "*") || r.allowed == nil && s.Domains == nil
+	switch {
+	case slices.Contains(r.denied, "*"), r.allowed != nil && len(r.allowed) == 0:
+		s.Domains = nil
+		if s.Net == nil {
+			s.Net = &SandboxNet{}
+		}
+		return nil
+	case every && len(r.denied) == 0:
+		return nil
+	case every:
+		s.Domains = []string{"*"}
+	case r.allowed != nil:
+		s.Domains = r.allowed
+	}
+	s.DeniedDomains = r.denied
+	return nil
+}
+
+// Hosts returns the rules about the hosts that a server may reach, or nil where there are none.
+func (s *SandboxConfig) Hosts() (*egress.Rules, error) {
+	if len(s.Domains) == 0 && len(s.DeniedDomains) == 0 {
+		return nil, nil
+	}
+	rules := &egress.Rules{}
+	var errs []error
+	read := func(to *[]egress.Pattern, texts []string) {
+		for _, text := range texts {
+			p, err := egress.ParsePattern(text)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			*to = append(*to, p)
+		}
+	}
+	read(&rules.Allow, s.Domains)
+	read(&rules.Deny, s.DeniedDomains)
+	return rules, errors.Join(errs...)
 }
 
 func (p *configParser) vscodeFiles(e *entry, n jsonc.Node) error {
@@ -208,32 +317,6 @@ func (p *configParser) vscodeFiles(e *entry, n jsonc.Node) error {
 		}
 		if err != nil {
 			return inKey(m.Key, err)
-		}
-	}
-	return nil
-}
-
-// vscodeNetwork reads rules about domains. "No domain" and "every domain" are what can be enforced.
-func (p *configParser) vscodeNetwork(e *entry, n jsonc.Node) error {
-	members, err := n.Members()
-	if err != nil {
-		return err
-	}
-	for _, m := range members {
-		domains, err := names(m.Value)
-		if err != nil {
-			return inKey(m.Key, err)
-		}
-		every := slices.Contains(domains, "*")
-		switch {
-		case m.Key != "allowedDomains" && m.Key != "deniedDomains":
-			p.warnUnknown(e.Name, m, []string{"allowedDomains", "deniedDomains"})
-		case m.Key == "allowedDomains" && every, m.Key == "deniedDomains" && len(domains) == 0:
-		case m.Key == "allowedDomains" && len(domains) == 0, m.Key == "deniedDomains" && every:
-			e.Sandbox.Net = &SandboxNet{}
-		default:
-			e.Sandbox.Domains = append(e.Sandbox.Domains, m.Key+" "+strings.Join(domains, ", "))
-			p.warn(e.Name, m.At, "%q cannot be enforced: the sandbox does not know domains; use \"net\": false, a list of ports, or a proxy", m.Key)
 		}
 	}
 	return nil

@@ -80,6 +80,7 @@ func New(server Server, settings Settings) Profile {
 	if settings.Network != nil {
 		b.Network = *settings.Network
 	}
+	b.registries()
 	b.offline()
 	b.temporary()
 	b.directory()

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/toolserve/toolserve/internal/sandbox"
+	"github.com/toolserve/toolserve/internal/sandbox/egress"
 )
 
 // machine is a home directory with a few files in it.
@@ -230,5 +231,44 @@ func TestInterpreters(t *testing.T) {
 		if got := runtimeOf(command); got != want {
 			t.Errorf("%q is %q, want %q", command, got, want)
 		}
+	}
+}
+
+func TestRegistries(t *testing.T) {
+	m := newMachine(t, "proj/server.py")
+	some := Settings{Network: &sandbox.Network{Hosts: &egress.Options{}}}
+	launch := func(s Server) string {
+		var hosts []string
+		for _, p := range m.profile(s, some).Network.Hosts.Rules.Launch {
+			hosts = append(hosts, p.String())
+		}
+		return strings.Join(hosts, " ")
+	}
+	for _, c := range []struct{ command, want string }{
+		{"npx", "registry.npmjs.org:443"}, {"/usr/local/bin/uvx", "pypi.org:443 files.pythonhosted.org:443"}, {"pipx", "pypi.org:443 files.pythonhosted.org:443"},
+		{"node", ""}, {"python3", ""}, {"docker", ""},
+	} {
+		if got := launch(Server{Command: c.command}); got != c.want && !exists("/etc/npmrc") && !exists("/etc/pip.conf") && !exists("/etc/uv/uv.toml") {
+			t.Errorf("%s: %q, want %q", c.command, got, c.want)
+		}
+	}
+	if some.Network.Hosts.Rules.Launch != nil {
+		t.Error("what was given is changed")
+	}
+	m.file(".npmrc", "fund=false\n; registry=https://comment.test/\nregistry = https://npm.test:8443/repo/\n@scope:registry=https://scope.test/\n//npm.test/:_authToken=x\n")
+	m.file(".config/uv/uv.toml", "# url = \"https://comment.test\"\nindex-url = \"https://uv.test/simple\"\n[[index]]\nname = \"x\"\nurl = \"http://extra.test/simple\"\n")
+	m.file(".config/pip/pip.conf", "[global]\nindex-url = https://user:secret@pip.test/simple\nextra-index-url = https://b.test/simple\n")
+	for command, want := range map[string]string{
+		"npx": "npm.test:8443 scope.test:443", "uvx": "uv.test:443 extra.test:80", "pipx": "pip.test:443 b.test:443",
+	} {
+		if got := launch(Server{Command: command}); got != want {
+			t.Errorf("%s with settings: %q, want %q", command, got, want)
+		}
+	}
+	if got := launch(Server{Command: "uvx", Environ: []string{"UV_DEFAULT_INDEX=main=https://env.test/simple"}}); !strings.HasPrefix(got, "env.test:443") {
+		t.Errorf("uvx with a variable: %q", got)
+	}
+	if p := m.profile(Server{Command: "npx"}, some); slices.Contains(p.Env, "NPM_CONFIG_OFFLINE=true") {
+		t.Error("npx works offline although it may reach hosts")
 	}
 }

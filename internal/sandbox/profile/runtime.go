@@ -138,7 +138,7 @@ func empty(dir string) bool {
 
 // offline tells a package manager without a network to use what it has, or it would try for a minute.
 func (b *builder) offline() {
-	if n := b.Network; n.All || len(n.Ports) > 0 {
+	if n := b.Network; n.All || len(n.Ports) > 0 || n.Hosts != nil {
 		return
 	}
 	switch b.kind {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/toolserve/toolserve/internal/sandbox"
+	"github.com/toolserve/toolserve/internal/sandbox/egress"
 	"github.com/toolserve/toolserve/internal/sandbox/profile"
 	"github.com/toolserve/toolserve/mcphost/internal/packages"
 	"github.com/toolserve/toolserve/mcphost/mcpjson"
@@ -28,8 +29,13 @@ type Summary struct {
 	Seccomp  bool `json:"seccomp,omitempty"`
 	// Namespaces are those that the process has of its own.
 	Namespaces []string `json:"namespaces,omitempty"`
-	// Net is "all", "none", or the ports and sockets that are allowed.
+	// Net is "all", "none", or the ports, hosts and sockets that are allowed; "!" stands before a denied host.
 	Net string `json:"net,omitempty"`
+	// Launch are hosts that are allowed besides until the server has answered for the first time: where its
+	// packages come from.
+	Launch []string `json:"launch,omitempty"`
+	// Refused are the hosts, with their ports, that the process wanted to reach and may not, oldest first.
+	Refused []string `json:"refused,omitempty"`
 	// Read and Write are the granted paths, without those of the system and the runtime.
 	Read  []string `json:"read,omitempty"`
 	Write []string `json:"write,omitempty"`
@@ -47,15 +53,40 @@ func Of(cfg *mcpjson.Config, s *mcpjson.ServerConfig, environ []string) (*sandbo
 	}
 	settings := profile.Settings{
 		Require: summary.Setting == mcpjson.SandboxRequire, Read: s.Sandbox.Read, Write: s.Sandbox.Write,
-		DenyRead: s.Sandbox.DenyRead, DenyWrite: s.Sandbox.DenyWrite, Unenforceable: s.Sandbox.Domains,
+		DenyRead: s.Sandbox.DenyRead, DenyWrite: s.Sandbox.DenyWrite,
 		Limits: limits(cfg.SandboxLimits(s)),
 	}
 	if n := s.Sandbox.Net; n != nil {
 		settings.Network = &sandbox.Network{All: n.All, Ports: n.Ports, DNS: n.DNS, Unix: n.Unix}
 	}
+	hosts(cfg, s, &settings)
 	p := profile.New(profile.Server{Command: s.Command, Args: s.Args, Dir: s.Dir, Env: s.Env, Environ: environ, Cache: cacheOf(s)}, settings)
 	summary.Net, summary.Read, summary.Write, summary.Notes = p.Network.String(), p.ExtraRead, p.ExtraWrite, p.Notes
+	if p.Network.Hosts != nil {
+		for _, host := range p.Network.Hosts.Rules.Launch {
+			summary.Launch = append(summary.Launch, host.String())
+		}
+	}
 	return &p.Confinement, summary
+}
+
+// hosts sets which hosts may be reached, where the entry names some.
+func hosts(cfg *mcpjson.Config, s *mcpjson.ServerConfig, settings *profile.Settings) {
+	rules, err := s.Sandbox.Hosts()
+	if err != nil {
+		settings.Unenforceable = append(settings.Unenforceable, err.Error())
+	}
+	if rules == nil {
+		return
+	}
+	if settings.Network == nil {
+		settings.Network = &sandbox.Network{}
+	}
+	// A name must lead to a public address, unless it is among the allowed hosts: this machine is another
+	// server's, and its network is inside.
+	launch := cfg.LaunchRules()
+	launch.PublicOnly = true
+	settings.Network.Hosts = &egress.Options{Rules: *rules, CheckAddr: launch.CheckDial}
 }
 
 func limits(l mcpjson.SandboxLimits) sandbox.Limits {
@@ -126,7 +157,7 @@ func (s *Summary) InForce(r sandbox.Report) {
 
 // Hide returns the summary with secrets taken out of its texts.
 func (s Summary) Hide(hide func(string) string) Summary {
-	for _, list := range []*[]string{&s.Read, &s.Write, &s.Missing, &s.Notes} {
+	for _, list := range []*[]string{&s.Read, &s.Write, &s.Missing, &s.Notes, &s.Refused} {
 		*list = slices.Clone(*list)
 		for i, text := range *list {
 			(*list)[i] = hide(text)
