@@ -8,13 +8,25 @@ var secretWords = set(`password passwd passphrase passcode pwd token secret secr
 	authtoken accesstoken refreshtoken idtoken clientsecret secretkey privatekey accesskey sshkey authkey masterkey
 	encryptionkey signingkey sessionid sessiontoken csrftoken xsrf csrf dsn passwords pass passwort mnemonic`)
 
+// secretEnds make a secret of a word that ends in them, and secretPairs of two words in a row.
+var (
+	secretEnds  = []string{"password", "passwd", "passphrase", "apikey", "secretkey", "accesskey", "privatekey", "accesstoken", "authtoken"}
+	secretPairs = set(`connectionstring seedphrase recoveryphrase recoverycode recoverycodes backupcode backupcodes sessionid`)
+)
+
+// aboutAfter, at the end of a name, say that it is one of something about a secret and not the secret:
+// secret_name, password_policy, token_endpoint.
+var aboutAfter = set(`name names type types kind policy algorithm alg scope scopes endpoint endpoints url uri path file
+	method methods mode count counts length format version strength status state enabled required supported expiry expires at
+	rotation provider providers`)
+
 // harmlessBefore and harmlessAfter take the secret out of the word "key", "token" or "auth" next to
 // them: a primary key, a token count.
 var (
 	harmlessBefore = set(`primary foreign sort partition unique composite public max min num total per prompt completion
-		input output cached next previous page cursor stop eos bos pad sort group cache idempotency object s3 registry hot arrow`)
+		input output cached next previous page cursor stop eos bos pad sort group cache idempotency object s3 registry hot arrow shortcut`)
 	harmlessAfter = set(`count counts limit limits usage budget size length type types per rate method methods mode name names
-		index provider providers status bindings binding path paths file url uri enabled required expiry expires ttl`)
+		index provider providers status bindings binding path paths file url uri enabled required expiry expires ttl ids phrase`)
 	ambiguous = set(`key token auth signature sig pass pin authentication`)
 )
 
@@ -25,9 +37,15 @@ func SecretName(name string) bool {
 	var room [96]byte
 	var ends [24]int
 	words, n := split(name, room[:0], ends[:0])
+	if n > 1 && aboutAfter[string(wordAt(words, ends[:], n-1))] {
+		return false
+	}
 	for i := range n {
 		w := wordAt(words, ends[:], i)
 		if !secretWords[string(w)] {
+			if endsSecret(w) || i+1 < n && secretPairs[string(w)+string(wordAt(words, ends[:], i+1))] {
+				return true
+			}
 			continue
 		}
 		if !ambiguous[string(w)] {
@@ -40,6 +58,19 @@ func SecretName(name string) bool {
 			continue
 		}
 		return true
+	}
+	return false
+}
+
+// endsSecret says whether a word of several without a break is a secret: pgpassword, dbpassword.
+func endsSecret(word []byte) bool {
+	if len(word) < 8 {
+		return false
+	}
+	for _, end := range secretEnds {
+		if strings.HasSuffix(string(word), end) {
+			return true
+		}
 	}
 	return false
 }

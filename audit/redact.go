@@ -1,9 +1,7 @@
 package audit
 
 import (
-	"encoding/base64"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,20 +93,6 @@ func (r *Redactor) SetSecrets(owner string, secrets []string) {
 	r.rebuild()
 }
 
-// spellings are the ways in which secrets may stand in a text.
-func spellings(secrets []string) []string {
-	var out []string
-	for _, s := range secrets {
-		if len(s) < minSecret {
-			continue
-		}
-		quoted := strconv.Quote(s)
-		out = append(out, s, url.QueryEscape(s), url.PathEscape(s), quoted[1:len(quoted)-1],
-			base64.StdEncoding.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s)))
-	}
-	return out
-}
-
 // rebuild puts the secrets in force. The caller holds mu.
 func (r *Redactor) rebuild() {
 	all := slices.Clone(r.secrets)
@@ -159,6 +143,20 @@ func (r *Redactor) Hide(s string) string {
 	if r.off || s == "" {
 		return s
 	}
+	if s[0] == '{' || s[0] == '[' {
+		if hidden, ok := r.hideDocument(s); ok {
+			return hidden
+		}
+	}
+	if plain := unescape(s); plain != s {
+		if hidden := r.hide(plain); hidden != plain {
+			return hidden // the escapes hid it
+		}
+	}
+	return r.hide(s)
+}
+
+func (r *Redactor) hide(s string) string {
 	if lit := r.literals.Load(); lit != nil {
 		s = lit.hide(s)
 	}

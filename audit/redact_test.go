@@ -1,7 +1,12 @@
 package audit
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"html"
+	"net/url"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -10,7 +15,7 @@ import (
 func TestSecretName(t *testing.T) {
 	secret := `password passwd pwd db_password token access_token accessToken API_KEY apiKey APIKey api-key key secret client_secret
 		credential credentials auth Authorization X-Auth-Token GITHUB_TOKEN private_key cookie Set-Cookie oauth_token session_token
-		passphrase jwt AWS_SECRET_ACCESS_KEY OPENAI_API_KEY authToken aws_access_key_id key1 Proxy-Authorization`
+		PGPASSWORD dbpassword connectionString seed_phrase session_id recovery-codes secret_id password_value passphrase jwt AWS_SECRET_ACCESS_KEY OPENAI_API_KEY authToken aws_access_key_id key1 Proxy-Authorization`
 	for name := range strings.FieldsSeq(secret) {
 		if !SecretName(name) {
 			t.Errorf("%q is not taken for a secret", name)
@@ -18,7 +23,9 @@ func TestSecretName(t *testing.T) {
 	}
 	harmless := `author authors monkey keyboard turkey tokens_per_second max_tokens tokenizer keyword keywords primary_key
 		foreign_key token_count authority path query url name secretary passage compass tokens donkey hockey authored key_count
-		max_token_count auth_method auth_type cache_key total_tokens keyframes keynote`
+		max_token_count auth_method auth_type cache_key total_tokens keyframes keynote
+		secret_name secretName password_policy credential_type token_endpoint authorization_url oauth_scopes jwt_algorithm cookies_enabled
+		password_changed_at token_ids key_phrase`
 	for name := range strings.FieldsSeq(harmless) {
 		if SecretName(name) {
 			t.Errorf("%q is taken for a secret", name)
@@ -30,8 +37,43 @@ func TestText(t *testing.T) {
 	jwt := "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 	red := NewRedactor(RedactorOptions{Secrets: []string{"hunter2", "p@ss w/rd", "abc"}})
 	for in, want := range map[string]string{
-		"":                      "",
-		"list of files in /tmp": "list of files in /tmp",
+		// Headers, settings, code, XML, options and files of credentials.
+		"Authorization: token b1f1e59cd74bccb0adc9ce9ed94ff8f59c424546":   "Authorization: token [REDACTED]",
+		`Authorization: Digest username="a", response="127e80477de846d7"`: "Authorization: Digest [REDACTED]",
+		"Authorization: Bearer $TOKEN":                                    "Authorization: Bearer $TOKEN",
+		"curl -H 'Authorization: ApiKey abc9' https://h":                  "curl -H 'Authorization: ApiKey [REDACTED]' https://h",
+		"authorization: required for each call":                           "authorization: required for each call",
+		"password = pypw123x\nuser = u":                                   "password = [REDACTED]\nuser = u",
+		`const apiKey = "nested77pw";`:                                    `const apiKey = "[REDACTED]";`,
+		"token = tokenizer.encode(text)":                                  "token = tokenizer.encode(text)",
+		"const token = await getToken();":                                 "const token = await getToken();",
+		"SELECT a FROM t WHERE key = 'a'":                                 "SELECT a FROM t WHERE key = 'a'",
+		"export API_KEY=${API_KEY}; password=****":                        "export API_KEY=${API_KEY}; password=****",
+		`{"has_password": false, "pin": null}`:                            `{"has_password": false, "pin": null}`,
+		"<password>x7</password><user>u</user>":                           "<password>[REDACTED]</password><user>u</user>",
+		"curl -u admin:Hunter3x https://h/":                               "curl -u admin:[REDACTED] https://h/",
+		"docker run -u 1000:1000 a/b":                                     "docker run -u 1000:1000 a/b",
+		"machine h login u password p7":                                   "machine h login u password [REDACTED]",
+		"admin:$apr1$vmRxvpOX$qIfBuZDF4U5bRcci948Vo6":                     "admin:[REDACTED]",
+		"root:$6$abcdefgh$0123456789abcdefABCDEF./:19000:0":               "root:[REDACTED]:19000:0",
+		"ssh://git@github.com/o/r":                                        "ssh://git@github.com/o/r",
+		"https://abcdef0123456789abcdef@github.com/o/r":                   "https://[REDACTED]@github.com/o/r",
+		// Tokens of issuers.
+		"sbp_1386f8ebdb3583e57d272386b34e998ce0f8df56":   "[REDACTED]",
+		"SK8cbe798edef4fd46bb741a7a8068bc16":             "[REDACTED]",
+		"use lsv2_pt_4479efb26439e49a0534e470694b3dbd_a": "use [REDACTED]",
+		"yClcUaFQ1GEbRwetpW+irkLWDyIZVyiyOH+WsrnI":       "[REDACTED]",
+		// Digests and public keys are public.
+		"github.com/x/y v1.0.0 h1:ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs=": "github.com/x/y v1.0.0 h1:ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs=",
+		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGvd8h0f9r2p2uXQ0vH2l+Yk7n9u3 a@b": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGvd8h0f9r2p2uXQ0vH2l+Yk7n9u3 a@b",
+		"sha512-H0D8ktokFpR1CXnubPWC8tXX0o4YM13gWrxU0FYOD1M":                    "[REDACTED]", // no whole digest
+		// A document in a string, and escapes.
+		`{"env": [{"name": "DB_PASSWORD", "value": "n7"}], "n": 1}`: `{"env":[{"name":"DB_PASSWORD","value":"[REDACTED]"}],"n":1}`,
+		`{ "a" : [1, 2] }`:                 `{ "a" : [1, 2] }`,
+		`note: {"p\u0061ssword":"zzpw88"}`: `note: {"password":"[REDACTED]"}`,
+		`caf\u00e9 \u0041`:                 `caf\u00e9 \u0041`,
+		"":                                 "",
+		"list of files in /tmp":            "list of files in /tmp",
 		"Authorization: Bearer sk-abcdefghijklmnop1234":             "Authorization: Bearer [REDACTED]",
 		"bearer ghp_0123456789abcdef0123456789abcdef0123":           "bearer [REDACTED]",
 		"the bearer of news":                                        "the bearer of news",
@@ -76,6 +118,33 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestSpellings holds that a secret of the configuration is hidden however it is written, and a number that is one.
+func TestSpellings(t *testing.T) {
+	const secret = "Conf1gured-S3cret/Value+x<y>"
+	red := NewRedactor(RedactorOptions{Secrets: []string{secret, "84736251", "first line of a key\nsecond line of it"}})
+	inJSON, err := json.Marshal(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var escaped strings.Builder
+	for _, c := range []byte(secret) {
+		fmt.Fprintf(&escaped, `\u%04x`, c)
+	}
+	for _, text := range []string{
+		secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret)),
+		base64.URLEncoding.EncodeToString([]byte("user:" + secret)), base64.StdEncoding.EncodeToString([]byte("ab" + secret + "tail")),
+		hex.EncodeToString([]byte(secret)), strings.ToUpper(hex.EncodeToString([]byte(secret))), html.EscapeString(secret),
+		strings.ReplaceAll(secret, "/", `\/`), string(inJSON), escaped.String(), "Conf1gured-S3cret%2fValue%2bx%3cy%3e", "second line of it",
+	} {
+		if got := red.Hide("a " + text + " b"); !strings.Contains(got, Redacted) {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+	if got := string(red.JSON([]byte(`{"n":84736251,"m":84736252}`))); got != `{"n":"[REDACTED]","m":84736252}` {
+		t.Error(got)
+	}
+}
+
 func TestTruncation(t *testing.T) {
 	red := NewRedactor(RedactorOptions{})
 	if got := red.Text(strings.Repeat("ä", 1000)); got != strings.Repeat("ä", 1000) {
@@ -95,13 +164,15 @@ func TestTruncation(t *testing.T) {
 func TestRedactJSON(t *testing.T) {
 	red := NewRedactor(RedactorOptions{Secrets: []string{"hunter2"}, Keys: []string{"plate"}})
 	for in, want := range map[string]string{
-		`{"path":"/tmp/x","n":1.5e3,"ok":true,"none":null}`:            `{"path":"/tmp/x","n":1.5e3,"ok":true,"none":null}`,
-		` { "api_key" : "x", "a" : [ {"token" : "y"} , {} , [] ] } `:   `{"api_key":"[REDACTED]","a":[{"token":"[REDACTED]"},{},[]]}`,
-		`{"password":1234,"auth":{"user":"u"},"secret":["a","b"]}`:     `{"password":"[REDACTED]","auth":"[REDACTED]","secret":"[REDACTED]"}`,
-		`{"secret":null,"auth":false}`:                                 `{"secret":null,"auth":false}`,
-		`{"headers":[{"name":"Authorization","value":"abc"}]}`:         `{"headers":[{"name":"Authorization","value":"[REDACTED]"}]}`,
-		`{"tokens_per_second":3,"author":"me","url":"https://h/?x=1"}`: `{"tokens_per_second":3,"author":"me","url":"https://h/?x=1"}`,
-		`{"licence_plate":"B-AB 12","x":"hunter\u0032"}`:               `{"licence_plate":"[REDACTED]","x":"[REDACTED]"}`,
+		`{"path":"/tmp/x","n":1.5e3,"ok":true,"none":null}`:              `{"path":"/tmp/x","n":1.5e3,"ok":true,"none":null}`,
+		` { "api_key" : "x", "a" : [ {"token" : "y"} , {} , [] ] } `:     `{"api_key":"[REDACTED]","a":[{"token":"[REDACTED]"},{},[]]}`,
+		`{"password":1234,"auth":{"user":"u"},"secret":["a","b"]}`:       `{"password":"[REDACTED]","auth":"[REDACTED]","secret":"[REDACTED]"}`,
+		`{"secret":null,"auth":false}`:                                   `{"secret":null,"auth":false}`,
+		`{"headers":[{"name":"Authorization","value":"abc"}]}`:           `{"headers":[{"name":"Authorization","value":"[REDACTED]"}]}`,
+		`{"tokens_per_second":3,"author":"me","url":"https://h/?x=1"}`:   `{"tokens_per_second":3,"author":"me","url":"https://h/?x=1"}`,
+		`{"licence_plate":"B-AB 12","x":"hunter\u0032"}`:                 `{"licence_plate":"[REDACTED]","x":"[REDACTED]"}`,
+		`{"args":["--token","x7","--port","80","--password","--force"]}`: `{"args":["--token","[REDACTED]","--port","80","--password","--force"]}`,
+		`{"body":"{\"credentials\":{\"user\":\"a\"}}"}`:                  `{"body":"{\"credentials\":\"[REDACTED]\"}"}`,
 		`{"hunter2":1}`:                    `{"[REDACTED]":1}`,
 		`{"x":"\ud83d\ude00\u0001\n\"\\"}`: `{"x":"😀\u0001\n\"\\"}`,
 		`{"x":`:                            `"{\"x\":"`,

@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -38,6 +39,19 @@ type rewriter struct {
 	in  string
 	pos int
 	out []byte
+	// nested says that the text stands in a string, hid that something was hidden.
+	nested, hid bool
+}
+
+// text appends a string without secrets. What stands in a string is cut there, as a whole.
+func (w *rewriter) text(s string) {
+	hide := w.r.Text
+	if w.nested {
+		hide = w.r.Hide
+	}
+	shown := hide(s)
+	w.hid = w.hid || shown != s
+	w.out = appendString(w.out, shown)
 }
 
 func (w *rewriter) space() {
@@ -69,7 +83,7 @@ func (w *rewriter) value(depth int, secret bool) bool {
 	case '"':
 		var s string
 		if s, ok = w.str(); ok {
-			w.out = appendString(w.out, w.r.Text(s))
+			w.text(s)
 		}
 	default:
 		start := w.pos
@@ -77,6 +91,9 @@ func (w *rewriter) value(depth int, secret bool) bool {
 			w.pos++
 		}
 		word := w.in[start:w.pos]
+		if lit := w.r.literals.Load(); lit != nil && lit.hide(word) != word {
+			secret = true
+		}
 		w.out = append(w.out, word...)
 		if word == "null" || word == "true" || word == "false" {
 			return true
@@ -84,6 +101,7 @@ func (w *rewriter) value(depth int, secret bool) bool {
 		ok = isNumber(word)
 	}
 	if ok && secret {
+		w.hid = true
 		w.out = append(w.out[:mark], `"`+Redacted+`"`...)
 	}
 	return ok
@@ -113,7 +131,8 @@ func (w *rewriter) object(depth int) bool {
 		}
 		w.pos++
 		w.space()
-		w.out = append(appendString(w.out, w.r.Text(name)), ':')
+		w.text(name)
+		w.out = append(w.out, ':')
 		secret := w.r.secretKey(name) || named && (name == "value" || name == "Value")
 		if (name == "name" || name == "key" || name == "Name" || name == "Key") && w.peek() == '"' {
 			at := w.pos
@@ -143,12 +162,16 @@ func (w *rewriter) object(depth int) bool {
 func (w *rewriter) array(depth int) bool {
 	w.pos++
 	w.out = append(w.out, '[')
+	flag := false // the element before is an option that wants a secret: "--token"
 	for first := true; ; first = false {
 		w.space()
 		if first && w.peek() == ']' {
 			break
 		}
-		if !w.value(depth+1, false) {
+		option, wants := w.option()
+		secret := flag && !option
+		flag = wants
+		if !w.value(depth+1, secret) {
 			return false
 		}
 		w.space()
@@ -164,6 +187,17 @@ func (w *rewriter) array(depth int) bool {
 	w.pos++
 	w.out = append(w.out, ']')
 	return true
+}
+
+// option says whether the string at the current place is an option, and whether its value is a secret.
+func (w *rewriter) option() (is, secret bool) {
+	if !strings.HasPrefix(w.in[w.pos:], `"-`) {
+		return false, false
+	}
+	at := w.pos
+	s, ok := w.str()
+	w.pos = at
+	return ok, ok && !strings.ContainsAny(s, "= ") && w.r.secretKey(s)
 }
 
 // str reads a string at the current place and returns it decoded.
