@@ -37,6 +37,15 @@ func (h *Host) Names() []string {
 	return names
 }
 
+// Instructions are what a server tells models about itself: its last word, unless that waits for approval,
+// whether it is connected or not; "" where there is none. It is the server's text and not to be trusted.
+func (h *Host) Instructions(server string) string {
+	if s := h.server(server); s != nil && !s.is(StateDisabled) {
+		return s.reviewer.Instructions()
+	}
+	return ""
+}
+
 // OnChange has f called after the offered tools, resources or prompts changed, until stop is called;
 // [Host.Versions] says which. Calls may come at the same time and must return at once.
 func (h *Host) OnChange(f func()) (stop func()) {

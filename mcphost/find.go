@@ -111,8 +111,8 @@ func withParam(e *Error, param string) *Error {
 }
 
 // findResource returns the server of a URI: the one that is named, or the only one whose list or
-// templates hold it.
-func (h *Host) findResource(ctx context.Context, server, uri string) (*server, *Error) {
+// templates hold it. With first it is the first of them in the configuration.
+func (h *Host) findResource(ctx context.Context, server, uri string, first bool) (*server, *Error) {
 	if bad := checkURI(uri); bad != "" {
 		return nil, withParam(errorf(BadArguments, server, "", "%s", bad), "uri")
 	}
@@ -129,9 +129,16 @@ func (h *Host) findResource(ctx context.Context, server, uri string) (*server, *
 		if err != nil {
 			return nil, asError(err, "")
 		}
+		if first { // a server that is away does not lose its URIs to another one
+			away := h.away()
+			resources.Items, templates.Items = append(away.resources, resources.Items...), append(away.templates, templates.Items...)
+		}
 		if owners = library.Owners(resources.Items, templates.Items, uri); len(owners) > 0 {
 			break
 		}
+	}
+	if first {
+		owners = h.inOrder(owners)
 	}
 	switch len(owners) {
 	case 1:
@@ -151,8 +158,35 @@ func (h *Host) findResource(ctx context.Context, server, uri string) (*server, *
 		screen.Quote(uri), strings.Join(owners, ", ")), "server")
 }
 
-// findTemplate returns the server of a URI template: the one that is named, or the only one that has it.
-func (h *Host) findTemplate(ctx context.Context, server, template string) (*server, *Error) {
+// away is what servers that are not connected had in their last lists.
+type away struct {
+	resources []*Resource
+	templates []*ResourceTemplate
+}
+
+func (h *Host) away() (a away) {
+	for _, s := range h.all() {
+		if _, down := s.current(); down != nil && !s.is(StateDisabled) {
+			resources, templates, _ := s.shelf.Known()
+			a.resources, a.templates = append(a.resources, resources.Items...), append(a.templates, templates.Items...)
+		}
+	}
+	return a
+}
+
+// inOrder returns the first server of the configuration among some, as a list of one or none.
+func (h *Host) inOrder(some []string) []string {
+	for _, s := range h.all() {
+		if slices.Contains(some, s.name) {
+			return []string{s.name}
+		}
+	}
+	return nil
+}
+
+// findTemplate returns the server of a URI template: the one that is named, or the only one that has it. With
+// first it is the first of them in the configuration.
+func (h *Host) findTemplate(ctx context.Context, server, template string, first bool) (*server, *Error) {
 	if server != "" {
 		return h.known(server)
 	}
@@ -165,6 +199,9 @@ func (h *Host) findTemplate(ctx context.Context, server, template string) (*serv
 		if owners = library.TemplateOwners(templates.Items, template); len(owners) > 0 {
 			break
 		}
+	}
+	if first {
+		owners = h.inOrder(owners)
 	}
 	switch len(owners) {
 	case 1:

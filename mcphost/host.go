@@ -304,6 +304,8 @@ type Tool struct {
 	Output json.RawMessage
 	// Annotations is what the server claims of the tool, as JSON, or nil. It is not to be trusted.
 	Annotations json.RawMessage
+	// Icons and Meta are the server's too, for people and for programs ("_meta"), or nil.
+	Icons, Meta json.RawMessage
 	// HighRisk says that the policy warns of the tool, asks before it, or refuses it for its name.
 	HighRisk bool
 	// AutoApproved says that autoApprove of the server's entry names the tool.
@@ -319,6 +321,6 @@ func (h *Host) public(t *catalog.Tool) Tool {
 	return Tool{
 		HighRisk: risky, AutoApproved: judged.AutoApproved,
 		Server: t.Server, Name: t.Name, FullName: t.Full, Title: t.Title, Description: t.Description,
-		Parameters: t.Parameters, Output: t.Output, Annotations: t.Annotations, Problem: t.Problem,
+		Parameters: t.Parameters, Output: t.Output, Annotations: t.Annotations, Icons: t.Icons, Meta: t.Meta, Problem: t.Problem,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -154,6 +155,9 @@ func TestReadResource(t *testing.T) {
 		got.Contents[0].Blob != base64.StdEncoding.EncodeToString([]byte{1, 2, 3}) {
 		t.Errorf("a blob gives %+v, %v", got, err)
 	}
+	if got, err := h.ReadResource(t.Context(), ResourceRead{URI: "demo://shared/blob", First: true}); err != nil || got.Server != "one" {
+		t.Errorf("of two servers with a URI the first is %+v, %v", got, err)
+	}
 	for _, tc := range []struct {
 		server, uri string
 		kind        Kind
@@ -179,9 +183,45 @@ func TestReadResource(t *testing.T) {
 		t.Errorf("with a blocked one the list is %+v, %v", listing, err)
 	}
 	records := h.Audit().Query(audit.Filter{Tool: "resources/read", Limit: -1})
-	if len(records) != 15 || records[0].Kind != audit.KindRead || !records[0].Success || records[0].Server != "one" ||
+	if len(records) != 16 || records[0].Kind != audit.KindRead || !records[0].Success || records[0].Server != "one" ||
 		records[0].Origin != "resources" || string(records[0].Arguments) != `{"uri":"demo://one/a"}` || records[0].Decision != "allow" {
 		t.Errorf("%d records, the first is %+v", len(records), records[0])
+	}
+}
+
+// TestAServerThatIsAwayKeepsItsURIs reads what two servers have, before and after the first of them went away.
+func TestAServerThatIsAwayKeepsItsURIs(t *testing.T) {
+	servers := map[string]*mcp.Server{"one": librarian("one"), "two": librarian("two")}
+	var away atomic.Bool
+	h := start(t, &Config{Servers: []ServerConfig{
+		{Name: "one", Transport: TransportStdio, Command: "x"}, {Name: "two", Transport: TransportStdio, Command: "x"},
+	}}, Options{Transport: func(c ServerConfig) mcp.Transport {
+		if c.Name == "one" && away.Load() {
+			return brokenTransport{}
+		}
+		ours, theirs := mcp.NewInMemoryTransports()
+		session, err := servers[c.Name].Connect(t.Context(), theirs, nil)
+		if err != nil {
+			t.Error(err)
+			return brokenTransport{}
+		}
+		t.Cleanup(func() { session.Close() })
+		return ours
+	}})
+	read := ResourceRead{URI: "demo://shared/blob", First: true}
+	if got, err := h.ReadResource(t.Context(), read); err != nil || got.Server != "one" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	away.Store(true)
+	for session := range servers["one"].Sessions() {
+		session.Close()
+	}
+	eventually(t, "the server is away", func() bool { return status(t, h, "one").State != StateConnected })
+	if got, err := h.ReadResource(t.Context(), read); err == nil || got.Server == "two" {
+		t.Errorf("another server answers for the one that is away: %+v, %v", got, err)
+	}
+	if got, err := h.ReadResource(t.Context(), ResourceRead{URI: "demo://two/a", First: true}); err != nil || got.Server != "two" {
+		t.Errorf("the other server's own: %+v, %v", got, err)
 	}
 }
 

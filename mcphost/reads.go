@@ -40,12 +40,17 @@ type ResourceRead struct {
 	Caller
 	// Server may be "" where the lists of only one server hold the URI.
 	Server, URI string
+	// First says that, where several servers have the URI, the first of them in the configuration is meant,
+	// also while it is not connected.
+	First bool
 }
 
 // ResourceResult is what a resource holds.
 type ResourceResult struct {
 	Server, URI string
 	Contents    []ResourceContent
+	// Meta is as in a [Result].
+	Meta json.RawMessage
 	// Input is what the server asks before it answers, as in a [Result].
 	Input json.RawMessage
 	// Truncated says that something was left out for its size; the contents say so where it was.
@@ -69,7 +74,7 @@ func (h *Host) ReadResource(ctx context.Context, req ResourceRead) (ResourceResu
 	in := inquiry{host: h, caller: req.Caller, what: "the resource " + screen.Quote(req.URI), kind: Unknown}
 	in.record = audit.Record{Server: req.Server, Tool: "resources/read", Arguments: encode(map[string]string{"uri": req.URI})}
 	err := in.run(func() *Error {
-		s, e := h.findResource(ctx, req.Server, req.URI)
+		s, e := h.findResource(ctx, req.Server, req.URI, req.First)
 		if e != nil {
 			return e
 		}
@@ -91,7 +96,7 @@ func (h *Host) ReadResource(ctx context.Context, req ResourceRead) (ResourceResu
 			s.shelf.Keep(req.URI, req.Actor, raw, answer, h.now())
 		}
 		out.Contents, out.Truncated, out.TTL, out.Scope = answer.Contents, answer.Truncated, answer.TTL, answer.Scope
-		out.Warnings = answer.Findings
+		out.Warnings, out.Meta = answer.Findings, content.Meta(raw)
 		in.record.Result, in.record.Warnings = fmt.Sprintf("%d contents, %d bytes", len(out.Contents), len(raw)), out.Warnings
 		return nil
 	})
@@ -106,7 +111,7 @@ func (h *Host) WatchResource(ctx context.Context, req ResourceRead, f func(uri s
 	in := inquiry{host: h, caller: req.Caller, what: "changes of the resource " + screen.Quote(req.URI), kind: Unknown}
 	in.record = audit.Record{Server: req.Server, Tool: "resources/subscribe", Arguments: encode(map[string]string{"uri": req.URI})}
 	err = in.run(func() *Error {
-		s, e := h.findResource(ctx, req.Server, req.URI)
+		s, e := h.findResource(ctx, req.Server, req.URI, req.First)
 		if e != nil {
 			return e
 		}
@@ -128,6 +133,8 @@ type PromptGet struct {
 type PromptResult struct {
 	Server, Name, FullName, Description string
 	Messages                            []PromptMessage
+	// Meta is as in a [Result].
+	Meta json.RawMessage
 	// Input is what the server asks before it answers, as in a [Result].
 	Input json.RawMessage
 	// Truncated says that messages were left out for their size; the last one says so.
@@ -183,7 +190,7 @@ func (h *Host) GetPrompt(ctx context.Context, req PromptGet) (PromptResult, erro
 		if err != nil {
 			return in.failed(s, err)
 		}
-		out.Description, out.Truncated = answer.Description, answer.Truncated
+		out.Description, out.Truncated, out.Meta = answer.Description, answer.Truncated, content.Meta(raw)
 		out.Warnings = append(out.Warnings, answer.Findings...)
 		for _, m := range answer.Messages {
 			out.Messages = append(out.Messages, PromptMessage{Role: m.Role, Content: content.ReadItem(m.Content)})
@@ -226,6 +233,9 @@ type CompletionRequest struct {
 	Caller
 	// Server may be "" where the prompt says enough.
 	Server string
+	// First says that, where several servers have the template, the first of them in the configuration is
+	// meant.
+	First bool
 	// Prompt is a prompt's own or full name, or Template a URI template: one of them.
 	Prompt, Template string
 	// Argument is the argument of the prompt, or the variable of the template; Value what was typed of it.
@@ -286,7 +296,7 @@ func (h *Host) completed(ctx context.Context, req CompletionRequest, params *mcp
 		return s, policy.Read{Server: p.Server, Kind: policy.ReadPrompt, Name: p.Name}, e
 	}
 	params.Ref = &mcp.CompleteReference{Type: "ref/resource", URI: req.Template}
-	s, e := h.findTemplate(ctx, req.Server, req.Template)
+	s, e := h.findTemplate(ctx, req.Server, req.Template, req.First)
 	if e != nil {
 		return nil, policy.Read{}, e
 	}

@@ -323,11 +323,20 @@ func TestInstructions(t *testing.T) {
 		!slices.ContainsFunc(st.Notes, func(n string) bool { return strings.Contains(n, "do not tell the user") }) {
 		t.Fatalf("the status is %+v", st)
 	}
+	if got := h.Instructions("s"); got != "" {
+		t.Errorf("what waits is told: %q", got)
+	}
 	if _, err := h.Approve(Approval{Server: "s", Digest: st.Pending[0].Digest}); err != nil {
 		t.Fatal(err)
 	}
 	if st := status(t, h, "s"); len(st.Pending) != 0 {
 		t.Errorf("still pending: %+v", st.Pending)
+	}
+	if got := h.Instructions("s"); got != s.instructions {
+		t.Errorf("what was approved is told as %q", got)
+	}
+	if got := h.Instructions("other"); got != "" {
+		t.Errorf("a server that is not there tells %q", got)
 	}
 }
 

@@ -12,6 +12,7 @@ func (a *App) offerMCP() {
 	opts := mcpserver.Options{Actor: server.Actor, Logger: a.log}
 	if a.host != nil {
 		opts.Tools, opts.Catalogue, opts.Library, opts.Reader = a.host, a.host, a.host, a.host
+		opts.Instructions = a.host.Instructions
 	}
 	handler := mcpserver.New(opts)
 	a.endStreams = handler.EndStreams

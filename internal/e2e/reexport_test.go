@@ -74,7 +74,7 @@ func startReexport(t testing.TB, servers func(own string) map[string]any) (*mcph
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := mcpserver.New(mcpserver.Options{Tools: host, Catalogue: host, Library: host, Reader: host, Actor: server.Actor, Logger: logger})
+	handler := mcpserver.New(mcpserver.Options{Tools: host, Catalogue: host, Library: host, Reader: host, Instructions: host.Instructions, Actor: server.Actor, Logger: logger})
 	for _, route := range handler.Routes() {
 		srv.Handle("", route.Pattern, route.Handler)
 	}

@@ -29,14 +29,16 @@ type Reader interface {
 
 // listResources answers resources/list.
 func (h *Handler) listResources(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
-	listing, err := h.opts.Library.Resources(ctx, x.view.server)
-	return listed("resources", listing, err, params, shape.Resource)
+	all, err := h.opts.Library.Resources(ctx, x.view.server)
+	all.Items = unique(all.Items, func(r *mcphost.Resource) string { return r.URI })
+	return listed("resources", all, err, params, shape.Resource)
 }
 
 // listTemplates answers resources/templates/list.
 func (h *Handler) listTemplates(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
-	listing, err := h.opts.Library.ResourceTemplates(ctx, x.view.server)
-	return listed("resourceTemplates", listing, err, params, shape.Template)
+	all, err := h.opts.Library.ResourceTemplates(ctx, x.view.server)
+	all.Items = unique(all.Items, func(t *mcphost.ResourceTemplate) string { return t.URITemplate })
+	return listed("resourceTemplates", all, err, params, shape.Template)
 }
 
 // listPrompts answers prompts/list.
@@ -48,6 +50,19 @@ func (h *Handler) listPrompts(ctx context.Context, x *exchange, params json.RawM
 		}
 		return shape.Prompt(p, p.FullName)
 	})
+}
+
+// unique returns items without those whose address an item before them has, which belongs to that one's server.
+func unique[T any](items []T, address func(T) string) []T {
+	seen := map[string]bool{}
+	var kept []T
+	for _, item := range items {
+		if uri := address(item); !seen[uri] {
+			seen[uri] = true
+			kept = append(kept, item)
+		}
+	}
+	return kept
 }
 
 func listed[T any](key string, all mcphost.Listing[T], err error, params json.RawMessage, raw func(T) json.RawMessage) (json.RawMessage, *rpc.Error) {
@@ -81,7 +96,7 @@ func (h *Handler) readResource(j *job) (json.RawMessage, *rpc.Error) {
 	if bad != nil {
 		return nil, bad
 	}
-	req := mcphost.ResourceRead{Caller: j.caller(), Server: j.x.view.server, URI: uri}
+	req := mcphost.ResourceRead{Caller: j.caller(), Server: j.x.view.server, URI: uri, First: true}
 	result, err := h.opts.Reader.ReadResource(j.ctx, req)
 	if err != nil {
 		return nil, j.x.readError(err, req.URI)
@@ -93,7 +108,7 @@ func (h *Handler) readResource(j *job) (json.RawMessage, *rpc.Error) {
 	if j.x.session == nil {
 		answer["ttlMs"], answer["cacheScope"] = result.TTL.Milliseconds(), "private"
 	}
-	return rpc.Encode(answer), nil
+	return results.Read(answer, result.Meta), nil
 }
 
 // readError is what a client is told of a resource that could not be read.
@@ -142,7 +157,7 @@ func (h *Handler) getPrompt(j *job) (json.RawMessage, *rpc.Error) {
 	if result.Description != "" {
 		answer["description"] = result.Description
 	}
-	return rpc.Encode(answer), nil
+	return results.Read(answer, result.Meta), nil
 }
 
 // complete answers completion/complete.
@@ -155,7 +170,7 @@ func (h *Handler) complete(ctx context.Context, x *exchange, params json.RawMess
 	if json.Unmarshal(params, &in) != nil || in.Argument.Name == "" {
 		return nil, rpc.Errorf(rpc.CodeInvalidParams, "the params need \"ref\" and \"argument\" with \"name\" and \"value\"")
 	}
-	req := mcphost.CompletionRequest{Caller: x.caller(), Server: x.view.server,
+	req := mcphost.CompletionRequest{Caller: x.caller(), Server: x.view.server, First: true,
 		Argument: in.Argument.Name, Value: in.Argument.Value, Known: in.Context.Arguments}
 	switch in.Ref.Type {
 	case "ref/prompt":

@@ -20,7 +20,8 @@ type fakeShelf struct {
 }
 
 func (f *fakeShelf) Resources(context.Context, string) (mcphost.Listing[*mcphost.Resource], error) {
-	return mcphost.Listing[*mcphost.Resource]{Items: []*mcphost.Resource{{Server: "fs", URI: "a://1", Raw: json.RawMessage(`{"uri":"a://1","name":"one","x-own":[1e400]}`)}}}, nil
+	return mcphost.Listing[*mcphost.Resource]{Items: []*mcphost.Resource{{Server: "fs", URI: "a://1", Raw: json.RawMessage(`{"uri":"a://1","name":"one","x-own":[1e400]}`)},
+		{Server: "web", URI: "a://1", Raw: json.RawMessage(`{"uri":"a://1","name":"another server's"}`)}}}, nil
 }
 
 func (f *fakeShelf) ResourceTemplates(context.Context, string) (mcphost.Listing[*mcphost.ResourceTemplate], error) {
@@ -41,7 +42,8 @@ func (f *fakeShelf) ReadResource(_ context.Context, req mcphost.ResourceRead) (m
 	if req.URI != "a://1" {
 		return mcphost.ResourceResult{}, &mcphost.Error{Kind: mcphost.Unknown, Message: "no such resource"}
 	}
-	return mcphost.ResourceResult{Contents: []mcphost.ResourceContent{{Raw: json.RawMessage(`{"uri":"a://1","text":"<&>","own":1}`)}}}, nil
+	return mcphost.ResourceResult{Meta: json.RawMessage(`{"of":"the server","io.modelcontextprotocol/serverInfo":{}}`),
+		Contents: []mcphost.ResourceContent{{Raw: json.RawMessage(`{"uri":"a://1","text":"<&>","own":1}`)}}}, nil
 }
 
 func (f *fakeShelf) GetPrompt(_ context.Context, req mcphost.PromptGet) (mcphost.PromptResult, error) {
@@ -97,8 +99,8 @@ func TestLibrary(t *testing.T) {
 	wants(t, "resources", ask("resources/list", `{}`), 200, `"resources":[{"uri":"a://1","name":"one","x-own":[1e400]}]`)
 	wants(t, "templates", ask("resources/templates/list", `{}`), 200, `"resourceTemplates":[{"name":"a://{x}","uriTemplate":"a://{x}"}]`)
 	wants(t, "prompts", ask("prompts/list", `{}`), 200, `{"name":"fs__p","title":"P","icons":[]}`, `"name":"web__q"`)
-	wants(t, "read", ask("resources/read", `{"uri":"a://1"}`), 200, `"contents":[{"uri":"a://1","text":"<&>","own":1}]`)
-	if req := f.reads[0]; req.Origin != "mcp" || req.Server != "" || req.Elicit == nil || req.Relay != nil {
+	wants(t, "read", ask("resources/read", `{"uri":"a://1"}`), 200, `"result":{"_meta":{"of":"the server"},"contents":[{"uri":"a://1","text":"<&>","own":1}]`)
+	if req := f.reads[0]; !req.First || req.Origin != "mcp" || req.Server != "" || req.Elicit == nil || req.Relay != nil {
 		t.Errorf("the read was %+v", req)
 	}
 	wants(t, "read nothing", ask("resources/read", `{"uri":"b://1"}`), 200, `"code":-32002`, `"data":{"uri":"b://1"}`)
@@ -115,7 +117,8 @@ func TestLibrary(t *testing.T) {
 		t.Errorf("the read was %+v", req)
 	}
 	body, header = modern("resources/read", `{"uri":"a://1"}`, `{}`)
-	wants(t, "read without a session", do(t, "POST", url, body, header...), 200, `"ttlMs":0`, `"cacheScope":"private"`)
+	wants(t, "read without a session", do(t, "POST", url, body, header...), 200, `"ttlMs":0`, `"cacheScope":"private"`,
+		`"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolserve"`, `,"of":"the server"}`)
 }
 
 func TestSubscriptions(t *testing.T) {

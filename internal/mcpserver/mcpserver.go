@@ -60,6 +60,8 @@ type Options struct {
 	// Library lists resources and prompts and Reader reads them; nil offers none. [mcphost.Host] is both.
 	Library Library
 	Reader  Reader
+	// Instructions is what a server tells models about itself; nil tells nothing. [mcphost.Host] has it.
+	Instructions func(server string) string
 	// Actor names whose key a request came with; nil names nobody.
 	Actor func(*http.Request) string
 	// Version is the version of this program, for clients; "" is that of the build.

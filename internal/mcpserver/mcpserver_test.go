@@ -72,22 +72,40 @@ func TestDefinitionsKeepTheirBytes(t *testing.T) {
 	one.Title, one.Description = "Réad <it>", "a & b"
 	one.Parameters = json.RawMessage(`{"type":"object", "$defs":{"z":1e400,"a":{}},"x-odd":[ 1 ]}`)
 	one.Output, one.Annotations = json.RawMessage(`{"type":"object","properties":{"n":{"const":12345678901234567890}}}`), json.RawMessage(`{"readOnlyHint":true,"own":null}`)
-	host := &fakeHost{tools: []mcphost.Tool{one}, run: func(context.Context, mcphost.Call) (mcphost.Result, error) {
+	one.Icons, one.Meta = json.RawMessage(`[{"src":"https://x/y.png"}]`), json.RawMessage(`{"own":[1e400],"io.toolserve/x":1}`)
+	bad := tool("fs", "bad")
+	bad.Icons, bad.Meta = json.RawMessage(`[{"src":"javascript:alert(1)"}]`), json.RawMessage(`[]`)
+	host := &fakeHost{tools: []mcphost.Tool{one, bad}, run: func(context.Context, mcphost.Call) (mcphost.Result, error) {
 		return mcphost.Result{
 			Content:    []mcphost.Content{{Type: "hologram", Raw: json.RawMessage(`{"type":"hologram","data":"<&>","n":12345678901234567890}`)}, {Type: "text", Text: "cut"}},
 			Structured: json.RawMessage(`{"n":12345678901234567890, "z":"<"}`), Warnings: []string{"careful"},
+			Meta: json.RawMessage(`{"b":12345678901234567890,"io.modelcontextprotocol/serverInfo":{"name":"behind"}}`),
 		}, nil
 	}}
 	url := serveFake(t, host, Options{})
 	id := begin(t, url, `{}`)
 	wants(t, "list", do(t, "POST", url, listTools, "Mcp-Session-Id", id), 200,
-		`"title":"Réad <it>","description":"a & b","inputSchema":`+string(one.Parameters)+`,"outputSchema":`+string(one.Output)+`,"annotations":`+string(one.Annotations)+`,"execution":{"taskSupport":"optional"}}`)
+		`"title":"Réad <it>","description":"a & b","inputSchema":`+string(one.Parameters)+`,"outputSchema":`+string(one.Output)+`,"annotations":`+string(one.Annotations)+`,"icons":[{"src":"https://x/y.png"}],"_meta":{"own":[1e400]},"execution":{"taskSupport":"optional"}}`,
+		`{"name":"fs__bad","description":"Does bad.","inputSchema":{"type":"object"},"execution":{"taskSupport":"optional"}}`)
 	result := `"content":[{"type":"hologram","data":"<&>","n":12345678901234567890},{"text":"cut","type":"text"}],"structuredContent":{"n":12345678901234567890, "z":"<"}}`
-	wants(t, "call", do(t, "POST", url, callOf("fs__read"), "Mcp-Session-Id", id), 200, result, `"_meta":{"io.toolserve/warnings":["careful"]}`)
+	wants(t, "call", do(t, "POST", url, callOf("fs__read"), "Mcp-Session-Id", id), 200, result, `"_meta":{"io.toolserve/warnings":["careful"],"b":12345678901234567890}`)
 	body, header := modern("tools/call", `{"name":"fs__read","arguments":{}}`, `{}`)
 	r := do(t, "POST", url, body, header...)
 	if wants(t, "call without a session", r, 200, result, `"resultType":"complete"`, `"io.toolserve/warnings"`); strings.Count(r.body, `"_meta"`) != 1 || !json.Valid([]byte(r.body)) {
 		t.Errorf("the answer is %s", r.body)
+	}
+}
+
+func TestInstructions(t *testing.T) {
+	host := &fakeHost{}
+	url := serveFake(t, host, Options{Instructions: func(server string) string { return map[string]string{"web": "Fetch once."}[server] }})
+	hello := `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
+	wants(t, "all servers", do(t, "POST", url, hello), 200, `"instructions":"Tools and prompts are named server__name. These`, `\n# web\n\n> Fetch once.\n"`)
+	wants(t, "one server", do(t, "POST", url+"/web", hello), 200, `"instructions":"Fetch once."`)
+	body, header := modern("server/discover", `{}`, `{}`)
+	wants(t, "discover", do(t, "POST", url, body, header...), 200, `\n# web\n\n> Fetch once.\n"`)
+	if r := do(t, "POST", url+"/fs", hello); strings.Contains(r.body, "instructions") {
+		t.Errorf("a server without instructions has %s", r.body)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/listing"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/results"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/shape"
 	"github.com/toolserve/toolserve/mcphost"
 )
 
@@ -67,14 +68,28 @@ func (x *exchange) initialize(m *rpc.Message) {
 	s.onEnd = func() { x.h.tasks.EndSession(s.id) }
 	x.session = s
 	x.w.Header().Set(headerSession, s.id)
-	x.send(nil, m, outcome{result: rpc.Encode(map[string]any{
-		"protocolVersion": revision, "capabilities": x.capabilities(), "serverInfo": x.h.info(),
-	})})
+	x.send(nil, m, outcome{result: rpc.Encode(x.introduce(map[string]any{"protocolVersion": revision, "serverInfo": x.h.info()}))})
 }
 
 // discover answers server/discover, which takes the place of initialize in revision 2026-07-28.
 func (h *Handler) discover(_ context.Context, x *exchange, _ json.RawMessage) (json.RawMessage, *rpc.Error) {
-	return rpc.Encode(map[string]any{"supportedVersions": revisions(), "capabilities": x.capabilities()}), nil
+	return rpc.Encode(x.introduce(map[string]any{"supportedVersions": revisions()})), nil
+}
+
+// introduce adds to a result what an endpoint offers, and what its servers tell models about themselves.
+func (x *exchange) introduce(result map[string]any) map[string]any {
+	result["capabilities"] = x.capabilities()
+	if x.h.opts.Instructions == nil {
+		return result
+	}
+	text := shape.Instruction(x.h.opts.Instructions(x.view.server), 0)
+	if x.view.server == "" {
+		text = shape.Instructions(x.h.opts.Catalogue.Names(), x.h.opts.Instructions)
+	}
+	if text != "" {
+		result["instructions"] = text
+	}
+	return result
 }
 
 // levels are those of logs, the least severe first.

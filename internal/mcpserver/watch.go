@@ -47,7 +47,7 @@ func (h *Handler) unsubscribe(_ context.Context, x *exchange, params json.RawMes
 
 // watchResource has f called when a resource changes.
 func (h *Handler) watchResource(ctx context.Context, x *exchange, uri string, f func(uri string)) (stop func(), e *rpc.Error) {
-	stop, err := h.opts.Reader.WatchResource(ctx, mcphost.ResourceRead{Caller: x.caller(), Server: x.view.server, URI: uri}, f)
+	stop, err := h.opts.Reader.WatchResource(ctx, mcphost.ResourceRead{Caller: x.caller(), Server: x.view.server, URI: uri, First: true}, f)
 	if err != nil {
 		return nil, x.readError(err, uri)
 	}

@@ -24,6 +24,9 @@ type Result struct {
 	Content []Item
 	// Structured is the structured result as the server sent it, or nil.
 	Structured json.RawMessage
+	// Meta is what the server says beside it ("_meta"), an object of at most 64 KiB, or nil. Models are not
+	// shown it.
+	Meta json.RawMessage
 	// Input is what the tool asks before it goes on, a result of the type input_required as the server sent
 	// it; all else is empty then. It is nil but for callers who answer that themselves.
 	Input json.RawMessage
@@ -131,6 +134,8 @@ func Read(raw json.RawMessage, limit int) (Result, error) {
 			if r.Structured = nil; string(value) != "null" {
 				r.Structured = value
 			}
+		case "_meta":
+			r.Meta = meta(value)
 		case "isError":
 			r.IsError = string(value) == "true"
 		}
@@ -158,6 +163,24 @@ func Read(raw json.RawMessage, limit int) (Result, error) {
 		}
 	}
 	return r, nil
+}
+
+// maxMeta bounds what a result says beside its content, in bytes.
+const maxMeta = 64 << 10
+
+func meta(value json.RawMessage) json.RawMessage {
+	if len(value) > maxMeta || value[0] != '{' {
+		return nil
+	}
+	return value
+}
+
+// Meta returns "_meta" of a result of any kind, as that of a [Result].
+func Meta(result json.RawMessage) json.RawMessage {
+	if value := rawjson.Member(result, "_meta"); value != nil {
+		return meta(value)
+	}
+	return nil
 }
 
 func text(s string) Item { return Item{Type: "text", Text: s} }

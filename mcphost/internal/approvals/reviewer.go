@@ -48,6 +48,7 @@ type Reviewer struct {
 	launch   []Pending // what waits of the launch: one or none
 	packages []Pending // what waits of the packages that it runs
 	pending  []Pending // what waits of the tools and instructions
+	told     string    // the instructions, unless they are held
 	findings []string
 	reported map[string]bool // digests of what was said to wait
 }
@@ -64,6 +65,13 @@ func (r *Reviewer) Pending() []Pending {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Concat(r.launch, r.packages, r.pending)
+}
+
+// Instructions are what the server last told models about itself, or "" where that is held.
+func (r *Reviewer) Instructions() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.told
 }
 
 // Findings returns what screening found in the texts of the server.
@@ -215,8 +223,11 @@ func (r *Reviewer) review(in Setup, listed *catalog.Catalog, instructions string
 
 // take takes up the list that was reviewed.
 func (r *Reviewer) take(found []Pending, findings []string) {
-	held := map[string]bool{}
+	held, told := map[string]bool{}, r.instructions
 	for _, p := range found {
+		if p.Kind == trust.KindInstructions && p.Held {
+			told = ""
+		}
 		held[p.Tool] = held[p.Tool] || p.Kind == trust.KindTool && p.Held
 	}
 	offered := &catalog.Catalog{Instances: r.listed.Instances, TTL: r.listed.TTL, Notes: r.listed.Notes, Tools: slices.Clone(r.listed.Tools)}
@@ -229,7 +240,7 @@ func (r *Reviewer) take(found []Pending, findings []string) {
 	}
 	r.mu.Lock()
 	news := !slices.Equal(r.findings, findings)
-	r.pending, r.findings = found, findings
+	r.pending, r.findings, r.told = found, findings, told
 	r.mu.Unlock()
 	r.opts.Take(offered)
 	r.recordPending(found)

@@ -27,6 +27,8 @@ const (
 	maxSchema      = 256 << 10
 	maxSchemaDepth = 64
 	maxCatalog     = 16 << 20
+	maxIcons       = 64 << 10
+	maxMeta        = 16 << 10
 )
 
 // MaxDescription bounds the description of a tool, a resource or a prompt, in bytes.
@@ -44,6 +46,9 @@ type Tool struct {
 	// Output is the schema of the structured result, or nil.
 	Output      json.RawMessage
 	Annotations json.RawMessage
+	// Icons and Meta are what the server sends along for people and for programs, or nil: not shown to models
+	// and no part of Item. What is too large is left out.
+	Icons, Meta json.RawMessage
 	Profile     *policy.ToolProfile
 	// Check is nil when the schema cannot be used. Problem says why, or which of its patterns are not checked.
 	Check   *SchemaCheck

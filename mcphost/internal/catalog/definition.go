@@ -35,6 +35,8 @@ func newTool(server string, raw json.RawMessage) (*Tool, error) {
 			t.Output = value
 		case "annotations":
 			t.Annotations = value
+		case "icons", "_meta":
+			t.aside(key, value)
 		case "execution":
 			t.TaskSupport = taskSupport(value)
 		}
@@ -71,6 +73,16 @@ func taskSupport(execution json.RawMessage) (support string) {
 		return true
 	})
 	return support
+}
+
+// aside takes what is no part of the definition as models and people judge it, unless it is too large.
+func (t *Tool) aside(key string, value json.RawMessage) {
+	switch {
+	case key == "icons" && len(value) <= maxIcons:
+		t.Icons = value
+	case key == "_meta" && len(value) <= maxMeta:
+		t.Meta = value
+	}
 }
 
 // object writes members as one object.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/shape"
 	"github.com/toolserve/toolserve/mcphost"
 )
 
@@ -96,7 +97,11 @@ func WithObject(r mcphost.Result) mcphost.Result {
 
 // Of writes a result. promised says that the tool's definition promises a structured one.
 func Of(r mcphost.Result, promised bool) json.RawMessage {
-	b := []byte(`{"content":[`)
+	size := len(r.Structured) + len(r.Meta) + 64
+	for _, c := range r.Content {
+		size += len(c.Raw) + 1
+	}
+	b := append(beside(make([]byte, 0, size), r.Meta, r.Warnings), `"content":[`...)
 	for i, c := range r.Content {
 		if i > 0 {
 			b = append(b, ',')
@@ -111,11 +116,35 @@ func Of(r mcphost.Result, promised bool) json.RawMessage {
 	if r.IsError || r.Truncated && promised && r.Structured == nil {
 		b = append(b, `,"isError":true`...)
 	}
-	b = append(b, '}')
-	if len(r.Warnings) > 0 {
-		return WithMeta(b, map[string]any{"io.toolserve/warnings": r.Warnings})
+	return append(b, '}')
+}
+
+// Read writes the result of a read: its members, with what the server said beside it.
+func Read(members map[string]any, meta json.RawMessage) json.RawMessage {
+	result := rpc.Encode(members)
+	if kept := shape.Meta(meta); kept != nil {
+		return append(append(append([]byte(`{"_meta":`), kept...), ','), result[1:]...)
 	}
-	return b
+	return result
+}
+
+// beside appends the beginning of an object with what is said beside a result: our word, and the server's.
+func beside(b []byte, server json.RawMessage, warnings []string) []byte {
+	kept := shape.Meta(server)
+	if kept == nil && len(warnings) == 0 {
+		return append(b, '{')
+	}
+	b = append(b, `{"_meta":{`...)
+	if len(warnings) > 0 {
+		b = append(append(b, `"io.toolserve/warnings":`...), rpc.Encode(warnings)...)
+	}
+	if kept == nil {
+		return append(b, "},"...)
+	}
+	if len(warnings) > 0 {
+		b = append(b, ',')
+	}
+	return append(append(b, kept[1:]...), ',')
 }
 
 // Item writes one item of content.

@@ -26,6 +26,10 @@ func Tool(name string, t mcphost.Tool, sessions bool) json.RawMessage {
 	member("inputSchema", input(t.Parameters))
 	member("outputSchema", output(t.Output, sessions))
 	member("annotations", hints(t.Annotations))
+	if len(t.Icons) > 0 && icons(t.Icons) {
+		member("icons", t.Icons)
+	}
+	member("_meta", Meta(t.Meta))
 	if sessions { // so that it may run as a task, which is kept here, not by the server
 		member("execution", json.RawMessage(`{"taskSupport":"optional"}`))
 	}

@@ -6,8 +6,10 @@ package shape
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/internal/rawjson"
 )
 
 // item returns the definition of a resource, a template or a prompt without the members of another type
@@ -27,11 +29,11 @@ func item(raw json.RawMessage, name string) (json.RawMessage, error) {
 		case "annotations":
 			return fits(value, annotation)
 		case "icons":
-			return each(value, func(v json.RawMessage) bool { return has(v, "src") && fits(v, icon) })
+			return icons(value)
 		case "arguments":
 			return each(value, func(v json.RawMessage) bool { return has(v, "name") && fits(v, argument) })
 		case "_meta":
-			return isObject(value)
+			return isObject(value) && !private(value)
 		}
 		return true
 	})
@@ -114,9 +116,22 @@ func annotation(key string, value json.RawMessage) bool {
 	return true
 }
 
+func icons(value json.RawMessage) bool {
+	return each(value, func(v json.RawMessage) bool { return has(v, "src") && fits(v, icon) })
+}
+
+// safe reports whether an icon's address is of a kind that clients may load (basic, "Icons").
+func safe(src json.RawMessage) bool {
+	text, ok := rawjson.Text(src)
+	scheme, _, _ := strings.Cut(text, ":")
+	return ok && (strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "data"))
+}
+
 func icon(key string, value json.RawMessage) bool {
 	switch key {
-	case "src", "mimeType":
+	case "src":
+		return safe(value)
+	case "mimeType":
 		return isText(value)
 	case "sizes":
 		return each(value, isText)
