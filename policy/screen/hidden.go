@@ -7,17 +7,18 @@ import (
 	"unicode"
 )
 
-// isHidden reports whether a character takes no room, changes the direction of its neighbours, or is
-// blank although it is a letter.
+// isHidden reports whether a character takes no room, changes the direction of its neighbours, is blank although
+// it is a letter, or has no shape of its own.
 func isHidden(r rune) bool {
 	switch {
-	case r == 0xad, r == 0x34f, r == 0x61c, r == 0x115f, r == 0x1160, r == 0x17b4, r == 0x17b5, r == 0x180e,
-		r == 0x2800, r == 0x3164, r == 0xfeff, r == 0xffa0:
+	case r < 0x80:
+		return false
+	case r == 0x115f, r == 0x1160, r == 0x17b4, r == 0x17b5, r == 0x2800, r == 0x3164, r == 0xffa0, r == 0xfffc, r == 0x34f, r == 0x2028, r == 0x2029:
 		return true
-	case r >= 0x200b && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2060 && r <= 0x206f, r >= 0xfff9 && r <= 0xfffb:
-		return true
+	case unicode.Is(unicode.Cf, r):
+		return !unicode.Is(unicode.Prepended_Concatenation_Mark, r) // signs of Arabic and others, which are seen
 	}
-	return isTag(r) || isSelector(r) || isMusical(r)
+	return isTag(r) || isSelector(r) || unicode.In(r, unicode.Co, unicode.Noncharacter_Code_Point, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // isTag: the tags block repeats ASCII in characters that nothing shows.
@@ -26,8 +27,6 @@ func isTag(r rune) bool { return r >= 0xe0000 && r <= 0xe007f }
 func isSelector(r rune) bool {
 	return r >= 0xfe00 && r <= 0xfe0f || r >= 0xe0100 && r <= 0xe01ef || r >= 0x180b && r <= 0x180d
 }
-
-func isMusical(r rune) bool { return r >= 0x1d173 && r <= 0x1d17a }
 
 func isControl(r rune) bool {
 	return r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r >= 0x7f && r <= 0x9f
@@ -40,12 +39,18 @@ func (s *Screener) characters(where, text string) {
 	}
 	runes := []rune(text)
 	rightToLeft := strings.ContainsFunc(text, isRightToLeft)
+	marks := 0 // above and below the letter before
 	for i := 0; i < len(runes); i++ {
 		r := runes[i]
+		if !unicode.Is(unicode.Mn, r) || isSelector(r) {
+			marks = 0
+		} else if marks++; marks == maxMarks+1 {
+			s.add(CodeHidden, where, "holds more than %d marks on one letter", maxMarks)
+		}
 		switch {
 		case r == 0x1b || r == 0x9b || r == 0x9d || r == 0x90:
 			s.add(CodeEscape, where, "holds a terminal escape sequence (%s)", name(r))
-		case isControl(r):
+		case isControl(r) || r == '\r' && (i+1 == len(runes) || runes[i+1] != '\n'): // which goes back over the line
 			s.add(CodeHidden, where, "holds the control character %s", name(r))
 		case isTag(r):
 			run := tagRun(runes[i:])
@@ -65,9 +70,12 @@ func (s *Screener) characters(where, text string) {
 	}
 }
 
+// maxMarks is how many marks a letter may have: more than any language puts on one.
+const maxMarks = 8
+
 func isPlainASCII(text string) bool {
 	for i := range len(text) {
-		if c := text[i]; c >= 0x7f || c < 0x20 && c != '\t' && c != '\n' && c != '\r' {
+		if c := text[i]; c >= 0x7f || c < 0x20 && c != '\t' && c != '\n' {
 			return false
 		}
 	}
@@ -83,11 +91,18 @@ func isRightToLeft(r rune) bool {
 func honestMark(runes []rune, i int, rightToLeft bool) bool {
 	switch r := runes[i]; {
 	case r == 0x200c || r == 0x200d:
-		return i > 0 && i+1 < len(runes) && joins(runes[i-1]) && joins(runes[i+1])
+		return i > 0 && (shapes(runes[i-1]) || i+1 < len(runes) && joins(runes[i-1]) && joins(runes[i+1]))
 	case r == 0x200e || r == 0x200f || r == 0x61c:
 		return rightToLeft
 	}
 	return false
+}
+
+// shapes reports whether a letter or mark is of a script in which a joiner behind it chooses its form, also at the
+// end of a word.
+func shapes(r rune) bool {
+	return unicode.In(r, unicode.Arabic, unicode.Syriac, unicode.Nko, unicode.Mongolian, unicode.Devanagari, unicode.Bengali, unicode.Gurmukhi, unicode.Gujarati,
+		unicode.Oriya, unicode.Tamil, unicode.Telugu, unicode.Kannada, unicode.Malayalam, unicode.Sinhala, unicode.Khmer, unicode.Myanmar)
 }
 
 func joins(r rune) bool { return r >= 0x300 && !isHidden(r) || isSelector(r) }

@@ -67,7 +67,7 @@ func mixed(word string) bool {
 	ascii, twin := false, false
 	for _, r := range word {
 		ascii = ascii || r < 0x80 && unicode.IsLetter(r)
-		twin = twin || r >= 0x80 && plain(r) != r
+		twin = twin || r >= 0x80 && r != 'ı' && plain(r) != r // the letter of Turkish
 	}
 	return ascii && twin
 }

@@ -11,7 +11,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Code names what was found.
@@ -89,6 +92,13 @@ func (s *Screener) add(code Code, where, format string, args ...any) {
 func (s *Screener) Name(where, name string) {
 	s.characters(where, name)
 	s.scripts(where, name)
+	if strings.TrimSpace(name) != name || strings.ContainsAny(name, "\t\n\r") {
+		s.add(CodeHidden, where, "the name %s has white space that is not seen", Quote(cut(name, 60)))
+	}
+	if norm.NFC.String(name) != norm.NFKC.String(name) {
+		s.add(CodeLookAlike, where, "the name %s has letters that are read as others: %s", Quote(cut(name, 60)), Quote(cut(norm.NFKC.String(name), 60)))
+	}
+	s.phrases(where, name)
 }
 
 // Text looks at prose.
@@ -144,16 +154,16 @@ func (s *Screener) phrases(where, text string) {
 	}
 }
 
-// flatten is a text as the phrases are written: small letters, without hidden characters and letters
-// that look like others, one space for all white space.
+// flatten is a text as the phrases are written: small letters, without hidden characters, letters that look like
+// others and digits in place of letters, one space for all white space.
 func flatten(text string) string {
 	var b strings.Builder
 	b.Grow(len(text))
-	space := false
-	for _, r := range text {
+	space, letter := false, false
+	for i, r := range text {
 		switch {
 		case r == ' ' || r == '\t' || r == '\n' || r == '\r' || r == 0xa0:
-			space = true
+			space, letter = true, false
 			continue
 		case isHidden(r):
 			continue
@@ -162,9 +172,21 @@ func flatten(text string) string {
 			b.WriteByte(' ')
 		}
 		space = false
-		b.WriteRune(lower(plain(r)))
+		if letter && r <= '7' {
+			if n := strings.IndexByte("013457$", byte(r)); n >= 0 && nextIsLetter(text[i+1:]) {
+				r = rune("oieasts"[n])
+			}
+		}
+		r = lower(plain(r))
+		letter = unicode.IsLetter(r)
+		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+func nextIsLetter(text string) bool {
+	r, _ := utf8.DecodeRuneInString(text)
+	return unicode.IsLetter(r)
 }
 
 // cut shortens s to at most n bytes without splitting a character.
