@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 
 BASE_URL = os.environ.get("TOOLSERVE_URL", "http://localhost:8000").rstrip("/")
+MAX_ROUNDS = 5
 TOOLS = [{"type": "mcp", "server_label": "filesystem", "require_approval": "always"}]
 
 
@@ -36,16 +37,19 @@ def complete(messages):
 
 
 def consent(call):
-    """Asks at the terminal, and returns the message that answers the call."""
+    """Asks at the terminal, and returns the message that answers the call. The end of the input is a no."""
     function = call["function"]
-    reply = input(f"Run {function['name']} {function['arguments']}? [y/N] ").strip().lower()
+    try:
+        reply = input(f"Run {function['name']} {function['arguments']}? [y/N] ").strip().lower()
+    except EOFError:
+        reply = ""
     response = {"type": "mcp_approval_response", "approve": reply in ("y", "yes")}
     return {"role": "tool", "tool_call_id": call["id"], "content": json.dumps(response)}
 
 
 def main():
     messages = [{"role": "user", "content": " ".join(sys.argv[1:]) or "List the files in /tmp"}]
-    while True:
+    for _ in range(MAX_ROUNDS):
         message = complete(messages)
         for item in message.get("mcp_items", []):
             if item["type"] == "mcp_call":

@@ -15,11 +15,18 @@ import (
 	"time"
 )
 
-// filesystemConfig is the guide's, but for the tools that write: a small model calls anything with any
-// path, and the folder is the machine's own.
-const filesystemConfig = `{"mcpServers":{"filesystem":{
-	"command":"npx","args":["-y","@modelcontextprotocol/server-filesystem","/tmp"],
-	"allowed_tools":["list_directory","list_directory_with_sizes","get_file_info","list_allowed_directories"]}}}`
+// filesystemConfig is the guide's, but for the tools that write, since a small model calls anything with any path,
+// and for a folder of the test in the place of /tmp: that may hold more than the model can read.
+func filesystemConfig(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "notes.txt"), []byte("hello"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return config(t, fmt.Sprintf(`{"mcpServers":{"filesystem":{
+		"command":"npx","args":["-y","@modelcontextprotocol/server-filesystem",%q],
+		"allowed_tools":["list_directory","list_directory_with_sizes","get_file_info","list_allowed_directories"]}}}`, folder))
+}
 
 // TestGuideScript runs the script of the guide's chapter "Tool Calling Example" as it stands there, on
 // the port that it names, with a model that is made to call.
@@ -32,7 +39,7 @@ func TestGuideScript(t *testing.T) {
 		t.Skip("the script needs port 8000, which is taken")
 	}
 	listener.Close()
-	s := serve(t, 8000, "--mcp-config", config(t, filesystemConfig), "--default-tool-choice", "required", "--max-tokens", "32")
+	s := serve(t, 8000, "--mcp-config", filesystemConfig(t), "--default-tool-choice", "required", "--max-tokens", "32")
 	s.connected("filesystem")
 	script := filepath.Join(t.TempDir(), "guide.py")
 	if err := os.WriteFile(script, []byte(guideCode(t, "import json")), 0o644); err != nil {
@@ -225,7 +232,7 @@ func TestNoProcessIsLeft(t *testing.T) {
 func TestExamplesAgainstTheProgram(t *testing.T) {
 	needsModel(t)
 	needs(t, "TOOLSERVE_TEST_NPX")
-	s := serve(t, 0, "--mcp-config", config(t, filesystemConfig))
+	s := serve(t, 0, "--mcp-config", filesystemConfig(t))
 	s.connected("filesystem")
 	for _, example := range examples {
 		t.Run(example.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ const tools = [{
       type: "object",
       properties: { city: { type: "string", maxLength: 24 }, unit: { enum: ["C", "F"] } },
       required: ["city", "unit"],
+      additionalProperties: false, // which a small model would write until its tokens are spent
     },
   },
 }];

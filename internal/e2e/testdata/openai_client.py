@@ -15,6 +15,7 @@ TOOLS = [{
             "type": "object",
             "properties": {"city": {"type": "string", "maxLength": 24}, "unit": {"enum": ["C", "F"]}},
             "required": ["city", "unit"],
+            "additionalProperties": False,  # which a small model would write until its tokens are spent
         },
     },
 }]
