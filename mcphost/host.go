@@ -54,6 +54,9 @@ type Options struct {
 	// program left behind is ended by the next one. "" keeps none. The processes end with a killed program
 	// in any case, as long as there is a shell.
 	RunDir string
+	// Private are files and folders of the program that no server may read, whatever folder it is granted. Those
+	// of the configuration, the approvals, the audit log and the logins are it in any case.
+	Private []string
 	// HealthEvery is how often a remote server is asked whether it is there; 0 means 30 s.
 	HealthEvery time.Duration
 	// FreshMin is the least time after which a list of tools is read again that says for how long it is good;
@@ -154,6 +157,12 @@ func (h *Host) now() time.Time {
 
 func (h *Host) ladder() sandbox.Ladder {
 	return sandbox.Ladder{CloseWait: h.opts.StopWait, TermWait: h.opts.StopWait}
+}
+
+// private are the files that no server's process may read, beside those of the configuration.
+func (h *Host) private() []string {
+	files := append([]string{h.opts.RunDir}, h.opts.Private...)
+	return append(files, h.tokens.Files()...)
 }
 
 // Start begins to connect the servers and returns at once. They run until Close or until ctx ends.

@@ -130,6 +130,9 @@ func (h *Host) mustRestart(before, in *setup, old *server, cfg ServerConfig) boo
 	if cfg.Disabled || cfg.Problem != nil {
 		return false // neither runs
 	}
+	if old.snapshot(nil).Sandbox.Covers() {
+		return true // it could see the new file
+	}
 	if h.opts.Transport != nil && h.opts.Transport(cfg) != nil {
 		return old.is(StateFailed)
 	}

@@ -126,7 +126,7 @@ func (s *server) connectStdio(l *link) error {
 		Env: confine.Environ(cfg),
 	}
 	var summary SandboxSummary
-	spec.Confine, summary = confine.Of(s.host.cfg(), cfg, spec.Env)
+	spec.Confine, summary = confine.Of(s.host.cfg(), cfg, spec.Env, s.host.private()...)
 	s.watchHosts(spec.Confine)
 	logger := s.logger
 	process, err := sandbox.Start(spec, sandbox.Options{Guard: s.host.orphans, OnStderr: func(line string) {

@@ -33,7 +33,7 @@ func (a *App) startHost(ctx context.Context) error {
 	a.secrets.use(a.redactor)
 	a.host, err = mcphost.New(cfg, mcphost.Options{
 		Logger: a.log, Sampler: &a.sampler, Elicitation: true, Tokens: mcphost.OpenTokens(a.opts.Getenv),
-		RunDir: a.runDir(),
+		RunDir: a.runDir(), Private: []string{a.cfg.Network.APIKeysFile, a.cfg.Network.TLSKey},
 	})
 	if err != nil {
 		return fmt.Errorf("--mcp-config %s: %w", tools.MCPConfig, err)

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,6 +19,12 @@ type Confinement struct {
 	// is beneath them; Write are those that may be changed as well. Links are followed once, when the
 	// process starts. A path that does not exist then grants nothing.
 	Read, Write []string
+	// Hide are absolute paths of files and directories that are not granted although they lie beneath one of
+	// Read or Write. One that is itself among these is granted.
+	//
+	// Beneath Read, what lies beside them is granted as it is when the process starts. Beneath Write they are
+	// covered, which takes namespaces, until another process puts another file in their place.
+	Hide []string
 	// Create are directories among Write that are made, for this user alone, where they are missing.
 	Create []string
 	// Network is which connections may be made.
@@ -82,6 +90,31 @@ type Network struct {
 	// Hosts, unless nil, replaces All, Ports and DNS: the process has a network of its own, with nothing in
 	// it but a proxy that leads to the hosts that the rules name, and variables that point to it.
 	Hosts *egress.Options
+}
+
+// hidden returns where the files that are to be hidden really lie, and which of them lie beneath what may be
+// written.
+func (c *Confinement) hidden() (all, written []string) {
+	for _, path := range c.Hide {
+		if slices.Contains(c.Read, path) || slices.Contains(c.Write, path) {
+			continue
+		}
+		// What is still to be made lies in its folder.
+		real, err := filepath.EvalSymlinks(path)
+		if dir, dirErr := filepath.EvalSymlinks(filepath.Dir(path)); err != nil && dirErr == nil {
+			real = filepath.Join(dir, filepath.Base(path))
+		} else if err != nil {
+			continue
+		}
+		all = append(all, real)
+		if slices.ContainsFunc(c.Write, func(dir string) bool {
+			own, err := filepath.EvalSymlinks(dir)
+			return err == nil && (own == "/" || strings.HasPrefix(real, own+"/"))
+		}) {
+			written = append(written, real)
+		}
+	}
+	return all, written
 }
 
 // none reports whether no connection over IP may be made.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -26,6 +27,7 @@ type plan struct {
 	filter      seccomp.Filter
 	spaces      spaces
 	report      Report
+	covered     []string     // files and directories that are covered
 	listener    net.Listener // in the network of the process that was started, or nil
 }
 
@@ -33,6 +35,7 @@ func newPlan(c *Confinement) (*plan, error) {
 	p := &plan{confinement: c, report: Report{Level: LevelEnforced, Landlock: landlock.ABI(), Seccomp: seccomp.Available()}}
 	missing := append([]string(nil), c.Unenforceable...)
 	n := c.Network
+	hide, covered := c.hidden()
 	var without error
 	if p.spaces, without = findSpaces(n); without != nil {
 		missing = append(missing, fmt.Sprintf("the mode, owner and dates of files, System V memory, priorities and limits of other processes, "+
@@ -41,7 +44,11 @@ func newPlan(c *Confinement) (*plan, error) {
 			n = n.withoutHosts()
 			missing = append(missing, missingHosts+" (needs namespaces)")
 		}
+		if len(covered) > 0 {
+			missing = append(missing, fmt.Sprintf("the files %s, which lie in granted folders (needs namespaces)", strings.Join(covered, ", ")))
+		}
 	} else {
+		p.covered = covered
 		missing = append(missing, p.spaces.missing()...)
 	}
 	// In a network of its own a process may use every port.
@@ -58,7 +65,7 @@ func newPlan(c *Confinement) (*plan, error) {
 		}
 	}
 	if p.report.Landlock > 0 {
-		options := landlock.Options{Read: c.Read, Write: c.Write, HoldTCP: hold, Ports: n.Ports, AllowUnix: n.Unix}
+		options := landlock.Options{Read: c.Read, Write: c.Write, Hide: hide, HoldTCP: hold, Ports: n.Ports, AllowUnix: n.Unix}
 		if c.SharedMemory {
 			options.Named = []string{"/dev/shm"}
 		}

@@ -140,6 +140,9 @@ func (p *plan) mounts(run *spawn.Calls) {
 		own = []string{"/dev/shm"}
 	}
 	p.spaces.mountAll(run, p.confinement.Write, own)
+	for _, path := range p.covered {
+		cover(run, path)
+	}
 	if p.rules == nil {
 		return
 	}
@@ -184,6 +187,22 @@ func (s spaces) mountAll(run *spawn.Calls, write, memory []string) {
 		run.Add("mount /proc", unix.SYS_MOUNT, run.Text("proc"), run.Text("/proc"), run.Text("proc"),
 			unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, 0)
 	}
+}
+
+// cover puts something that cannot be opened over a file, and an empty directory over a directory.
+func cover(run *spawn.Calls, path string) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return
+	}
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC}
+	if info.IsDir() {
+		run.Add("cover "+path, unix.SYS_MOUNT, run.Text("tmpfs"), run.Text(path), run.Text("tmpfs"), 0, run.Text("mode=500,size=4k"))
+	} else {
+		// On a mount without devices, a device cannot be opened.
+		run.Add("cover "+path, unix.SYS_MOUNT, run.Text(os.DevNull), run.Text(path), 0, unix.MS_BIND, 0)
+	}
+	run.Add("close "+path, unix.SYS_MOUNT_SETATTR, atCWD(), run.Text(path), 0, spawn.Data(run, attr), unsafe.Sizeof(*attr))
 }
 
 // writable returns where the paths really lie, those above first. Devices, pipes and sockets can be written

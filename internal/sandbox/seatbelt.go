@@ -19,6 +19,10 @@ func seatbelt(c *Confinement) string {
 	for _, path := range c.Write {
 		fmt.Fprintf(&b, "(allow file-read* file-write* %s)\n", subpath(path))
 	}
+	hidden, _ := c.hidden()
+	for _, path := range hidden {
+		fmt.Fprintf(&b, "(deny file-read* file-write* %s)\n", subpath(path))
+	}
 	switch n := c.Network; {
 	case n.All:
 		b.WriteString("(allow network* (remote ip) (local ip))\n")

@@ -39,14 +39,18 @@ type Summary struct {
 	// Read and Write are the granted paths, without those of the system and the runtime.
 	Read  []string `json:"read,omitempty"`
 	Write []string `json:"write,omitempty"`
+	// Hidden are files that are not granted although a granted folder holds them: the configuration's, the
+	// approvals, the audit log, and keys.
+	Hidden []string `json:"hidden,omitempty"`
 	// Missing is what was asked for and is not enforced.
 	Missing []string `json:"missing,omitempty"`
 	// Notes are hints about what was not granted.
 	Notes []string `json:"notes,omitempty"`
 }
 
-// Of is what a server's process is held to, or nil, and what there is to say about it.
-func Of(cfg *mcpjson.Config, s *mcpjson.ServerConfig, environ []string) (*sandbox.Confinement, Summary) {
+// Of is what a server's process is held to, or nil, and what there is to say about it. The files of private are
+// not granted with a folder that holds them, and neither are those of the configuration.
+func Of(cfg *mcpjson.Config, s *mcpjson.ServerConfig, environ []string, private ...string) (*sandbox.Confinement, Summary) {
 	summary := Summary{Level: sandbox.LevelProcessGroup, Setting: s.SandboxSetting(cfg.Security.Sandbox)}
 	if summary.Setting == mcpjson.SandboxOff {
 		return nil, summary
@@ -61,6 +65,8 @@ func Of(cfg *mcpjson.Config, s *mcpjson.ServerConfig, environ []string) (*sandbo
 	}
 	hosts(cfg, s, &settings)
 	p := profile.New(profile.Server{Command: s.Command, Args: s.Args, Dir: s.Dir, Env: s.Env, Environ: environ, Cache: cacheOf(s)}, settings)
+	p.Hide = hidden(cfg, private)
+	summary.Hidden = within(p.Hide, slices.Concat(p.Read, p.Write))
 	summary.Net, summary.Read, summary.Write, summary.Notes = p.Network.String(), p.ExtraRead, p.ExtraWrite, p.Notes
 	if p.Network.Hosts != nil {
 		for _, host := range p.Network.Hosts.Rules.Launch {
@@ -68,6 +74,39 @@ func Of(cfg *mcpjson.Config, s *mcpjson.ServerConfig, environ []string) (*sandbo
 		}
 	}
 	return &p.Confinement, summary
+}
+
+// hidden are the files of the configuration, with its secrets and approvals, the audit log, and the others that are
+// given, as absolute paths.
+func hidden(cfg *mcpjson.Config, private []string) (hide []string) {
+	files := slices.Concat([]string{cfg.Path, cfg.LockFile(), cfg.Security.AuditFile}, cfg.Files, private)
+	if cfg.Security.AuditFile != "" {
+		rotated, _ := filepath.Glob(globQuoted(cfg.Security.AuditFile) + ".*")
+		files = append(files, rotated...)
+	}
+	for _, file := range files {
+		if path, err := filepath.Abs(file); err == nil && file != "" && !slices.Contains(hide, path) {
+			hide = append(hide, path)
+		}
+	}
+	return hide
+}
+
+// globQuoted returns a pattern of package filepath that means a path and no other.
+func globQuoted(path string) string {
+	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(path)
+}
+
+// within returns the paths that lie in one of some folders and are not among them.
+func within(paths, dirs []string) []string {
+	var found []string
+	for _, path := range paths {
+		inside := func(dir string) bool { return dir != path && strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/") }
+		if slices.ContainsFunc(dirs, inside) && !slices.Contains(dirs, path) {
+			found = append(found, path)
+		}
+	}
+	return found
 }
 
 // hosts sets which hosts may be reached, where the entry names some.
@@ -155,9 +194,13 @@ func (s *Summary) InForce(r sandbox.Report) {
 	s.Landlock, s.Seccomp, s.Namespaces, s.Missing = r.Landlock, r.Seccomp, r.Namespaces, r.Missing
 }
 
+// Covers reports whether hidden files lie in folders that may be written: they are covered only until other files
+// take their place.
+func (s Summary) Covers() bool { return len(within(s.Hidden, s.Write)) > 0 }
+
 // Hide returns the summary with secrets taken out of its texts.
 func (s Summary) Hide(hide func(string) string) Summary {
-	for _, list := range []*[]string{&s.Read, &s.Write, &s.Missing, &s.Notes, &s.Refused} {
+	for _, list := range []*[]string{&s.Read, &s.Write, &s.Missing, &s.Notes, &s.Refused, &s.Hidden} {
 		*list = slices.Clone(*list)
 		for i, text := range *list {
 			(*list)[i] = hide(text)

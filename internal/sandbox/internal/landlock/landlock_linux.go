@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -57,6 +60,9 @@ type Options struct {
 	// Read are files and directories that may be read and executed, with all that is beneath. Write
 	// may be written as well. What does not exist is left out.
 	Read, Write []string
+	// Hide are files and directories, where they really lie, that are not granted although they lie beneath one
+	// of Read: what lies beside them and on the way is granted in their place, as it is now.
+	Hide []string
 	// Named are directories whose files may be made and used, but not listed.
 	Named []string
 	// HoldTCP allows TCP connections to Ports alone, and to be connected to not at all.
@@ -135,8 +141,9 @@ func handled(opts Options, abi int) (attr rulesetAttr, missing []string) {
 }
 
 func (r *Ruleset) addAll(opts Options, attr rulesetAttr) error {
+	left := maxBeside
 	for _, path := range opts.Read {
-		if err := r.addPath(path, readDir&attr.handledFS, readFile&attr.handledFS); err != nil {
+		if err := r.addRead(path, opts.Hide, &left); err != nil {
 			return err
 		}
 	}
@@ -160,6 +167,44 @@ func (r *Ruleset) addAll(opts Options, attr rulesetAttr) error {
 		}
 	}
 	return nil
+}
+
+// maxBeside bounds the files that are granted one by one.
+const maxBeside = 20_000
+
+// addRead grants a path to be read, but for what is hidden. left is how many files more may be granted one by one.
+func (r *Ruleset) addRead(path string, hide []string, left *int) error {
+	dirRights, fileRights := readDir&r.handledFS, readFile&r.handledFS
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil || !slices.ContainsFunc(hide, func(h string) bool { return beneath(h, real) }) {
+		return r.addPath(path, dirRights, fileRights)
+	}
+	entries, err := os.ReadDir(real)
+	if err != nil {
+		return nil // then this process cannot read it either
+	}
+	if *left -= len(entries); *left < 0 {
+		return fmt.Errorf("landlock: %s holds files that must stay hidden, and more than %d others: grant the folders in it that are needed", path, maxBeside)
+	}
+	// The names of what is beneath may be read; what is hidden has no secret name.
+	if err := r.addPath(real, unix.LANDLOCK_ACCESS_FS_READ_DIR, 0); err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		inside := filepath.Join(real, entry.Name())
+		// A link grants nothing: what it leads to is granted where it lies.
+		if entry.Type()&os.ModeSymlink != 0 || slices.Contains(hide, inside) {
+			continue
+		}
+		if err := r.addRead(inside, hide, left); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func beneath(path, dir string) bool {
+	return dir == "/" && path != "/" || strings.HasPrefix(path, dir+"/")
 }
 
 // addPath grants rights beneath a directory, or those that make sense for a file to one.

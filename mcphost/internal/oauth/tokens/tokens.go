@@ -98,6 +98,14 @@ func Open(opts Options) *Store { return &Store{opts: opts} }
 // Path returns the file, or "".
 func (s *Store) Path() string { return s.opts.Path }
 
+// Files are the paths of all files that hold credentials or the key to them, whether they are there or not.
+func (s *Store) Files() []string {
+	if s.opts.Path == "" {
+		return nil
+	}
+	return []string{s.opts.Path, s.opts.Path + ".key"}
+}
+
 // Version is a text that changes when the credentials have; what another process changed may show up to
 // a tenth of a second later.
 func (s *Store) Version() string {
