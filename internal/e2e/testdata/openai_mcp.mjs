@@ -24,7 +24,7 @@ async function run(body) {
 
 // A small model may write any further argument and so break its call off: then it is asked again.
 for (let seed = 1; ; seed++) {
-  assert(seed <= 12, "no call in 12 attempts");
+  assert(seed <= 40, "no call in 40 attempts");
   const body = request(seed);
   const asked = await run(body);
   const call = asked.choice.message.tool_calls?.[0];

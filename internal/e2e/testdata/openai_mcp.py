@@ -25,11 +25,11 @@ def ask(messages, approval="never", seed=1, **more):
 
 def until(good, make):
     """Asks again where the model, which is small, broke a call off: it may write any further argument."""
-    for seed in range(1, 9):
+    for seed in range(1, 41):
         got = make(seed)
         if good(got):
             return got
-    raise SystemExit(f"no call in 8 attempts: {got}")
+    raise SystemExit(f"no call, or no answer after it, in 40 attempts: {got}")
 
 
 def items(message, kind):
@@ -43,12 +43,12 @@ def called(answer):
 question = [{"role": "user", "content": "Which folders may you see?"}]
 
 # A whole answer.
-answer = until(called, lambda seed: ask(question, seed=seed))
+answer = until(lambda a: called(a) and a.choices[0].message.content, lambda seed: ask(question, seed=seed))
 message = answer.choices[0].message
 calls = items(message, "mcp_call")
 assert [t["name"] for t in items(message, "mcp_list_tools")[0]["tools"]] == ["list_allowed_directories"], message
 assert calls[0]["status"] == "completed" and folder in calls[0]["output"], calls
-assert message.content and not message.tool_calls and answer.choices[0].finish_reason in ("stop", "length"), answer
+assert not message.tool_calls and answer.choices[0].finish_reason in ("stop", "length"), answer
 assert answer.usage.prompt_tokens > 0 and answer.usage.prompt_tokens_details.cached_tokens > 0, answer.usage
 print("whole:", calls[0]["output"])
 
@@ -71,9 +71,9 @@ def read(seed):
     return done, text, finish
 
 
-done, text, finish = until(lambda got: len(got[0]) > 1, read)
+done, text, finish = until(lambda got: len(got[0]) > 1 and got[1], read)
 assert [i["type"] for i in done] == ["mcp_list_tools", "mcp_call"] and folder in done[1]["output"], done
-assert text and finish in ("stop", "length"), (text, finish)
+assert finish in ("stop", "length"), (text, finish)
 
 
 def accumulate(seed):
@@ -82,10 +82,13 @@ def accumulate(seed):
             parallel_tool_calls=False, max_tokens=96) as stream:
         for _ in stream:
             pass
-        return stream.get_final_completion().choices[0]
+        try:
+            return stream.get_final_completion().choices[0]
+        except openai.LengthFinishReasonError:  # so the package says that the model broke its call off
+            return None
 
 
-final = until(lambda choice: choice.message.tool_calls, accumulate)
+final = until(lambda choice: choice and choice.message.tool_calls, accumulate)
 assert final.finish_reason == "tool_calls", final
 assert final.message.tool_calls[0].function.name == "filesystem__list_allowed_directories", final
 print("stream:", done[1]["output"])
