@@ -44,9 +44,11 @@ func Actor(r *http.Request) string { return CallerOf(r.Context()).Actor }
 // admit checks key, rate, scope and content type, and answers for a request that may not pass.
 func (g *gate) admit(w http.ResponseWriter, r *http.Request, scope apikey.Scope) (apikey.Key, bool) {
 	key, reason := g.identify(r)
-	client := "address " + clientNet(r)
-	if key.Name != "" {
-		client = "key " + key.Name
+	client := func() string {
+		if key.Name != "" {
+			return "key " + key.Name
+		}
+		return "address " + clientNet(r)
 	}
 	if perMinute, wait := g.limits.take(client, key.RateLimit); wait > 0 {
 		seconds := int(math.Ceil(wait.Seconds()))
@@ -93,13 +95,9 @@ func (g *gate) identify(r *http.Request) (key apikey.Key, reason string) {
 	return key, ""
 }
 
-// withCaller returns the request with its caller.
-func (g *gate) withCaller(w http.ResponseWriter, r *http.Request, key apikey.Key) *http.Request {
-	if out, ok := w.(*response); ok {
-		out.actor = key.Name
-	}
-	caller := Caller{Actor: key.Name, Request: w.Header().Get("X-Request-Id"), key: key, keyed: g.keys != nil}
-	return r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
+// withCaller returns the context of a request with its caller.
+func (g *gate) withCaller(ctx context.Context, request string, key apikey.Key) context.Context {
+	return context.WithValue(ctx, callerKey{}, Caller{Actor: key.Name, Request: request, key: key, keyed: g.keys != nil})
 }
 
 // isJSON insists on application/json where a request changes or asks something. Browsers send the other

@@ -30,9 +30,9 @@ func newLimiter(perMinute int) *limiter {
 	return &limiter{perMinute: perMinute, clients: map[string]*list.Element{}, recent: list.New()}
 }
 
-// take counts a request of a client, whose own limit goes before the limiter's where it is not 0. It
+// take counts a request of a client, which is asked for only where there is a limit, and whose own limit goes before the limiter's where it is not 0. It
 // returns the limit, and how long to wait where it is reached.
-func (l *limiter) take(client string, own int) (perMinute int, wait time.Duration) {
+func (l *limiter) take(client func() string, own int) (perMinute int, wait time.Duration) {
 	perMinute = l.perMinute
 	if own > 0 {
 		perMinute = own
@@ -40,7 +40,7 @@ func (l *limiter) take(client string, own int) (perMinute int, wait time.Duratio
 	if perMinute <= 0 {
 		return 0, 0
 	}
-	reservation := l.bucket(client, perMinute).Reserve()
+	reservation := l.bucket(client(), perMinute).Reserve()
 	if wait = reservation.Delay(); wait > 0 {
 		reservation.Cancel()
 	}

@@ -26,8 +26,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		id := requestID(r)
-		w.Header().Set("X-Request-Id", id)
-		harden(w.Header())
+		prepare(w.Header(), id)
 		out := &response{ResponseWriter: w, rc: http.NewResponseController(w)}
 		if r.Body != nil && r.Body != http.NoBody {
 			body := &pacedBody{ReadCloser: r.Body, rc: out.rc}
@@ -48,6 +47,9 @@ func (s *Server) observe(next http.Handler) http.Handler {
 					failure = http.ErrAbortHandler // the answer is cut off, which the client sees
 				}
 			}
+			if failure == nil {
+				out.deliver()
+			}
 			s.record(r, out, id, time.Since(start))
 			if failure == http.ErrAbortHandler { //nolint:errorlint // as above
 				panic(failure)
@@ -57,12 +59,13 @@ func (s *Server) observe(next http.Handler) http.Handler {
 	})
 }
 
-// harden tells browsers to do nothing with an answer but to hand it to the program that asked: not to guess
-// its type, run it, frame it, embed it in other pages, keep it, or name it to others.
-func harden(h http.Header) {
-	values := [...]string{"nosniff", "default-src 'none'; frame-ancestors 'none'", "same-origin", "no-referrer", "no-store"}
+// prepare names the request in its answer. It tells browsers to do nothing with the answer but to hand it to
+// the program that asked: not to guess its type, run it, frame it, embed it in other pages, keep it, or name it
+// to others.
+func prepare(h http.Header, id string) {
+	values := [...]string{id, "nosniff", "default-src 'none'; frame-ancestors 'none'", "same-origin", "no-referrer", "no-store"}
 	for i, name := range [...]string{
-		"X-Content-Type-Options", "Content-Security-Policy", "Cross-Origin-Resource-Policy", "Referrer-Policy", "Cache-Control",
+		"X-Request-Id", "X-Content-Type-Options", "Content-Security-Policy", "Cross-Origin-Resource-Policy", "Referrer-Policy", "Cache-Control",
 	} {
 		h[name] = values[i : i+1 : i+1] // of one array, since this is done for every answer
 	}
@@ -102,7 +105,9 @@ func requestID(r *http.Request) string {
 func (s *Server) protect(scope apikey.Scope, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key, ok := s.gate.admit(w, r, scope)
-		r = s.gate.withCaller(w, r, key)
+		if out, observed := w.(*response); observed {
+			out.actor = key.Name
+		}
 		if !ok {
 			return
 		}
@@ -115,7 +120,7 @@ func (s *Server) protect(scope apikey.Scope, next http.Handler) http.Handler {
 		if r.Body != nil && r.Body != http.NoBody {
 			r.Body = http.MaxBytesReader(w, r.Body, s.opts.MaxBody)
 		}
-		ctx := r.Context()
+		ctx := s.gate.withCaller(r.Context(), w.Header().Get("X-Request-Id"), key)
 		if s.opts.Timeout > 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeoutCause(ctx, s.opts.Timeout, timeoutError(s.opts.Timeout))
@@ -180,6 +185,13 @@ type response struct {
 	status int // 0: nothing yet
 	bytes  int64
 	actor  string // the name of the key that the request came with
+}
+
+// deliver sends an answer whose length is known. Nobody has to wait for it until the request is logged.
+func (w *response) deliver() {
+	if w.status != 0 && w.Header().Get("Content-Length") != "" {
+		_ = w.rc.Flush() // a client that left needs no answer
+	}
 }
 
 // Unwrap lets http.ResponseController reach the connection.

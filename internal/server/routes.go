@@ -14,6 +14,7 @@ import (
 // routes is the route table. The zero value is empty.
 type routes struct {
 	mux      http.ServeMux
+	fallback http.Handler // of what no pattern takes; nil before handler
 	patterns []string
 }
 
@@ -29,12 +30,15 @@ func (t *routes) add(pattern string, handler http.Handler) {
 // handler returns the table with an answer for requests that match no route; protect is put around it, so
 // that the routes are listed to those only who may use them.
 func (t *routes) handler(protect func(http.Handler) http.Handler) http.Handler {
-	unmatched := protect(http.HandlerFunc(t.unmatched))
+	if t.fallback == nil {
+		t.fallback = protect(http.HandlerFunc(t.unmatched))
+		t.mux.Handle("/", t.fallback)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The mux would redirect a path such as //v1/x, and a client that follows sends its key and its
 		// call to somewhere else. There is nothing at such a path.
-		if _, pattern := t.mux.Handler(r); pattern == "" || !clean(r.URL.Path) {
-			unmatched.ServeHTTP(w, r)
+		if !clean(r.URL.Path) {
+			t.fallback.ServeHTTP(w, r)
 			return
 		}
 		t.mux.ServeHTTP(w, r)

@@ -265,17 +265,17 @@ func TestRateLimit(t *testing.T) {
 func TestLimiterForgets(t *testing.T) {
 	l := newLimiter(1)
 	for i := range maxClients + 10 {
-		if _, wait := l.take(fmt.Sprint(i), 0); wait > 0 {
+		if _, wait := l.take(func() string { return fmt.Sprint(i) }, 0); wait > 0 {
 			t.Fatalf("client %d was refused", i)
 		}
 	}
 	if len(l.clients) != maxClients || l.recent.Len() != maxClients {
 		t.Errorf("%d clients are remembered", len(l.clients))
 	}
-	if _, wait := l.take(fmt.Sprint(maxClients+9), 0); wait == 0 {
+	if _, wait := l.take(func() string { return fmt.Sprint(maxClients + 9) }, 0); wait == 0 {
 		t.Error("the latest client was forgotten")
 	}
-	if _, wait := l.take(fmt.Sprint(maxClients+9), 2); wait > 0 {
+	if _, wait := l.take(func() string { return fmt.Sprint(maxClients + 9) }, 2); wait > 0 {
 		t.Error("a changed limit does not count")
 	}
 	if len(l.clients) != maxClients || l.recent.Len() != maxClients {
