@@ -32,9 +32,7 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 		Tool: t.Name, Actor: call.Actor, Request: call.Request, Elicit: call.Elicit, Sample: call.Sample, OnLog: call.OnLog,
 	}, s.callTime(call.Timeout), errTimeout)
 	defer asks.End()
-	callCtx, fail := context.WithCancelCause(callCtx)
-	defer fail(nil)
-	stop := context.AfterFunc(l.ctx, func() { fail(errLinkEnded) })
+	stop := context.AfterFunc(l.ctx, func() { asks.Fail(errLinkEnded) })
 	defer stop()
 
 	relay, e := s.relay(l, call.Relay, call.OnTask != nil)

@@ -3,6 +3,7 @@ package rawjson
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -87,6 +88,27 @@ func FuzzFields(f *testing.F) {
 		})
 		if Check(data, 1000) == nil && len(got) != len(want) {
 			t.Errorf("%d fields of %d in %s", len(got), len(want), text)
+		}
+	})
+}
+
+// FuzzValue compares with the standard library.
+func FuzzValue(f *testing.F) {
+	f.Add(`{"a":[1,-2.5e3,{"b":"\""}],"c":null,"d":true, "e" : [ ] ,"\u0066":{ },"g":false}`)
+	f.Add(`[[],{},"x\ud800",1e400]`)
+	f.Add("\"\xff\xfe\"")
+	f.Fuzz(func(t *testing.T, text string) {
+		if !json.Valid([]byte(text)) {
+			return
+		}
+		decoder := json.NewDecoder(strings.NewReader(text))
+		decoder.UseNumber()
+		var want any
+		if err := decoder.Decode(&want); err != nil {
+			t.Fatal(err)
+		}
+		if got := Value([]byte(text)); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q\n got %#v\nwant %#v", text, got, want)
 		}
 	})
 }

@@ -111,7 +111,9 @@ func Type(raw json.RawMessage) string {
 	kind := Complete
 	rawjson.Fields(raw, func(key string, value json.RawMessage) bool {
 		if key == "resultType" {
-			kind, _ = rawjson.Text(value)
+			if kind = Complete; string(value) != `"`+Complete+`"` {
+				kind, _ = rawjson.Text(value)
+			}
 		}
 		return true
 	})

@@ -193,11 +193,10 @@ func (c *SchemaCheck) Validate(raw json.RawMessage) *Misfit {
 	if c.loops > 1 && math.Pow(float64(c.loops), float64(rawjson.Depth(raw))) > maxSchemaWork {
 		return nil
 	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-	if err != nil {
-		return &Misfit{Message: err.Error()}
+	if !rawjson.Valid(raw) {
+		return &Misfit{Message: "not valid JSON"}
 	}
-	err = c.schema.Validate(value)
+	err := c.schema.Validate(rawjson.Value(raw))
 	if err == nil {
 		return nil
 	}

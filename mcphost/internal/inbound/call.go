@@ -38,6 +38,7 @@ type Call struct {
 	Caller
 	handlers *Handlers
 	ctx      context.Context
+	cancel   context.CancelCauseFunc // of ctx
 	clock    clock
 	started  uint64   // orders the calls of a server
 	tasks    []string // guarded by the handlers' mutex
@@ -56,10 +57,9 @@ type callKey struct{}
 // The Call must be ended with [Call.End].
 func (h *Handlers) Begin(ctx context.Context, caller Caller, limit Time, cause error) (context.Context, *Call) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	c := &Call{Caller: caller, handlers: h}
+	c := &Call{Caller: caller, handlers: h, cancel: cancel}
 	c.clock.start(limit, func() { cancel(cause) })
 	c.ctx = context.WithValue(ctx, callKey{}, c)
-	c.clock.end = func() { cancel(context.Canceled) }
 	h.mu.Lock()
 	h.begun++
 	c.started = h.begun
@@ -80,6 +80,9 @@ func (c *Call) Extends() bool {
 // Took returns for how long the call has run, without the time that stood still, whether its time was
 // counted anew, and its limit.
 func (c *Call) Took() (after time.Duration, told bool, limit Time) { return c.clock.took() }
+
+// Fail ends the call's context with a cause.
+func (c *Call) Fail(cause error) { c.cancel(cause) }
 
 // Owns notes that a task of the server belongs to the call, and with it what the task asks.
 func (c *Call) Owns(task string) {
@@ -132,7 +135,7 @@ func (c *Call) End() {
 	c.ended = true
 	c.mu.Unlock()
 	c.clock.stop()
-	c.clock.end()
+	c.cancel(context.Canceled)
 }
 
 // take counts one more of something that a call may do so and so often.

@@ -14,8 +14,6 @@ type Time struct {
 
 // clock is a timeout that can stand still, and count anew.
 type clock struct {
-	end func() // releases the context
-
 	mu      sync.Mutex
 	limit   Time
 	timer   *time.Timer

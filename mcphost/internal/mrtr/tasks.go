@@ -200,12 +200,13 @@ func readPromise(result json.RawMessage) (*task, bool) {
 		}
 		return true
 	})
-	t := &task{extension: string(kind) == `"task"`}
-	if !t.extension {
+	extension := string(kind) == `"task"`
+	if !extension {
 		if result = nested; nested == nil || kind != nil && string(kind) != `"complete"` {
 			return nil, false
 		}
 	}
+	t := &task{extension: extension}
 	if t.read(result) != nil || t.id == "" {
 		return nil, false
 	}

@@ -10,6 +10,7 @@ package argv
 import (
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -163,15 +164,14 @@ func Quote(s string) string {
 	if cut {
 		s = strings.ToValidUTF8(s[:limit], "")
 	}
-	q := fmt.Sprintf("%+q", s)
-	if q == `"`+s+`"` || !needsEscape(s) {
-		q = `"` + s + `"`
+	if needsEscape(s) {
+		q := strconv.QuoteToASCII(s)
+		s = q[1 : len(q)-1]
 	}
-	q = q[1 : len(q)-1]
 	if cut {
-		q += "..."
+		s += "..."
 	}
-	return q
+	return s
 }
 
 func needsEscape(s string) bool {
