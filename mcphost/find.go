@@ -133,13 +133,12 @@ func (h *Host) findResource(ctx context.Context, server, uri string, first bool)
 			away := h.away()
 			resources.Items, templates.Items = append(away.resources, resources.Items...), append(away.templates, templates.Items...)
 		}
-		owners = library.Owners(resources.Items, templates.Items, uri)
-		if first {
-			owners = h.inOrder(owners)
-		}
-		if len(owners) > 0 && !(first && (unread(resources.Servers, owners[0]) || unread(templates.Servers, owners[0]))) {
+		if owners = library.Owners(resources.Items, templates.Items, uri); len(owners) > 0 {
 			break
 		}
+	}
+	if first {
+		owners = h.inOrder(owners)
 	}
 	switch len(owners) {
 	case 1:
@@ -185,19 +184,6 @@ func (h *Host) inOrder(some []string) []string {
 	return nil
 }
 
-// unread reports whether the list of a connected server is not known yet that stands before another one.
-func unread(lists []ListStatus, before string) bool {
-	for _, l := range lists {
-		switch {
-		case l.Server == before:
-			return false
-		case l.State == StateConnected && l.Supported && l.ReadAt.IsZero():
-			return true
-		}
-	}
-	return false
-}
-
 // findTemplate returns the server of a URI template: the one that is named, or the only one that has it. With
 // first it is the first of them in the configuration.
 func (h *Host) findTemplate(ctx context.Context, server, template string, first bool) (*server, *Error) {
@@ -210,13 +196,12 @@ func (h *Host) findTemplate(ctx context.Context, server, template string, first 
 		if err != nil {
 			return nil, asError(err, "")
 		}
-		owners = library.TemplateOwners(templates.Items, template)
-		if first {
-			owners = h.inOrder(owners)
-		}
-		if len(owners) > 0 && !(first && unread(templates.Servers, owners[0])) {
+		if owners = library.TemplateOwners(templates.Items, template); len(owners) > 0 {
 			break
 		}
+	}
+	if first {
+		owners = h.inOrder(owners)
 	}
 	switch len(owners) {
 	case 1:

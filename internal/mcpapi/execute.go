@@ -1,12 +1,13 @@
 package mcpapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 
+	"github.com/toolserve/toolserve/internal/rawjson"
 	"github.com/toolserve/toolserve/mcphost"
 )
 
@@ -55,7 +56,7 @@ func (h *Handler) Execute(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := answerOf(result)
-	h.reply(w, http.StatusOK, answer.appendTo(make([]byte, 0, 2*len(answer.Result)+len(answer.Structured)+256)))
+	h.reply(w, http.StatusOK, answer.appendTo(make([]byte, 0, answer.size())))
 }
 
 func answerOf(result mcphost.Result) executeBody {
@@ -66,32 +67,54 @@ func answerOf(result mcphost.Result) executeBody {
 		DurationMS: milliseconds(result.Duration), Truncated: result.Truncated, Warnings: result.Warnings,
 	}
 	if result.IsError {
-		answer.Error = &result.ErrorMessage
+		message := result.ErrorMessage
+		answer.Error = &message
 	}
 	return answer
 }
 
+// size is about how many bytes the answer takes as JSON.
+func (a executeBody) size() int { return len(a.Result) + len(a.Content) + len(a.Structured) + 512 }
+
 // appendTo appends the answer as JSON, the large parts as they are: they are JSON, and may be megabytes.
 func (a executeBody) appendTo(dst []byte) []byte {
-	large := a
-	large.Result, large.Content, large.Structured = nil, nil, nil
-	small, err := json.Marshal(large)
-	if err != nil { // of strings, numbers and null there is none
-		return dst
+	dst = rawjson.AppendText(append(dst, `{"server":`...), a.Server)
+	dst = rawjson.AppendText(append(dst, `,"tool":`...), a.Tool)
+	dst = rawjson.AppendText(append(dst, `,"tool_name":`...), a.ToolName)
+	dst = appendJSON(append(dst, `,"result":`...), a.Result)
+	dst = appendJSON(append(dst, `,"content":`...), a.Content)
+	dst = appendJSON(append(dst, `,"structured_content":`...), a.Structured)
+	dst = strconv.AppendBool(append(dst, `,"is_error":`...), a.IsError)
+	dst = append(dst, `,"error_message":`...)
+	if a.Error != nil {
+		dst = rawjson.AppendText(dst, *a.Error)
+	} else {
+		dst = append(dst, "null"...)
 	}
-	for _, part := range [...]struct {
-		member string
-		value  json.RawMessage
-	}{{`"result":`, a.Result}, {`"content":`, a.Content}, {`"structured_content":`, a.Structured}} {
-		// The names stand before their values, which cannot hold a quote that is not escaped.
-		at := bytes.Index(small, append([]byte(","), part.member...)) + 1 + len(part.member)
-		dst = append(dst, small[:at]...)
-		if small = small[at:]; part.value != nil {
-			dst = append(dst, part.value...)
-			small = small[len("null"):]
+	dst = strconv.AppendFloat(append(dst, `,"duration_ms":`...), a.DurationMS, 'f', -1, 64)
+	if a.Truncated {
+		dst = append(dst, `,"truncated":true`...)
+	}
+	for i, warning := range a.Warnings {
+		if i == 0 {
+			dst = append(dst, `,"warnings":[`...)
+		} else {
+			dst = append(dst, ',')
 		}
+		dst = rawjson.AppendText(dst, warning)
 	}
-	return append(dst, small...)
+	if len(a.Warnings) > 0 {
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// appendJSON appends a value that is JSON, or null.
+func appendJSON(dst []byte, value json.RawMessage) []byte {
+	if value == nil {
+		return append(dst, "null"...)
+	}
+	return append(dst, value...)
 }
 
 // requestError is a body that is no call.

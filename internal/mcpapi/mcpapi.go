@@ -108,9 +108,9 @@ func (h *Handler) write(w http.ResponseWriter, status int, v any) {
 
 // reply sends JSON, followed by a line break.
 func (h *Handler) reply(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Cache-Control", "no-store") // first: the server has set it, and a map that is full grows at that
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)+1)) // known, it need not be sent in chunks
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n')) // a client that left needs no answer
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/toolserve/toolserve/internal/rawjson"
@@ -13,15 +14,25 @@ import (
 // readBody reads a body within its bound.
 func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	const trusted = 64 << 10 // of a length that is said, so much is believed before it came
-	var body bytes.Buffer
-	body.Grow(int(min(max(r.ContentLength, 0), trusted)) + bytes.MinRead)
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.opts.MaxBody))
-	return body.Bytes(), err
+	from := http.MaxBytesReader(w, r.Body, h.opts.MaxBody)
+	body := make([]byte, 0, min(max(r.ContentLength, 0), trusted)+1) // the end shows where there is room for more
+	for {
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return nil, err
+		case len(body) == cap(body):
+			body = slices.Grow(body, bytes.MinRead)
+		}
+	}
 }
 
 // readObject reads the members of one JSON object, each key once. The values share the body's memory.
 func readObject(body []byte) (map[string]json.RawMessage, error) {
-	if !json.Valid(body) {
+	if !rawjson.Valid(body) {
 		return nil, notAnObject(body)
 	}
 	fields := make(map[string]json.RawMessage, 8)

@@ -3,6 +3,8 @@ package mcpapi
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -77,8 +79,10 @@ func TestAnswerAsJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := a.appendTo(nil); string(got) != string(want) {
-			t.Errorf("\n got %s\nwant %s", got, want)
+		var value, wanted any
+		got := a.appendTo(nil)
+		if err := errors.Join(json.Unmarshal(got, &value), json.Unmarshal(want, &wanted)); err != nil || !reflect.DeepEqual(value, wanted) {
+			t.Errorf("%v\n got %s\nwant %s", err, got, want)
 		}
 	}
 }

@@ -368,26 +368,40 @@ func (w *wire) execute(text string) (string, error) {
 	return string(result), nil
 }
 
-// BenchmarkPath calls one way alone, for a profile of it.
+// BenchmarkPath calls one way alone, for a profile of it, and says what processor time a call takes here (cpu-µs/op)
+// and in its server (server-µs/op).
 func BenchmarkPath(b *testing.B) {
 	host, api := ours(b, "mcp-go")
 	for _, p := range []path{official(b, "mcp-go"), other(b, "mcp-go"), host, api} {
 		for _, text := range []string{"hello", "4096"} {
 			want := answer(text)
 			b.Run(p.name+" "+text, func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					one(b, p, text, want)
-				}
-			})
-			b.Run(p.name+" "+text+" of many", func(b *testing.B) {
-				b.SetParallelism(callers / runtime.GOMAXPROCS(0))
-				b.RunParallel(func(pb *testing.PB) {
-					for pb.Next() {
+				accounted(b, func() {
+					for range b.N {
 						one(b, p, text, want)
 					}
 				})
 			})
+			b.Run(p.name+" "+text+" of many", func(b *testing.B) {
+				accounted(b, func() {
+					b.SetParallelism(callers / runtime.GOMAXPROCS(0))
+					b.RunParallel(func(pb *testing.PB) {
+						for pb.Next() {
+							one(b, p, text, want)
+						}
+					})
+				})
+			})
 		}
 	}
+}
+
+// accounted reports what b.N calls took of the processors and of memory.
+func accounted(b *testing.B, calls func()) {
+	b.ReportAllocs()
+	own, server := processorTime(b)
+	calls()
+	ownAfter, serverAfter := processorTime(b)
+	b.ReportMetric(float64((ownAfter-own).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
+	b.ReportMetric(float64((serverAfter-server).Nanoseconds())/1000/float64(b.N), "server-µs/op")
 }
