@@ -156,8 +156,19 @@ func (c *launchCheck) local() {
 	}
 	c.environment()
 	c.directory()
-	if !c.refused() && c.rules.Machine != nil {
+	if c.rules.Machine == nil {
+		c.places(report)
+	} else if !c.refused() {
 		c.machine(report)
+	}
+}
+
+// places judges by its path where the server's code lies, where the machine's files are not looked at.
+func (c *launchCheck) places(report argv.Report) {
+	for _, p := range slices.Concat(report.Scripts, report.Dirs) {
+		if argv.InTemp(path.Clean(strings.ReplaceAll(p, `\`, "/"))) {
+			c.refuse(CodeArgument, "'%s' is code in a folder that anybody may write to. Move the server to a folder of your own.", argv.Quote(p))
+		}
 	}
 }
 

@@ -38,3 +38,24 @@ func TestLaunchLines(t *testing.T) {
 		}
 	}
 }
+
+// TestImpostors wants a warning where a program is called like a known server and comes out of another package.
+func TestImpostors(t *testing.T) {
+	for line, warned := range map[string]bool{
+		"uvx --from evil-pkg==1.0 mcp-server-git":                            true,
+		"uvx --from git-mcp-server-fork==1.0 mcp-server-git":                 true,
+		"pipx run --spec evil==1.0 mcp-server-git":                           true,
+		"npx -p git-mcp-server@1.0.0 mcp-server-git":                         true,
+		"uvx --from mcp-server-git==1.0 mcp-server-git":                      false,
+		"uvx --from mcp_server_git==1.0 mcp-server-git":                      false,
+		"npx -p @modelcontextprotocol/server-memory@1.0.0 mcp-server-memory": false,
+		"uvx --from serena-agent==1.0 serena":                                false,
+		"uvx --from some-files==1.0 files-mcp":                               false,
+	} {
+		words := strings.Fields(line)
+		v := (&LaunchRules{}).CheckServer(ServerSpec{Name: "x", Command: words[0], Args: words[1:]})
+		if !v.Allowed || strings.Contains(strings.Join(v.Warnings, "\n"), "comes out of another package") != warned {
+			t.Errorf("%s: %+v", line, v)
+		}
+	}
+}

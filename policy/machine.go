@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/toolserve/toolserve/policy/internal/argv"
@@ -86,13 +87,13 @@ func (c *launchCheck) machine(report argv.Report) {
 	if c.refused() {
 		return
 	}
-	for _, script := range append(report.Scripts, report.Dirs...) {
+	for _, script := range slices.Concat(report.Scripts, report.Dirs) {
 		if !filepath.IsAbs(script) && c.spec.Cwd != "" {
 			script = filepath.Join(c.spec.Cwd, script)
 		}
 		if _, err := m.Stat(script); err != nil {
 			c.warn("'%s' is not there yet", argv.Quote(script))
-			c.openFolder(CodeArgument, "The server's code", script)
+			c.openFolder(CodeArgument, "The server's code", script, true)
 			continue
 		}
 		c.owned(CodeArgument, "The server's code", script)
@@ -115,15 +116,25 @@ func (c *launchCheck) owned(code Code, what, p string) {
 		c.refuse(code, "%s '%s' belongs to another user and lies in a folder that anybody may write to.", what, argv.Quote(info.Path))
 		return
 	}
-	c.openFolder(code, what, p)
-	c.openFolder(code, what, info.Path)
+	c.openFolder(code, what, p, false)
+	c.openFolder(code, what, info.Path, false)
 }
 
-// openFolder refuses a file, there or not, whose folder lets anybody replace it.
-func (c *launchCheck) openFolder(code Code, what, p string) {
-	d, err := c.rules.Machine.Stat(filepath.Dir(p))
-	if err == nil && d.Mode.Perm()&0o002 != 0 && d.Mode&fs.ModeSticky == 0 {
-		c.refuse(code, "%s '%s' lies in a folder that anybody may write to.", what, argv.Quote(p))
+// openFolder refuses a file of which somebody else can change a folder above it. In a folder with the sticky bit,
+// such as /tmp, what is there is safe from others, and what is still missing is not.
+func (c *launchCheck) openFolder(code Code, what, p string, missing bool) {
+	for dir := filepath.Dir(p); ; dir = filepath.Dir(dir) {
+		if d, err := c.rules.Machine.Stat(dir); err == nil {
+			open := d.Mode.Perm()&0o002 != 0 && (missing || d.Mode&fs.ModeSticky == 0)
+			if open || d.Foreign && argv.InTemp(d.Path) {
+				c.refuse(code, "%s '%s' lies in a folder that anybody may write to.", what, argv.Quote(p))
+				return
+			}
+			missing = false
+		}
+		if dir == filepath.Dir(dir) {
+			return
+		}
 	}
 }
 
@@ -136,10 +147,11 @@ func (c *launchCheck) workingDirectory(report argv.Report) {
 		c.owned(CodeDirectory, "The working directory", cwd)
 	}
 	if report.Node {
-		if data, err := c.rules.Machine.ReadFile(filepath.Join(cwd, ".npmrc")); err == nil {
+		project := c.npmProject(cwd)
+		if data, err := c.rules.Machine.ReadFile(filepath.Join(project, ".npmrc")); err == nil {
 			c.npmrc(data)
 		}
-		if data, err := c.rules.Machine.ReadFile(filepath.Join(cwd, "package.json")); err == nil {
+		if data, err := c.rules.Machine.ReadFile(filepath.Join(project, "package.json")); err == nil {
 			c.packageJSON(data, report.Packages)
 		}
 	}
@@ -148,6 +160,20 @@ func (c *launchCheck) workingDirectory(report argv.Report) {
 			if _, err := c.rules.Machine.Stat(filepath.Join(cwd, name)); err == nil {
 				c.refuse(CodeDirectory, "The working directory holds '%s', which Python may run before the server. Remove it, or set another cwd.", name)
 			}
+		}
+	}
+}
+
+// npmProject is the folder whose settings npm takes: the nearest one upwards with a package.json or node_modules.
+func (c *launchCheck) npmProject(cwd string) string {
+	for dir := cwd; ; dir = filepath.Dir(dir) {
+		for _, name := range [...]string{"package.json", "node_modules"} {
+			if _, err := c.rules.Machine.Stat(filepath.Join(dir, name)); err == nil {
+				return dir
+			}
+		}
+		if dir == filepath.Dir(dir) {
+			return cwd
 		}
 	}
 }

@@ -52,7 +52,7 @@ func TestEnvironment(t *testing.T) {
 		}
 	})
 	rules := &LaunchRules{AllowedEnv: []string{"HTTPS_PROXY"}}
-	spec := ServerSpec{Name: "x", Command: "npx", Env: map[string]string{"HTTPS_PROXY": "http://proxy.corp:3128"}}
+	spec := ServerSpec{Name: "x", Command: "npx", Args: []string{"-y", "pkg"}, Env: map[string]string{"HTTPS_PROXY": "http://proxy.corp:3128"}}
 	if v := rules.CheckServer(spec); !v.Allowed {
 		t.Error(v.Reason)
 	}
@@ -173,7 +173,7 @@ func TestGuideTexts(t *testing.T) {
 	}{
 		{ServerSpec{Name: "malicious", Command: "bash", Args: []string{"-c", "rm -rf /"}},
 			"MCP server 'malicious': Command 'bash' is not in the allowed commands whitelist."},
-		{ServerSpec{Name: "a", Command: "npx", Env: map[string]string{"LD_PRELOAD": "x"}},
+		{ServerSpec{Name: "a", Command: "npx", Args: []string{"-y", "pkg"}, Env: map[string]string{"LD_PRELOAD": "x"}},
 			"MCP server 'a': Setting 'LD_PRELOAD' environment variable is not allowed for security reasons."},
 		{ServerSpec{Name: "a", Command: "npx; id"},
 			"MCP server 'a': Command contains dangerous pattern: 'npx; id'. Command injection attempt blocked."},
@@ -273,7 +273,7 @@ func TestLookAlikes(t *testing.T) {
 		v := (&LaunchRules{Pins: PinsOff}).CheckServer(ServerSpec{Name: "x", Command: args[0], Args: args[1:]})
 		return len(v.Warnings) == 1 && strings.Contains(v.Warnings[0], "looks like")
 	}
-	for name := range strings.FieldsSeq(`@modelcontextprotocol/serverfilesystem modelcontextprotocol-server-filesystem @modelcontextprotocols/server-memory
+	for name := range strings.FieldsSeq(`@ModelContextProtocol/server-memory context7-mcp @evil/context7-mcp awslabs.core-mcp-sever @modelcontextprotocol/serverfilesystem modelcontextprotocol-server-filesystem @modelcontextprotocols/server-memory
 		@model-context-protocol/server-memory @rnodelcontextprotocol/server-memory @modelcontextprotoco1/server-memory @evil/server-filesystem
 		server-filesystem @playwrigth/mcp @upstash/context-7-mcp @notionhq/notion-mcp-sever mcp-rernote mcpremote firecrawl_mcp tavily-mpc
 		@supabase/mcp-server-supabse @stripee/mcp @cloudfare/mcp-server-cloudflare chrome-devtool-mcp task-master-a1 @wonderwhy-er/desktop-comander`) {
@@ -285,6 +285,18 @@ func TestLookAlikes(t *testing.T) {
 		mcp-server-sqllite blender-mpc fast-mcp MCP.Server-Tirne`) {
 		if !looks("uvx", name) {
 			t.Errorf("pypi: %s is not flagged", name)
+		}
+	}
+	for name := range strings.FieldsSeq(`gchr.io/github/github-mcp-server ghcr.io.evil.example/a/b ghcr.io/githud/github-mcp-server mcp/fetsh mcp/filesystm
+		docker.io/mcp/postgress crystaldba/postgres-mpc`) {
+		if !looks("docker", "run", "-i", name) {
+			t.Errorf("image: %s is not flagged", name)
+		}
+	}
+	for name := range strings.FieldsSeq(`ghcr.io/github/github-mcp-server:v1 mcp/git docker.io/mcp/git@sha256:` + strings.Repeat("a", 64) + ` quay.io/a/b
+		localhost:5000/x registry.example.com:5000/team/srv 123456789012.dkr.ecr.us-east-1.amazonaws.com/mcp img mcp/everart`) {
+		if looks("docker", "run", "-i", name) {
+			t.Errorf("image: %s is flagged", name)
 		}
 	}
 	for name := range strings.FieldsSeq(`@modelcontextprotocol/server-memory @cyanheads/filesystem-mcp-server @acme/mcp mcp-server-docker my-mcp figma-mcp

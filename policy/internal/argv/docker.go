@@ -12,6 +12,7 @@ import (
 
 const (
 	hostAccess = "access to the host"
+	outlives   = "a container that outlives its server"
 	otherHost  = "another container engine or configuration"
 )
 
@@ -75,7 +76,6 @@ var gatewayGrammar = &grammar{
 var envAssign = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(=|$)`)
 
 func (c *checker) dockerOption(args []string, o option) {
-	shown := Quote(args[o.index])
 	switch o.name {
 	case "--privileged", "-P", "--publish-all", "--oom-kill-disable":
 		c.enables(args, o.index, hostAccess)
@@ -86,8 +86,14 @@ func (c *checker) dockerOption(args []string, o option) {
 			c.refuse(Environment, "Setting '%s' environment variable is not allowed for security reasons.", Quote(name))
 		}
 	case "--env-file":
-		if shape.Secret(o.value) != "" {
+		if shape.Secret(o.value) != "" || InTemp(path.Clean(o.value)) {
 			c.enables(args, o.index, hostAccess)
+		}
+	case "-d", "--detach":
+		c.enables(args, o.index, outlives)
+	case "--restart":
+		if policy, _, _ := strings.Cut(o.value, ":"); policy != "no" && policy != "on-failure" {
+			c.enables(args, o.index, outlives)
 		}
 	case "--network", "--net":
 		if o.value == "host" || strings.HasPrefix(o.value, "container:") || strings.HasPrefix(o.value, "ns:") || strings.Contains(o.value, "=host") {
@@ -108,9 +114,17 @@ func (c *checker) dockerOption(args []string, o option) {
 		}
 	case "--mount":
 		c.mountList(args, o)
+	default:
+		c.dockerLimits(args, o)
+	}
+}
+
+// dockerLimits judges the options that loosen a container or send its log elsewhere.
+func (c *checker) dockerLimits(args []string, o option) {
+	switch o.name {
 	case "--security-opt":
 		if v := strings.ReplaceAll(o.value, "=", ":"); v != "no-new-privileges" && v != "no-new-privileges:true" {
-			c.refuse(Argument, "Argument %d '%s' weakens the container for '%s', which is not allowed.", o.index, shown, c.command)
+			c.refuse(Argument, "Argument %d '%s' weakens the container for '%s', which is not allowed.", o.index, Quote(args[o.index]), c.command)
 		}
 	case "--log-driver":
 		if o.value != "none" && o.value != "json-file" && o.value != "local" {
@@ -251,6 +265,7 @@ func (c *checker) image(args []string, i int) {
 		name = name[:strings.LastIndexByte(name, ':')]
 	}
 	c.Packages = append(c.Packages, Ref{Registry: "image", Name: name, Spec: image, Exact: digest != ""})
+	c.lookAlikeImage(name)
 	short := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "index.docker.io/"), "library/")
 	system := systemImages[short] || programs[short] || commandRunners[short]
 	switch {
@@ -259,8 +274,8 @@ func (c *checker) image(args []string, i int) {
 	case i+1 >= len(args):
 	case system:
 		c.enables(args, i+1, "any command in an image of an operating system or a runtime")
-	case short == "node" && strings.HasPrefix(args[i+1], "-"):
-		c.run("node", args, i+1)
+	case runtimeOf(short) != "" && strings.HasPrefix(args[i+1], "-"):
+		c.run(short, args, i+1)
 	default:
 		c.program(args, i+1)
 	}

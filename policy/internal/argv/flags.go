@@ -11,6 +11,8 @@ type grammar struct {
 	refused map[string]string
 	// cluster says that short options may be written together, the last one with its value.
 	cluster bool
+	// plain says that a value in the next argument never begins with a '-'.
+	plain bool
 }
 
 // option is one option of a command line.
@@ -52,7 +54,7 @@ func (c *checker) option(g *grammar, args []string, i int, use func(option)) int
 			use(option{name: name, value: value, index: i})
 			return i + 1
 		}
-		return c.separate(args, i, name, use)
+		return c.separate(g, args, i, name, use)
 	case g.joined[name] && given:
 		use(option{name: name, value: value, index: i})
 		return i + 1
@@ -64,10 +66,14 @@ func (c *checker) option(g *grammar, args []string, i int, use func(option)) int
 }
 
 // separate takes the next argument as the value of the option at args[i].
-func (c *checker) separate(args []string, i int, name string, use func(option)) int {
+func (c *checker) separate(g *grammar, args []string, i int, name string, use func(option)) int {
 	if i+1 >= len(args) {
 		c.refuse(Argument, "Argument %d '%s' of '%s' wants a value and is the last one.", i, Quote(args[i]), c.command)
 		return i + 1
+	}
+	if g.plain && strings.HasPrefix(args[i+1], "-") {
+		c.refuse(Argument, "Argument %d '%s' of '%s' wants a value and is followed by '%s'.", i, Quote(args[i]), c.command, Quote(args[i+1]))
+		return i + 2
 	}
 	use(option{name: name, value: args[i+1], index: i + 1})
 	return i + 2
@@ -85,7 +91,7 @@ func (c *checker) clustered(g *grammar, args []string, i int, use func(option)) 
 				use(option{name: name, value: strings.TrimPrefix(value, "="), index: i})
 				return i + 1
 			}
-			return c.separate(args, i, name, use)
+			return c.separate(g, args, i, name, use)
 		default:
 			c.unknown(g, args, i, name)
 			return i + 1

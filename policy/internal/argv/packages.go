@@ -46,7 +46,11 @@ func (c *checker) add(ref Ref) Ref {
 	if ref.Registry == "pypi" { // where these are the same name
 		name = strings.NewReplacer("_", "-", ".", "-").Replace(name)
 	}
-	if known := lookAlike(name); known != "" {
+	known := lookAlike(name)
+	if known == "" && ref.Registry == "npm" {
+		known = npmTwin(name)
+	}
+	if known != "" {
 		c.warn("'%s' looks like '%s' and is another package", Quote(ref.Name), known)
 	}
 	return ref
@@ -54,8 +58,10 @@ func (c *checker) add(ref Ref) Ref {
 
 // trusted says whether a package may be added to another one's environment.
 func (c *checker) trusted(name string) bool {
-	return known[strings.ToLower(name)] || slices.Contains(c.opts.AllowedPackages, name)
+	return isKnown(name) || slices.Contains(c.opts.AllowedPackages, name)
 }
+
+func isKnown(name string) bool { return known[strings.ToLower(name)] }
 
 // known are the servers of the guide and of the official repositories, the SDKs that servers are
 // written with, and libraries that servers are commonly joined with.
@@ -72,6 +78,8 @@ chrome-devtools-mcp firecrawl-mcp tavily-mcp exa-mcp-server figma-developer-mcp 
 mcp-server-time mcp-server-git mcp-server-fetch mcp-server-sqlite mcp-server-sentry mcp-server-filesystem mcp-server-postgres
 mcp-server-github mcp-server-gitlab mcp-server-slack mcp-server-memory mcp-server-puppeteer mcp-server-brave-search mcp-server-google-maps
 mcp-server-qdrant task-master-ai n8n-mcp mcp-obsidian mcp-clickhouse arxiv-mcp-server duckduckgo-mcp-server basic-memory
+awslabs-core-mcp-server awslabs-aws-documentation-mcp-server awslabs-aws-api-mcp-server awslabs-cdk-mcp-server mcp-proxy-for-aws
+@brave/brave-search-mcp-server puppeteer-mcp-server @shopify/dev-mcp @paypal/mcp @eslint/mcp @bytebase/dbhub supergateway
 serena-agent postgres-mcp blender-mcp desktop-commander @wonderwhy-er/desktop-commander @browserbasehq/mcp-server-browserbase
 @apify/actors-mcp-server @elastic/mcp-server-elasticsearch @circleci/mcp-server-circleci @mongodb-js/mongodb-mcp-server
 @hubspot/mcp-server @benborla29/mcp-server-mysql airtable-mcp-server kubernetes-mcp-server @21st-dev/magic @smithery/cli
@@ -95,24 +103,39 @@ func lookAlike(name string) string {
 	if strings.HasPrefix(base, "server-") && known[official+base] {
 		return official + base
 	}
-	best, bones := "", skeleton.Replace(name)
+	best := ""
 	for k := range known {
-		limit := 1
-		if len(k) >= 14 {
-			limit = 2
-		}
-		if len(k) >= 6 && skeleton.Replace(k) == bones && (best == "" || k < best) {
-			best = k
-			continue
-		}
-		if len(k) < 6 || abs(len(k)-len(name)) > limit {
-			continue
-		}
-		if d := distance(k, name); d <= limit && (best == "" || k < best) {
+		if alike(k, name) && (best == "" || k < best) {
 			best = k
 		}
 	}
 	return best
+}
+
+// npmTwin returns the known package of npm that has a name's letters in another case, or its name in another scope.
+func npmTwin(name string) string {
+	if isKnown(name) && name != strings.ToLower(name) {
+		return strings.ToLower(name)
+	}
+	best, base := "", name[strings.LastIndexByte(name, '/')+1:]
+	for k := range known {
+		if !isKnown(name) && len(base) >= 8 && strings.HasSuffix(k, "/"+base) && (best == "" || k < best) {
+			best = k
+		}
+	}
+	return best
+}
+
+// alike says whether a name, in lower case, is one or two slips away from a known one, or looks like it.
+func alike(known, name string) bool {
+	if len(known) < 6 || known == name {
+		return false
+	}
+	limit := 1
+	if len(known) >= 14 {
+		limit = 2
+	}
+	return abs(len(known)-len(name)) <= limit && distance(known, name) <= limit || skeleton.Replace(known) == skeleton.Replace(name)
 }
 
 // LookAlike returns the known server that a program's or package's name is one or two slips away

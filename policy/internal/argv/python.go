@@ -63,6 +63,8 @@ func (c *checker) module(args []string, o option) {
 		c.refuse(Argument, "Argument %d '%s' is not the name of a Python module.", o.index, Quote(args[o.index]))
 	case stdlib[top] || moduleRunners[top] || commandRunners[strings.ToLower(strings.ReplaceAll(top, "_", "-"))] || strings.HasPrefix(top, "_"):
 		c.enables(args, o.index, "the module '"+top+"', which is no MCP server and can run other code,")
+	case name == "mcp" || name == "fastmcp":
+		c.served(args, o.index)
 	}
 }
 
@@ -71,6 +73,7 @@ var moduleRunners = set(`
 sitecustomize usercustomize pip pipx uv uvx IPython ipykernel jupyter jupyter_client notebook jupyterlab pytest py nox tox
 invoke fabric coverage debugpy pudb ipdb pdbpp ptpython bpython xonsh poetry pdm hatch hatchling virtualenv setuptools
 easy_install pkg_resources wheel build twine ansible conda mamba black ruff gunicorn scrapy celery locust pex shiv
+django pyinstrument memray austin kedro dask_worker bottle waitress hypercorn uvicorn daphne granian
 py_spy viztracer line_profiler memory_profiler kernprof nodeenv honcho supervisor mcpo flask plumbum sh pexpect test __main__ __hello__ site`)
 
 // stdlib are the top-level modules of Python's standard library, 3.9 to 3.14.
@@ -152,6 +155,8 @@ func (c *checker) pythonTool(args []string, i int, from string) {
 		} else if !scriptName.MatchString(args[i]) {
 			c.refuse(Argument, "Argument %d '%s' is not the name of a program.", i, Quote(args[i]))
 			return
+		} else {
+			c.impostor(args[i], from)
 		}
 		c.tool(args, i, strings.ToLower(name), Base(args[i]))
 	}
@@ -208,12 +213,33 @@ func names(args []string, i int, name string) bool {
 	return false
 }
 
+// requirements splits a list of them as uv does: at a comma outside of brackets with a name behind it, so that
+// "a>=1,<2" is one.
+func requirements(list string) []string {
+	var out []string
+	start, depth := 0, 0
+	for i := range len(list) {
+		switch list[i] {
+		case '[':
+			depth++
+		case ']':
+			depth--
+		case ',':
+			rest := strings.TrimLeft(list[i+1:], " ")
+			if depth <= 0 && rest != "" && (rest[0]|0x20 >= 'a' && rest[0]|0x20 <= 'z' || rest[0] >= '0' && rest[0] <= '9') {
+				out, start = append(out, list[start:i]), i+1
+			}
+		}
+	}
+	return append(out, list[start:])
+}
+
 var pythonVersion = regexp.MustCompile(`^(cpython|pypy|python|graalpy)?[-@]?([<>=!~]=?)?[0-9]+(\.[0-9]+)*(\.\*)?[a-z]*(,[<>=!~]=?[0-9.]+)*$|^(cpython|pypy)$`)
 
 func (c *checker) uvOption(args []string, o option) {
 	switch o.name {
 	case "--with", "-w":
-		for spec := range strings.SplitSeq(o.value, ",") {
+		for _, spec := range requirements(o.value) {
 			if ref, ok := c.pypiSpec(args, o.index, strings.TrimSpace(spec)); ok && !c.trusted(ref.Name) && !names(args, o.index, ref.Name) {
 				c.refuse(Package, "Argument %d '%s' adds the package '%s' to another one's environment for '%s', which is not allowed. "+
 					"Make it a dependency of the server, or add it to allowed_packages.", o.index, Quote(args[o.index]), Quote(ref.Name), c.command)
@@ -246,8 +272,6 @@ func (c *checker) dir(args []string, o option) {
 	switch {
 	case strings.Contains(o.value, "://") || strings.HasPrefix(o.value, "git+"):
 		c.refuse(Package, "Argument %d '%s' is not a folder of this machine.", o.index, Quote(args[o.index]))
-	case InTemp(o.value):
-		c.refuse(Argument, "Argument %d '%s' runs code from a folder that anybody may write to.", o.index, Quote(args[o.index]))
 	default:
 		c.Dirs = append(c.Dirs, o.value)
 	}
