@@ -13,7 +13,10 @@ import (
 
 // readBody reads a body within its bound.
 func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	const trusted = 64 << 10 // of a length that is said, so much is believed before it came
+	const trusted = 64 << 10              // of a length that is said, so much is believed before it came
+	if r.ContentLength > h.opts.MaxBody { // there is no need to wait for it
+		return nil, &http.MaxBytesError{Limit: h.opts.MaxBody}
+	}
 	from := http.MaxBytesReader(w, r.Body, h.opts.MaxBody)
 	body := make([]byte, 0, min(max(r.ContentLength, 0), trusted)+1) // the end shows where there is room for more
 	for {

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
@@ -33,6 +36,24 @@ func TestReadObject(t *testing.T) {
 		if got != want {
 			t.Errorf("%s\n got %s\nwant %s", body, got, want)
 		}
+	}
+}
+
+// unread is a body that must not be asked for.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("a body that is announced as too large is read")
+	return 0, io.EOF
+}
+
+func TestAnnouncedLargeBody(t *testing.T) {
+	h := NewHandler(Options{Host: &fakeHost{}, MaxBody: 1000})
+	r := httptest.NewRequest("POST", "/v1/mcp/execute", unread{t})
+	r.ContentLength = 1001
+	var large *http.MaxBytesError
+	if _, err := h.readBody(httptest.NewRecorder(), r); !errors.As(err, &large) || large.Limit != 1000 {
+		t.Error(err)
 	}
 }
 

@@ -83,6 +83,9 @@ func (g *gate) identify(r *http.Request) (key apikey.Key, reason string) {
 	}
 	text := strings.Join(own, "")
 	if scheme, token, ok := strings.Cut(strings.Join(bearer, ""), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		if text != "" && text != strings.TrimSpace(token) {
+			return key, "the API key is given more than once, and not the same"
+		}
 		text = strings.TrimSpace(token)
 	}
 	if text == "" {

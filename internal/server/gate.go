@@ -54,6 +54,11 @@ func (g *gate) screen(next http.Handler) http.Handler {
 			return
 		}
 		if len(origins) == 0 {
+			// Without Origin a page can send no more than a GET whose answer it cannot read, as an image is fetched.
+			if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+				openai.WriteError(w, http.StatusForbidden, "origin_not_allowed", "", "web pages of other sites may not use this server; start it with --allowed-origins to let them")
+				return
+			}
 			next.ServeHTTP(w, r)
 			return
 		}

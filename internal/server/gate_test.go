@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -128,6 +129,20 @@ func TestTwoOrigins(t *testing.T) {
 		h.ServeHTTP(w, r)
 		if code, _ := problem(t, w); w.Code != 403 || code != "origin_not_allowed" || w.Header().Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%q: %d %s", origins, w.Code, code)
+		}
+	}
+}
+
+// What a page of another site fetches as an image or a script has no Origin, but says where it comes from.
+func TestFetchedByOtherSites(t *testing.T) {
+	h := newServer(Options{}).Handler()
+	for headers, want := range map[string]int{
+		"Sec-Fetch-Site: cross-site|Sec-Fetch-Mode: no-cors": 403, "Sec-Fetch-Site: cross-site": 403,
+		"Sec-Fetch-Site: cross-site|Sec-Fetch-Mode: navigate": 200, // a link that the user followed
+		"Sec-Fetch-Site: same-site|Sec-Fetch-Mode: no-cors":   200, "Sec-Fetch-Site: none|Sec-Fetch-Mode: navigate": 200,
+	} {
+		if w := call(h, "GET /things/a", "", strings.Split(headers, "|")...); w.Code != want {
+			t.Errorf("%s: %d, want %d", headers, w.Code, want)
 		}
 	}
 }
