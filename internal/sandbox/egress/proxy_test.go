@@ -282,7 +282,7 @@ func TestTunnel(t *testing.T) {
 
 func TestIdleTunnelEnds(t *testing.T) {
 	to := echo(t).Addr().(*net.TCPAddr)
-	p := start(t, Options{Rules: rules(t, "127.0.0.1", ""), IdleTimeout: 20 * time.Millisecond})
+	p := start(t, Options{Rules: rules(t, "127.0.0.1", ""), IdleTimeout: time.Second})
 	_, r, _ := p.tunnel(t, to.String())
 	if data, err := io.ReadAll(r); err != nil || string(data) != "early " {
 		t.Errorf("%q, %v", data, err)
