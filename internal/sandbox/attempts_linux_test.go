@@ -18,6 +18,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/toolserve/toolserve/internal/sandbox/orphan"
 )
 
 // attemptsVariable holds what a confined child is to try, as JSON: name to arguments.
@@ -259,6 +261,8 @@ func (a attempt) call() error {
 		return err
 	case "nested":
 		return nested(a[1], a[2])
+	case "nested-daemon":
+		return nestedDaemon(a[1])
 	case "temp":
 		dir := os.Getenv("TMPDIR")
 		if data, err := os.ReadFile(os.Getenv("TEST_FILE")); err != nil || string(data) != "settings" {
@@ -390,6 +394,36 @@ func nested(readable, secret string) error {
 	if p, err := Start(Spec{Path: "/bin/true", Confine: c}, Options{}); err == nil {
 		p.Stop(Ladder{})
 		return errors.New("it was started although namespaces are required")
+	}
+	return nil
+}
+
+// nestedDaemon starts a sandbox where no namespaces can be made, and in it a process that leaves its group and
+// session, which a stop has to find.
+func nestedDaemon(granted string) error {
+	c := &Confinement{Read: []string{"/bin", "/usr", "/lib", "/lib64", "/etc/ld.so.cache"}, Write: []string{granted, "/dev/null"}}
+	beat := filepath.Join(granted, "beat")
+	p, err := Start(Spec{Path: "/bin/sh", Confine: c, Env: MinimalEnv(os.Environ(), nil), Args: []string{"-c",
+		`setsid /bin/sh -c 'trap "" TERM HUP; echo $$ >` + beat + `.new; mv ` + beat + `.new ` + beat + `; while :; do sleep 600; done' </dev/null >/dev/null 2>&1 & read x`}},
+		Options{Guard: orphan.New(orphan.Options{})})
+	if err != nil {
+		return err
+	}
+	var text []byte
+	for text == nil {
+		time.Sleep(time.Millisecond)
+		text, _ = os.ReadFile(beat)
+	}
+	p.Stop(Ladder{})
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return err
+	}
+	for i := 0; !gone(pid); i++ {
+		if i == 1000 {
+			return errors.New("the daemon is left")
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	return nil
 }

@@ -119,7 +119,9 @@ func TestWithoutNamespaces(t *testing.T) {
 	granted, secret := tree(t)
 	c := confinement(t)
 	c.Read, c.Write = append(c.Read, secret), append(c.Write, granted)
-	check(t, c, map[string]attempt{"confine a child": {"nested", granted + "/a", secret}}, nil)
+	check(t, c, map[string]attempt{
+		"confine a child": {"nested", granted + "/a", secret}, "end a process that left its group": {"nested-daemon", granted},
+	}, nil)
 }
 
 // TestInheritedFiles opens a file as a library in C would, which a child of an ordinary start inherits.

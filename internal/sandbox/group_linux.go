@@ -46,3 +46,6 @@ func (g *group) reap(cmd *exec.Cmd, guard *orphan.Guard) error {
 
 func (*group) terminate(pid int) { syscall.Kill(-pid, syscall.SIGTERM) }
 func (*group) kill(pid int)      { syscall.Kill(-pid, syscall.SIGKILL) }
+
+// bounded reports whether all processes end with those of the group.
+func (g *group) bounded() bool { return g.idle != 0 }

@@ -59,3 +59,6 @@ func (g *group) reap(cmd *exec.Cmd, _ *orphan.Guard) error {
 // terminate ends the job: Windows has no request to terminate for a process without a window.
 func (g *group) terminate(int) { windows.TerminateJobObject(g.job, 1) }
 func (g *group) kill(int)      { windows.TerminateJobObject(g.job, 1) }
+
+// bounded reports whether all processes end with those of the group.
+func (*group) bounded() bool { return true }

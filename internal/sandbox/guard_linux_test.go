@@ -28,7 +28,11 @@ while :; do sleep 600; done`
 // runOwner is the child of these tests that starts a guarded family and waits to be killed.
 func runOwner() {
 	guard := orphan.New(orphan.Options{Dir: os.Getenv("TOOLSERVE_TEST_RUN_DIR")})
-	p, err := Start(Spec{Path: "/bin/sh", Args: []string{"-c", stubbornFamily}, Env: MinimalEnv(os.Environ(), nil)}, Options{Guard: guard})
+	spec := Spec{Path: "/bin/sh", Args: []string{"-c", stubbornFamily}, Env: MinimalEnv(os.Environ(), nil)}
+	if os.Getenv("TOOLSERVE_TEST_CONFINED") != "" {
+		spec.Confine = &Confinement{Read: []string{"/bin", "/usr", "/lib", "/lib64", "/etc/ld.so.cache"}, Write: []string{"/dev/null"}, PrivateTemp: true}
+	}
+	p, err := Start(spec, Options{Guard: guard})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -177,6 +181,32 @@ func TestReapAtNextStart(t *testing.T) {
 	}
 }
 
+// TestTempOfAKilledOwner kills the owner of a confined process: the next start removes its temporary files.
+func TestTempOfAKilledOwner(t *testing.T) {
+	needKernel(t)
+	base, dir := t.TempDir(), filepath.Join(t.TempDir(), "run")
+	t.Setenv("TMPDIR", base)
+	t.Setenv("TOOLSERVE_TEST_CONFINED", "1")
+	owner, _, _ := owned(t, dir)
+	temp, _ := os.ReadDir(base)
+	if len(temp) != 1 || !strings.HasPrefix(temp[0].Name(), "toolserve-") {
+		t.Fatalf("temporary are %v", temp)
+	}
+	if err := os.WriteFile(filepath.Join(base, temp[0].Name(), "settings"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	orphan.New(orphan.Options{Dir: dir}).Close()
+	if temp, _ := os.ReadDir(base); len(temp) != 1 {
+		t.Fatal("it is removed while its owner lives")
+	}
+	owner.Process.Kill()
+	owner.Wait()
+	orphan.New(orphan.Options{Dir: dir}).Close()
+	if temp, _ := os.ReadDir(base); len(temp) != 0 {
+		t.Errorf("left are %v", temp)
+	}
+}
+
 func TestGuardedProcessThatEnds(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	guard := orphan.New(orphan.Options{Dir: dir})
@@ -186,7 +216,7 @@ func TestGuardedProcessThatEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		line, _ := bufio.NewReader(p.Stdout()).ReadString('\n')
-		if want := strings.TrimPrefix(guard.Env(), "TOOLSERVE_GROUP="); strings.TrimSpace(line) != want || len(want) != 32 {
+		if want := strings.TrimPrefix(p.mark.Env(), "TOOLSERVE_GROUP="); strings.TrimSpace(line) != want || len(want) != 32 {
 			t.Errorf("the process has the token %q", line)
 		}
 		if records, _ := os.ReadDir(dir); len(records) != 1 {

@@ -68,6 +68,7 @@ type Process struct {
 	stderr *lineRing
 	group  group
 	guard  *orphan.Guard
+	mark   orphan.Mark
 	ready  *prepared     // nil when it is not confined
 	proxy  *egress.Proxy // nil unless that is its way out
 	report Report
@@ -94,10 +95,11 @@ func Start(spec Spec, opts Options) (*Process, error) {
 		exited:  make(chan struct{}),
 		drained: make(chan struct{}),
 	}
+	p.mark = p.guard.Prepare()
 	var plan *plan
 	if spec.Confine != nil {
 		var err error
-		if p.ready, err = prepare(spec.Confine, spec.Env); err != nil {
+		if p.ready, err = prepare(spec.Confine, spec.Env, p.mark.TempName()); err != nil {
 			return nil, err
 		}
 		if plan, err = p.confine(); err != nil {
@@ -138,7 +140,7 @@ func (p *Process) start(spec Spec, plan *plan) error {
 	cmd := exec.Command(spec.Path, spec.Args...)
 	// A nil Env would inherit everything.
 	cmd.Env = append([]string{}, spec.Env...)
-	if mark := p.guard.Env(); mark != "" {
+	if mark := p.mark.Env(); mark != "" {
 		cmd.Env = append(cmd.Env, mark)
 	}
 	cmd.Dir = spec.Dir
@@ -152,16 +154,18 @@ func (p *Process) start(spec Spec, plan *plan) error {
 
 	// The goroutine that starts the process also waits for its end: it holds the thread whose end the kernel
 	// takes for this process's.
-	p.guard.Prepare()
 	started := make(chan error, 1)
 	run := func(start func() error) {
 		err := start()
 		if err == nil {
-			p.guard.Add(cmd.Process.Pid)
+			p.guard.Add(orphan.Group{ID: cmd.Process.Pid, Mark: p.mark, Temp: p.ready.private(), Whole: plan != nil})
 		}
 		started <- err
 		if err == nil {
 			p.exitErr = p.group.reap(cmd, p.guard)
+			if plan != nil && !p.group.bounded() {
+				p.mark.Sweep()
+			}
 			close(p.reaped)
 		}
 	}

@@ -15,8 +15,9 @@ type prepared struct {
 	temp string // the private directory for temporary files, or ""
 }
 
-// prepare makes the directories and files that c asks for.
-func prepare(c *Confinement, env []string) (*prepared, error) {
+// prepare makes the directories and files that c asks for. tempName is a pattern for the name of the private
+// directory.
+func prepare(c *Confinement, env []string, tempName string) (*prepared, error) {
 	p := &prepared{Confinement: *c, env: env}
 	for _, entry := range c.Env {
 		name, value, _ := strings.Cut(entry, "=")
@@ -32,7 +33,7 @@ func prepare(c *Confinement, env []string) (*prepared, error) {
 	if !c.PrivateTemp {
 		return p, nil
 	}
-	temp, err := os.MkdirTemp("", "toolserve-")
+	temp, err := os.MkdirTemp("", tempName)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: make a directory for temporary files: %w", err)
 	}
@@ -57,6 +58,14 @@ func prepare(c *Confinement, env []string) (*prepared, error) {
 func (p *prepared) setenv(name, value string) {
 	p.env = slices.DeleteFunc(slices.Clone(p.env), func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
 	p.env = append(p.env, name+"="+value)
+}
+
+// private returns the directory for temporary files, or "".
+func (p *prepared) private() string {
+	if p == nil {
+		return ""
+	}
+	return p.temp
 }
 
 // remove takes the private directory away.

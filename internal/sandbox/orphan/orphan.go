@@ -49,7 +49,6 @@ type Options struct {
 type Guard struct {
 	opts   Options
 	logger *slog.Logger
-	token  string
 
 	mu      sync.Mutex // guards the rest
 	groups  []int
@@ -61,9 +60,7 @@ type Guard struct {
 
 // New returns a guard, and kills what is left of groups whose owner is dead. Close ends it.
 func New(opts Options) *Guard {
-	var token [16]byte
-	_, _ = rand.Read(token[:]) // never fails
-	g := &Guard{opts: opts, logger: opts.Logger, token: hex.EncodeToString(token[:])}
+	g := &Guard{opts: opts, logger: opts.Logger}
 	if g.logger == nil {
 		g.logger = slog.New(slog.DiscardHandler)
 	}
@@ -81,37 +78,69 @@ func New(opts Options) *Guard {
 	return g
 }
 
-// Env is the variable that every guarded process must have in its environment, or "".
-func (g *Guard) Env() string {
-	if g == nil {
+// Mark is what tells the processes of one group, and their folder for temporary files, from all others. The zero
+// value marks nothing.
+type Mark struct{ token string }
+
+// Env is the variable that every process of the group must have in its environment, or "".
+func (m Mark) Env() string {
+	if m.token == "" {
 		return ""
 	}
-	return variable + "=" + g.token
+	return variable + "=" + m.token
 }
 
-// Prepare makes ready for Add, which then starts no process.
-func (g *Guard) Prepare() {
+// TempName is the pattern for the name of the folder, as [os.MkdirTemp] takes it.
+func (m Mark) TempName() string {
+	if m.token == "" {
+		return tempPrefix + "*"
+	}
+	return tempPrefix + m.token[:tempToken] + "-*"
+}
+
+// The name of a folder for temporary files begins with a word and a part of the group's token.
+const (
+	tempPrefix = "toolserve-"
+	tempToken  = 16
+)
+
+// Group is a process group to guard.
+type Group struct {
+	// ID is the process id of its leader.
+	ID   int
+	Mark Mark
+	// Temp is its folder for temporary files, named as its mark says, or "".
+	Temp string
+	// Whole says that all processes with the mark belong to it, those that left the group included.
+	Whole bool
+}
+
+// Prepare makes ready for a group: Add then starts no process.
+func (g *Guard) Prepare() Mark {
 	if g == nil {
-		return
+		return Mark{}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.watcher == nil && !g.closed && !g.failed {
 		g.begin()
 	}
+	var token [16]byte
+	_, _ = rand.Read(token[:]) // never fails
+	return Mark{hex.EncodeToString(token[:])}
 }
 
-// Add guards a process group by the process id of its leader.
-func (g *Guard) Add(id int) {
+// Add guards a process group.
+func (g *Guard) Add(group Group) {
 	if g == nil {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.groups = append(g.groups, id)
-	g.tell("+", id)
+	g.groups = append(g.groups, group.ID)
+	g.tell("+", group.ID)
 	if g.opts.Dir != "" {
-		if err := writeRecord(g.opts.Dir, id, g.token); err != nil {
+		if err := writeRecord(g.opts.Dir, group); err != nil {
 			g.logger.Warn("a process group could not be recorded", "error", err)
 		}
 	}
@@ -130,6 +159,15 @@ func (g *Guard) Remove(id int) {
 	if g.opts.Dir != "" {
 		removeRecord(g.opts.Dir, id)
 	}
+}
+
+// Sweep kills the processes that carry a mark, wherever they went: into a group or a session of their own. One that
+// took the variable out of its environment is not found. It returns how many there were.
+func (m Mark) Sweep() int {
+	if m.token == "" {
+		return 0
+	}
+	return (&record{Token: m.token, Whole: true}).reap()
 }
 
 // Close ends the watcher. Groups that are still guarded are killed.

@@ -37,6 +37,9 @@ type record struct {
 	OwnerStart uint64 `json:"owner_start"`
 	// Token is the value of the variable that all processes of the group have.
 	Token string `json:"token"`
+	// Whole says that all processes with the token belong to it. Temp is its folder for temporary files, or "".
+	Whole bool   `json:"whole,omitempty"`
+	Temp  string `json:"temp,omitempty"`
 }
 
 // checkDir makes the folder of the records and sees to it that nobody else can write there.
@@ -62,13 +65,13 @@ func checkDir(dir string) error {
 
 func recordPath(dir string, id int) string { return filepath.Join(dir, strconv.Itoa(id)+suffix) }
 
-func writeRecord(dir string, id int, token string) error {
-	r := record{Group: id, Owner: os.Getpid(), Token: token}
+func writeRecord(dir string, g Group) error {
+	r := record{Group: g.ID, Owner: os.Getpid(), Token: g.Mark.token, Whole: g.Whole, Temp: g.Temp}
 	var err error
 	if r.Boot, err = bootID(); err != nil {
 		return err
 	}
-	if r.Start, err = startOf(id); err != nil {
+	if r.Start, err = startOf(g.ID); err != nil {
 		return err
 	}
 	if r.OwnerStart, err = startOf(r.Owner); err != nil {
@@ -79,7 +82,7 @@ func writeRecord(dir string, id int, token string) error {
 		return err
 	}
 	// A record that is there is of a group that is gone: its id is ours now.
-	return os.WriteFile(recordPath(dir, id), data, 0o600)
+	return os.WriteFile(recordPath(dir, g.ID), data, 0o600)
 }
 
 func removeRecord(dir string, id int) { _ = os.Remove(recordPath(dir, id)) }
@@ -108,6 +111,11 @@ func reapAll(dir string, logger *slog.Logger) error {
 				logger.Warn("processes of MCP servers were left behind and are killed", "group", r.Group, "processes", killed)
 			}
 		}
+		if err == nil && r.Temp != "" {
+			if err := r.removeTemp(); err != nil {
+				logger.Warn("a folder for temporary files was left behind and is not removed", "folder", r.Temp, "error", err)
+			}
+		}
 		_ = os.Remove(path)
 	}
 	return nil
@@ -132,12 +140,37 @@ func readRecord(path string) (r record, err error) {
 	return r, nil
 }
 
+// removeTemp removes the folder for temporary files with all that it holds, if it is what the record says: a folder,
+// and no link to one, of this user, whose name has the token in it. No link in it is followed.
+func (r *record) removeTemp() error {
+	name := filepath.Base(r.Temp)
+	if !filepath.IsAbs(r.Temp) || !strings.HasPrefix(name, tempPrefix+r.Token[:tempToken]+"-") {
+		return errors.New("its name is not that of a folder of the group")
+	}
+	parent, err := os.OpenRoot(filepath.Dir(r.Temp))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	info, err := parent.Lstat(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || !ok || int(stat.Uid) != os.Geteuid() {
+		return errors.New("it is no folder of this user")
+	}
+	return parent.RemoveAll(name)
+}
+
 // reap kills the processes of the group that carry its token, and returns how many they were. The id alone
 // would not tell: it may be that of another group by now.
 func (r *record) reap() (killed int) {
 	for range maxRounds {
 		found := 0
-		for _, pid := range members(r.Group) {
+		for _, pid := range r.members() {
 			if killMember(pid, r) {
 				found++
 			}
@@ -150,8 +183,11 @@ func (r *record) reap() (killed int) {
 	return killed
 }
 
-// members returns the processes of a group.
-func members(group int) []int {
+// belongs reports whether a process with the token would be one of the group's.
+func (r *record) belongs(s stat) bool { return s.state != "Z" && (r.Whole || s.group == r.Group) }
+
+// members returns the processes that belong to the group, if they have its token.
+func (r *record) members() []int {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
@@ -162,7 +198,7 @@ func members(group int) []int {
 		if err != nil {
 			continue
 		}
-		if s, err := statOf(pid); err == nil && s.group == group && s.state != "Z" {
+		if s, err := statOf(pid); err == nil && r.belongs(s) && (!r.Whole || carries(pid, r.Token)) {
 			pids = append(pids, pid)
 		}
 	}
@@ -177,7 +213,7 @@ func killMember(pid int, r *record) bool {
 		return false
 	}
 	defer unix.Close(fd)
-	if s, err := statOf(pid); err != nil || s.group != r.Group || s.state == "Z" || !carries(pid, r.Token) {
+	if s, err := statOf(pid); err != nil || !r.belongs(s) || !carries(pid, r.Token) {
 		return false
 	}
 	return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
