@@ -225,8 +225,12 @@ func (c *launchCheck) listed(name string) bool {
 			return true
 		}
 	}
-	return false
+	m := versioned.FindStringSubmatch(name)
+	return m != nil && c.listed(m[1]) // the same runtime, with the same grammar
 }
+
+// versioned is a Python under the name that says its version.
+var versioned = regexp.MustCompile(`^(python3)\.[0-9]{1,2}$`)
 
 // programName is what a glob may stand for: no space, nothing that a shell reads.
 var programName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+@-]*$`)
@@ -288,35 +292,21 @@ func (c *launchCheck) environment() {
 		if slices.Contains(c.rules.AllowedEnv, name) && !strings.ContainsAny(name, "=\x00") {
 			continue
 		}
-		if shape.EnvName(name) {
-			c.refuse(CodeEnvironment, "Setting '%s' environment variable is not allowed for security reasons. "+
-				"It can change what code runs, where packages come from or whom the server talks to. "+
-				"Leave it out, or name it in security.allowed_env.", argv.Quote(name))
+		if why := argv.EnvName(name, c.spec.Env[name]); why != "" {
+			c.refuse(CodeEnvironment, "%s", why)
 		}
 		c.envValue(name, c.spec.Env[name])
 	}
 }
 
 func (c *launchCheck) envValue(name, value string) {
-	shown := argv.Quote(name)
-	switch {
-	case strings.Contains(value, "\x00") || shape.HasControl(value) && !isDocument(value):
-		c.refuse(CodeEnvironment, "Environment variable '%s' contains newline characters. Potential injection blocked.", shown)
-	case !shape.ConnectionString(value) && !isDocument(value) && shape.Climbs(value):
-		c.refuse(CodeEnvironment, "Environment variable '%s' contains path traversal.", shown)
-	case !isDocument(value) && shape.InValue(value) != "":
-		c.refuse(CodeEnvironment, "Environment variable '%s' contains dangerous pattern. Potential injection blocked.", shown)
-	case strings.HasPrefix(strings.ToLower(strings.TrimSpace(value)), "module://"): // as matplotlib loads its backend
-		c.refuse(CodeEnvironment, "Environment variable '%s' names a module to load as code. Leave it out, or make it part of the server.", shown)
-	case strings.HasSuffix(strings.ToUpper(name), "_EXECUTABLE_PATH"):
-		c.warn("environment variable '%s' names a program that the server will start", shown)
+	refused, warning := argv.EnvValue(name, value)
+	if refused != "" {
+		c.refuse(CodeEnvironment, "%s", refused)
 	}
-}
-
-// isDocument says whether a value is a PEM block or a JSON document, which hold line breaks.
-func isDocument(value string) bool {
-	v := strings.TrimSpace(value)
-	return strings.HasPrefix(v, "-----BEGIN ") && strings.HasSuffix(v, "-----") || isJSON(v)
+	if warning != "" {
+		c.warn("%s", warning)
+	}
 }
 
 func (c *launchCheck) pins(refs []argv.Ref) {

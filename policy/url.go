@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -161,8 +160,4 @@ func isToken(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-func isJSON(s string) bool {
-	return strings.HasPrefix(s, "{") && strings.HasSuffix(s, "}") && json.Valid([]byte(s))
 }

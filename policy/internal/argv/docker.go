@@ -73,7 +73,7 @@ var gatewayGrammar = &grammar{
 		": --catalog --additional-catalog --config --additional-config --registry --additional-registry --secrets --interceptor --oci-ref --mcp-registry"),
 }
 
-var envAssign = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(=|$)`)
+var envAssign = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*(=|$)`)
 
 func (c *checker) dockerOption(args []string, o option) {
 	switch o.name {
@@ -81,8 +81,8 @@ func (c *checker) dockerOption(args []string, o option) {
 		c.enables(args, o.index, hostAccess)
 	case "-e", "--env":
 		c.EnvArgs = append(c.EnvArgs, o.index)
-		name, _, _ := strings.Cut(o.value, "=")
-		if !envAssign.MatchString(o.value) || shape.EnvName(name) {
+		name, value, given := strings.Cut(o.value, "=")
+		if !envAssign.MatchString(o.value) || shape.EnvName(name) && !(given && harmlessEnv(name, value)) {
 			c.refuse(Environment, "Setting '%s' environment variable is not allowed for security reasons.", Quote(name))
 		}
 	case "--env-file":

@@ -21,10 +21,16 @@ var nodeGrammar = &grammar{
 		--experimental-json-modules --experimental-websocket --experimental-vm-modules --no-experimental-fetch
 		--no-experimental-strip-types --use-system-ca --use-openssl-ca --use-bundled-ca --preserve-symlinks --preserve-symlinks-main
 		--permission --expose-gc --pending-deprecation --experimental-permission --experimental-modules --optimize-for-size
-		--no-node-snapshot --harmony --no-addons --no-global-search-paths --watch --jitless --esm --transpile-only -T --swc`),
-	joined: set(`--max-old-space-size --max_old_space_size --max-semi-space-size --stack-trace-limit --stack-size`),
+		--no-node-snapshot --harmony --no-addons --no-global-search-paths
+		--allow-worker --allow-child-process --allow-addons --allow-wasi --allow-net --tls-min-v1.2 --tls-min-v1.3 --tls-max-v1.3
+		--experimental-require-module --no-experimental-require-module --experimental-detect-module --no-experimental-detect-module
+		--experimental-import-meta-resolve --experimental-eventsource --no-experimental-websocket --no-experimental-sqlite
+		--no-experimental-global-navigator --abort-on-uncaught-exception --trace-exit --trace-sigint --frozen-intrinsics
+		--disallow-code-generation-from-strings --openssl-legacy-provider --zero-fill-buffers --no-network-family-autoselection
+		--experimental-global-webcrypto --experimental-wasm-modules --trace-gc --watch --jitless --esm --transpile-only -T --swc`),
+	joined: set(`--max-old-space-size --max_old_space_size --max-old-space-size-percentage --max-heap-size --initial-heap-size --max-semi-space-size --stack-trace-limit --stack-size`),
 	values: set(`--unhandled-rejections --disable-warning --dns-result-order
-		--max-http-header-size --allow-fs-read --allow-fs-write --v8-pool-size --secure-heap
+		--max-http-header-size --allow-fs-read --allow-fs-write --v8-pool-size --secure-heap --title --disable-proto
 		--experimental-specifier-resolution --network-family-autoselection-attempt-timeout`),
 	refused: reasons(
 		inlineJS+": -e --eval -pe -ep -i --interactive --input-type --test --run -c --check --experimental-eval-module",

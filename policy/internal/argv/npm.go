@@ -98,7 +98,7 @@ func (c *checker) npmOption(args []string, o option, line *npmLine) {
 		line.project = o.index
 		c.dir(args, o)
 	case "--registry":
-		if strings.TrimSuffix(o.value, "/") != "https://registry.npmjs.org" {
+		if !isPublicRegistry(o.value) {
 			c.enables(args, o.index, registry)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 var (
-	envNamePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	envNamePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 	// envSecretPattern is the end of a name that holds a credential or an identity. No loader,
 	// interpreter or package manager takes code from one.
 	envSecretPattern = regexp.MustCompile(`(^|_)(TOKEN|KEY|SECRET|PASSWORD|PASSWD|EMAIL|USER|USERNAME|USER_ID|CLIENT_ID|ACCOUNT_ID)$`)
@@ -32,6 +32,11 @@ UV_EXCLUDE_NEWER UV_CONCURRENT_DOWNLOADS UV_CONCURRENT_INSTALLS UV_CONCURRENT_BU
 GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL GIT_TERMINAL_PROMPT GIT_BRANCH GIT_REPOSITORY
 GIT_REPO GIT_URL GIT_OPTIONAL_LOCKS GIT_REPO_URL GIT_HOST GIT_BASE_URL GIT_API_URL GIT_REPO_PATH GIT_DEFAULT_BRANCH
 BASH_SILENCE_DEPRECATION_WARNING DOTNET_ENVIRONMENT
+PIP_DEFAULT_TIMEOUT NPM_CONFIG_MIN_RELEASE_AGE GIT_BASE_DIR GIT_SIGN_COMMITS GIT_DEFAULT_PATH GIT_PROVIDER GIT_ORG GIT_OWNER
+DOTNET_CLI_TELEMETRY_OPTOUT DOTNET_NOLOGO DOTNET_RUNNING_IN_CONTAINER DOTNET_SYSTEM_GLOBALIZATION_INVARIANT DOTNET_SKIP_FIRST_TIME_EXPERIENCE
+XDG_SESSION_TYPE XDG_SESSION_ID XDG_SESSION_CLASS XDG_SESSION_DESKTOP XDG_CURRENT_DESKTOP XDG_SEAT XDG_VTNR
+TS_NODE_TRANSPILE_ONLY TS_NODE_FILES TS_NODE_LOG_ERROR TS_NODE_PRETTY TS_NODE_DEBUG BABEL_ENV BABEL_DISABLE_CACHE
+KRB5_PRINCIPAL KRB5_REALM KRB5_KTNAME KRB5_CLIENT_KTNAME
 CARGO_TERM_COLOR CARGO_TERM_QUIET JULIA_NUM_THREADS JULIA_DEBUG
 RUBY_ENV PHP_ENV PERL_ENV GO_ENV BUN_ENV DENO_ENV DENO_DEPLOYMENT_ID`)
 
@@ -43,6 +48,8 @@ var envFamilies = [...]string{
 	"CORECLR_", "COR_", "COMPLUS_", "DOTNET_", "GCONV_", "XDG_", "OPENSSL_", "PHP_", "LUA_",
 	"LD32_", "LD64_", "LDR_", "_RLD", "CARGO_", "RUSTUP_", "RUSTC_", "JULIA_", "GUILE_", "PIPENV_", "PYENV_", "RBENV_", "NODENV_", "NVM_",
 	"FNM_", "VOLTA_", "ASDF_", "MISE_", "ODBC", "COVERAGE_", "GLIBC_", "MALLOC_", "CONDA_", "VIRTUALENV_", "POETRY_", "PDM_", "MAVEN_", "GRADLE_", "R_PROFILE", "R_ENVIRON",
+	"TS_NODE_", "TSX_", "BABEL_", "MONO_", "NUGET_", "MSBUILD", "CGO_", "CONTAINERS_", "KRB5_", "PYSPARK_", "CLOUDSDK_PYTHON", "OMPI_MCA_",
+	"TRITON_", "TORCH_EXTENSIONS_", "TORCHINDUCTOR_", "TF_CLI_ARGS", "LIBMYSQL_PLUGIN", "QEMU_SET_", "QEMU_LD_", "OCAML", "OPAM", "NIX_", "GHC_", "WINEDLL", "__",
 }
 
 // envRefused are the single names with the same power.
@@ -68,17 +75,25 @@ SSL_CERT_FILE SSL_CERT_DIR SSLKEYLOGFILE REQUESTS_CA_BUNDLE CONTAINER_HOST CONTA
 PYTEST_ADDOPTS TS_NODE_PROJECT TSX_TSCONFIG_PATH NVM_DIR PUPPETEER_DOWNLOAD_BASE_URL PLAYWRIGHT_DOWNLOAD_HOST
 AWS_CONFIG_FILE DOCKER_HOST DOCKER_CONFIG DOCKER_CONTEXT DOCKER_CERT_PATH DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_API_VERSION
 DOCKER_DEFAULT_PLATFORM DOCKER_BUILDKIT DOCKER_CUSTOM_HEADERS DOCKER_AUTH_CONFIG DOCKER_CONTENT_TRUST DOCKER_CONTENT_TRUST_SERVER
+LESS LESSKEY LESSKEYIN LESSKEY_CONTENT TERMINFO_DIRS EMACSLOADPATH VIM VIMRUNTIME MYVIMRC AWKPATH AWKLIBPATH TCL_LIBRARY TK_LIBRARY HG RSYNC_CONNECT_PROG
+SUDO_EDITOR SYSTEMD_EDITOR GH_EDITOR GH_BROWSER GH_PATH GH_CONFIG_DIR GNUPGHOME RIPGREP_CONFIG_PATH FZF_DEFAULT_COMMAND FZF_DEFAULT_OPTS FZF_DEFAULT_OPTS_FILE
+GSS_MECH_CONFIG GSSAPI_MECH_CONFIG SASL_PATH SASL_CONF_PATH PKCS11_MODULE_PATH P11_KIT_CONFIG PSQLRC PSQL_EDITOR MYSQL_HOME MARIADB_HOME
+ALSA_CONFIG_PATH ALSA_CONFIG_DIR GI_TYPELIB_PATH GTK_IM_MODULE_FILE QTWEBENGINEPROCESS_PATH VDPAU_DRIVER_PATH OPENCL_VENDOR_PATH MAGICK_HOME
+GDAL_DRIVER_PATH FREI0R_PATH LV2_PATH FI_PROVIDER_PATH UCX_MODULE_DIR LTDL_LIBRARY_PATH TF_PLUGGABLE_DEVICE_LIBRARY_PATH TF_REATTACH_PROVIDERS KUBECTL_EXTERNAL_DIFF
+GS_OPTIONS NCCL_NET_PLUGIN NCCL_TUNER_PLUGIN NCCL_PROFILER_PLUGIN ANSIBLE_VAULT_PASSWORD_FILE ESM_OPTIONS IRBRC COMPOSER_HOME BUNDLE_PATH BUNDLE_BIN BUNDLE_APP_CONFIG BUNDLE_USER_CONFIG BUNDLE_USER_HOME RUSTC TEXMFCNF SHELL_ESCAPE SHELL_ESCAPE_COMMANDS
+GRPC_PROXY_EXP GRPC_DEFAULT_SSL_ROOTS_FILE_PATH GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES PODMAN_CONNECTIONS_CONF BUILDX_CONFIG CUPY_CACHE_DIR
+DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND
 DOCKER_CLI_PLUGIN_EXTRA_DIRS DOCKER_DRIVER DOCKER_OPTS DOCKER_RAMDISK DOCKER_TMPDIR CURL_HOME SSH_ASKPASS SSH_ASKPASS_REQUIRE SSH_SK_PROVIDER SSH_SK_HELPER SSH_PKCS11_HELPER`)
 
-// envPower is the end of a name with the same power in whichever program: a library to load first, a program
+// envPower is the end of a name with the same power in whichever program: plug-ins, a library to load first, a program
 // that asks, shows or connects, a place that programs or libraries are downloaded from.
-var envPower = regexp.MustCompile(`(_(PRELOAD|ASKPASS|PAGER|RSH|STARTUP_HOOKS|PROXY|CA_BUNDLE|CA_CERTS|MIRROR|CDNURL|DOWNLOAD_HOST|DOWNLOAD_BASE_URL` +
+var envPower = regexp.MustCompile(`(^|_)(PLUGINS?_(PATHS?|DIRS?|DIRECTORY|DIRECTORIES|FOLDERS?)|(JAVA|JVM|JDK)_(TOOL_)?(OPTIONS|OPTS)|[A-Z]*SAN_OPTIONS|[A-Z]*SAN_SYMBOLIZER_PATH)$|(_(PRELOAD|ASKPASS|PAGER|RSH|STARTUP_HOOKS|PROXY|CA_BUNDLE|CA_CERTS|MIRROR|CDNURL|DOWNLOAD_HOST|DOWNLOAD_BASE_URL` +
 	`|DIST_BASE_URL|DIST_SERVER|BINARY_HOST|BINARY_SITE)|^PRISMA_[A-Z_]+_(LIBRARY|BINARY)|^ANSIBLE_[A-Z_]+_PLUGINS)$`)
 
 // EnvName says whether a variable of this name can change what code is loaded, where packages come
 // from or whom the child talks to.
 func EnvName(name string) (refused bool) {
-	up := strings.ToUpper(name)
+	up := strings.NewReplacer("-", "_", ".", "_").Replace(strings.ToUpper(name))
 	if !envNamePattern.MatchString(name) || envRefused[up] {
 		return true
 	}
@@ -98,6 +113,38 @@ func EnvName(name string) (refused bool) {
 	}
 	return false
 }
+
+var (
+	// sharedLibrary is the path of code that a process loads into itself.
+	sharedLibrary = regexp.MustCompile(`(?i)[^\s]*[/\\][^\s/\\]*\.(so(\.[0-9]+)*|dylib|dll)$`)
+	pluginName    = regexp.MustCompile(`(?i)(^|_)PLUGINS?$`)
+	// agentOption is an option of a virtual machine of Java that loads code or starts a program.
+	agentOption = regexp.MustCompile(`(?i)(^|[\s"'])-(javaagent:|agentlib:|agentpath:|Xrunjdwp|Xbootclasspath|XX:OnError=|XX:OnOutOfMemoryError=|XX:Flags=|XX:VMOptionsFile=)`)
+	busName     = regexp.MustCompile(`(?i)^DBUS_[A-Z_]*ADDRESS$`)
+	programName = regexp.MustCompile(`(?i)(_EXECUTABLE(_PATH)?|_BINARY(_PATH)?|_BIN_PATH|_BROWSERS_PATH|DRIVER_PATH|^CHROME_(PATH|BIN)|^(LOCAL)?APPDATA)$`)
+)
+
+// NamesCode says whether a value, under a name that is none of the refused ones, is code to load or a program to
+// start: a module, a shared library, the folder of a plug-in, an agent of Java, an address of a bus that starts a program.
+func NamesCode(name, value string) bool {
+	value = strings.TrimSpace(value)
+	switch {
+	case strings.HasPrefix(strings.ToLower(value), "module://"), // as matplotlib loads its backend
+		strings.Contains(strings.ToLower(value), "unixexec:"),
+		sharedLibrary.MatchString(value), agentOption.MatchString(value):
+		return true
+	case busName.MatchString(name):
+		for address := range strings.SplitSeq(value, ";") {
+			if address != "" && !strings.HasPrefix(address, "unix:") {
+				return true
+			}
+		}
+	}
+	return pluginName.MatchString(name) && (strings.HasPrefix(value, "/") || strings.HasPrefix(value, "./"))
+}
+
+// NamesProgram says whether a variable of this name holds the path of a program that a server will start.
+func NamesProgram(name string) bool { return programName.MatchString(name) }
 
 func set(words string) map[string]bool {
 	m := make(map[string]bool)
