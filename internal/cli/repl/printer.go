@@ -3,6 +3,7 @@ package repl
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,6 +41,8 @@ type printer struct {
 	answer, thought *Cleaner
 	// column says what the line that is being written belongs to.
 	column stream
+	// told is when a line of progress was last written.
+	told time.Time
 }
 
 type stream uint8
@@ -106,6 +109,27 @@ func (p *printer) callStart(name, arguments string) {
 	p.endLine()
 	fmt.Fprintf(p.notes, "%s %s\n", p.paint(cyan, "-> "+cleanLine(name)),
 		shorten(cleanLine(arguments), shownArguments))
+}
+
+// progressPause is the least time between two lines of progress. What comes faster is passed over.
+const progressPause = time.Second
+
+// callProgress writes how far a call has come, as a line that stays: questions of MCP servers, the answer
+// and other calls may come in between.
+func (p *printer) callProgress(e agent.Event) {
+	now := time.Now()
+	if now.Sub(p.told) < progressPause {
+		return
+	}
+	p.told = now
+	line := strconv.FormatFloat(e.Progress.Progress, 'g', 6, 64)
+	if e.Progress.Total > 0 {
+		line += " of " + strconv.FormatFloat(e.Progress.Total, 'g', 6, 64)
+	}
+	if e.Progress.Message != "" {
+		line += ": " + shorten(cleanLine(e.Progress.Message), shownArguments)
+	}
+	p.note(dim, ".. %s %s", cleanLine(e.Call.Name), line)
 }
 
 func (p *printer) callEnd(e agent.Event) {

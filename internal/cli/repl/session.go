@@ -230,6 +230,8 @@ func (s *Session) show(e agent.Event) {
 		}
 	case agent.CallStart:
 		s.print.callStart(e.Call.Name, e.Call.Arguments)
+	case agent.CallProgress:
+		s.print.callProgress(e)
 	case agent.CallEnd:
 		s.print.callEnd(e)
 	case agent.Finish:

@@ -182,6 +182,20 @@ func TestAFailedMessageIsNotKept(t *testing.T) {
 	}
 }
 
+func TestProgressIsShown(t *testing.T) {
+	server := clienttest.New(t)
+	server.Tools = twoTools
+	server.Turns = []clienttest.Turn{call("fs__list", `{}`), clienttest.Text("ok")}
+	server.Execute = func(map[string]any) clienttest.Reply {
+		return clienttest.Reply{Status: 200, Type: "text/event-stream", Body: "event: progress\ndata: {\"progress\":2,\"total\":5,\"message\":\"reading \\u001b[2Ja\"}\n\n" +
+			"event: result\ndata: {\"result\":\"done\"}\n\n"}
+	}
+	out, notes, err := talk(t, server, "do\n", nil)
+	if err != nil || out != "ok\n" || !strings.Contains(notes, "-> fs__list {}\n.. fs__list 2 of 5: reading a\n<- fs__list ran") {
+		t.Errorf("%v %q\n%s", err, out, notes)
+	}
+}
+
 func TestRefusalsOfTheServerReachTheModel(t *testing.T) {
 	for status, want := range map[int]string{
 		409: "held: it waits for an operator's approval on the server", 502: "held", 403: "held",

@@ -22,7 +22,10 @@ type executor struct {
 
 // Execute implements [agent.Tools].
 func (x executor) Execute(ctx context.Context, call chat.ToolCall) (agent.Result, error) {
-	result, err := x.client.MCPWatch(ctx, client.Call{Tool: call.Name, Arguments: json.RawMessage(call.Arguments)}, client.Watcher{Ask: x.ask})
+	result, err := x.client.MCPWatch(ctx, client.Call{Tool: call.Name, Arguments: json.RawMessage(call.Arguments)}, client.Watcher{
+		Ask:      x.ask,
+		Progress: func(p client.Progress) { agent.Report(ctx, agent.Progress(p)) },
+	})
 	var failed *client.Error
 	switch {
 	case errors.As(err, &failed) && failed.Status == http.StatusConflict:

@@ -3,6 +3,7 @@
 package clienttest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -73,6 +74,8 @@ func Finish(reason string) string {
 type Reply struct {
 	Status int
 	Body   string
+	// Type is the media type of the body; "" is JSON.
+	Type string
 }
 
 // Server is the scripted server. Its exported fields are set before the first request.
@@ -138,27 +141,27 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.requests = append(s.requests, request)
 	s.mu.Unlock()
 	if s.Key != "" && r.Header.Get("Authorization") != "Bearer "+s.Key {
-		reply(w, Reply{http.StatusUnauthorized, `{"error":{"message":"wrong API key","type":"authentication_error","code":"invalid_api_key"}}`})
+		reply(w, Reply{Status: http.StatusUnauthorized, Body: `{"error":{"message":"wrong API key","type":"authentication_error","code":"invalid_api_key"}}`})
 		return
 	}
 	switch r.URL.Path {
 	case "/v1/models":
-		reply(w, Reply{200, `{"object":"list","data":[{"id":"test-model","owned_by":"toolserve"}]}`})
+		reply(w, Reply{Status: 200, Body: `{"object":"list","data":[{"id":"test-model","owned_by":"toolserve"}]}`})
 	case "/v1/mcp/tools":
-		reply(w, Reply{200, s.Tools})
+		reply(w, Reply{Status: 200, Body: s.Tools})
 	case "/v1/mcp/status":
-		reply(w, Reply{200, s.Status})
+		reply(w, Reply{Status: 200, Body: s.Status})
 	case "/v1/mcp/audit":
-		reply(w, Reply{200, s.Audit})
+		reply(w, Reply{Status: 200, Body: s.Audit})
 	case "/v1/mcp/approve":
 		if s.Approve == nil {
-			reply(w, Reply{200, `{"approved":{}}`})
+			reply(w, Reply{Status: 200, Body: `{"approved":{}}`})
 			return
 		}
 		reply(w, s.Approve(request.Body))
 	case "/v1/mcp/execute":
 		if s.Execute == nil {
-			reply(w, Reply{200, `{"result":"ok","content":"ok","is_error":false}`})
+			reply(w, Reply{Status: 200, Body: `{"result":"ok","content":"ok","is_error":false}`})
 			return
 		}
 		reply(w, s.Execute(request.Body))
@@ -169,12 +172,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 			reply(w, r)
 			return
 		}
-		reply(w, Reply{http.StatusNotFound, "404 page not found"})
+		reply(w, Reply{Status: http.StatusNotFound, Body: "404 page not found"})
 	}
 }
 
 func reply(w http.ResponseWriter, r Reply) {
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", cmp.Or(r.Type, "application/json"))
 	w.WriteHeader(r.Status)
 	_, _ = io.WriteString(w, r.Body)
 }
@@ -182,7 +185,7 @@ func reply(w http.ResponseWriter, r Reply) {
 func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 	turn := s.Turns[min(len(s.Requests("/v1/chat/completions")), len(s.Turns))-1]
 	if len(turn) == 1 && strings.HasPrefix(turn[0], `{"error"`) {
-		reply(w, Reply{http.StatusBadRequest, turn[0]})
+		reply(w, Reply{Status: http.StatusBadRequest, Body: turn[0]})
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
