@@ -19,6 +19,8 @@ type ToolServer struct {
 	Approval ApprovalRule
 	// Defer keeps the tools out of the prompt until the model searches for them.
 	Defer bool
+	// Asks says that the client answers what the server asks its user while a tool runs.
+	Asks bool
 }
 
 // ToolFilter picks tools of one server. A tool is picked that fits every member that is set.
@@ -59,6 +61,9 @@ const (
 	ItemCall ItemType = "mcp_call"
 	// ItemApproval asks the client for its consent to a call.
 	ItemApproval ItemType = "mcp_approval_request"
+	// ItemQuestion asks the client's user what a server wants to know while a call runs. It ends when that is
+	// answered, or nobody waits any more.
+	ItemQuestion ItemType = "mcp_elicitation_request"
 	// ItemSearch is a search of the model for tools, and ItemFound what it found.
 	ItemSearch ItemType = "tool_search_call"
 	ItemFound  ItemType = "tool_search_output"
@@ -72,7 +77,7 @@ const (
 	ItemInProgress ItemStatus = "in_progress"
 	ItemCompleted  ItemStatus = "completed"
 	ItemFailed     ItemStatus = "failed"
-	// ItemIncomplete is a search that was not made.
+	// ItemIncomplete is a search that was not made, or a question that was not answered.
 	ItemIncomplete ItemStatus = "incomplete"
 )
 
@@ -95,6 +100,19 @@ type Item struct {
 	Progress *Progress
 	// Tools are what an ItemTools or ItemFound lists.
 	Tools []ListedTool
+	// Question is what an ItemQuestion asks, or nil.
+	Question *Question
+}
+
+// Question is what an MCP server asks a person: a form to fill in, or an address to open.
+type Question struct {
+	// Mode is "form" or "url".
+	Mode, Message string
+	// Schema is the JSON Schema of the form, and URL the address.
+	Schema json.RawMessage
+	URL    string
+	// Action is how it was answered, as MCP has it: "accept", "decline" or "cancel"; "" where it was not.
+	Action string
 }
 
 // ListedTool is a tool in an [Item].

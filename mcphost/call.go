@@ -29,7 +29,7 @@ func (s *server) call(ctx context.Context, t *catalog.Tool, arguments json.RawMe
 		return Result{}, e
 	}
 	callCtx, asks := s.asks.Begin(ctx, inbound.Caller{
-		Tool: t.Name, Actor: call.Actor, Request: call.Request, Elicit: call.Elicit, Sample: call.Sample, OnLog: call.OnLog,
+		Tool: t.Name, Actor: call.Actor, Request: call.Request, Elicit: call.Elicit, NoElicit: call.NoElicit, Sample: call.Sample, OnLog: call.OnLog,
 	}, s.callTime(call.Timeout), errTimeout)
 	defer asks.End()
 	stop := context.AfterFunc(l.ctx, func() { asks.Fail(errLinkEnded) })

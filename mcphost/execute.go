@@ -39,6 +39,8 @@ type Call struct {
 	// Elicit asks the caller's user what the server wants to know, and waits for the answer or for the end
 	// of the context; the call's time stands still meanwhile. Nil means that nobody can be asked.
 	Elicit func(context.Context, Elicitation) (ElicitationAnswer, error)
+	// NoElicit says why Elicit is nil and what to do about it, or is "".
+	NoElicit string
 	// Sample has the caller's model answer a server that may ask for a word of a model, in the place of ours;
 	// nil leaves it to ours. Params and result are those of sampling/createMessage.
 	Sample func(ctx context.Context, params json.RawMessage) (json.RawMessage, error)

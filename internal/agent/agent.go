@@ -134,6 +134,8 @@ const (
 	CallRun
 	// CallProgress says how far Call has come, in Progress.
 	CallProgress
+	// CallNote hands on what the tools told of Call with [Tell], in Note.
+	CallNote
 	// CallEnd carries Call with its Outcome and Result.
 	CallEnd
 	// Finish ends the run with Stop and the Usage of all its turns. Nothing follows it.
@@ -187,6 +189,7 @@ type Event struct {
 	Call     chat.ToolCall
 	Outcome  Outcome
 	Progress Progress
+	Note     any
 	// Result is what the model reads as the call's result, whatever its outcome.
 	Result Result
 	// Elapsed is how long the call ran.

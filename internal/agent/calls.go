@@ -249,7 +249,13 @@ func (r *run) collect(calls []chat.ToolCall, results []Result, n int, done <-cha
 			}
 		}
 	}
-	tell := func(p report) { emit(Event{Kind: CallProgress, Call: calls[p.index], Progress: p.progress}) }
+	tell := func(p report) {
+		e := Event{Kind: CallProgress, Call: calls[p.index], Progress: p.progress}
+		if p.note != nil {
+			e = Event{Kind: CallNote, Call: calls[p.index], Note: p.note}
+		}
+		emit(e)
+	}
 	for n > 0 {
 		select {
 		case p := <-reports:

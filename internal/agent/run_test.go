@@ -347,3 +347,54 @@ func TestReports(t *testing.T) {
 	}
 	Report(t.Context(), Progress{}) // outside a call it does nothing
 }
+
+// TestNotes wants every note of a call, in order, however many there are.
+func TestNotes(t *testing.T) {
+	tools := executeFunc(func(ctx context.Context, call chat.ToolCall) (Result, error) {
+		for i := range 3 * maxReports {
+			if err := Tell(ctx, fmt.Sprint(call.ID, " ", i)); err != nil {
+				return Result{}, err
+			}
+		}
+		return Result{Content: chat.Text("x")}, nil
+	})
+	model := &scriptedModel{turns: []scriptedTurn{calls(2), {Text: "done"}}}
+	told := map[string]int{}
+	for e, err := range New(Options{Model: model, Tools: tools}).Run(t.Context(), question()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Kind == CallNote {
+			if want := fmt.Sprint(e.Call.ID, " ", told[e.Call.ID]); e.Note != want {
+				t.Errorf("note %v, want %s", e.Note, want)
+			}
+			told[e.Call.ID]++
+		}
+		if e.Kind == CallEnd && told[e.Call.ID] != 3*maxReports {
+			t.Errorf("%d notes before the end of %s", told[e.Call.ID], e.Call.ID)
+		}
+	}
+	if len(told) != 2 || Tell(t.Context(), "x") == nil {
+		t.Errorf("told %v, or there was a run where there is none", told)
+	}
+}
+
+// TestNotesToNobody wants a call to end that tells something to a reader who has left.
+func TestNotesToNobody(t *testing.T) {
+	tools := executeFunc(func(ctx context.Context, call chat.ToolCall) (Result, error) {
+		for {
+			if err := Tell(ctx, "x"); err != nil {
+				return Result{}, err
+			}
+		}
+	})
+	model := &scriptedModel{turns: []scriptedTurn{calls(1), {Text: "done"}}}
+	for e, err := range New(Options{Model: model, Tools: tools}).Run(t.Context(), question()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Kind == CallNote {
+			break
+		}
+	}
+}

@@ -140,8 +140,9 @@ func (a *App) routes() error {
 		return fmt.Errorf("model %s: %w", a.model.name, err)
 	}
 	a.sampler.use(a.model.name, generator.Generate)
+	handler := a.mcpHandler()
 	options := openai.Options{
-		Generator:   a.toolLoop(generator),
+		Generator:   a.toolLoop(generator, handler),
 		OwnTools:    a.cfg.Tools.AutoTools,
 		Model:       openai.Model{ID: a.model.name, Aliases: a.model.aliases, Created: time.Now(), ContextLength: a.model.engine.ContextSize()},
 		Fingerprint: a.model.fingerprint,
@@ -151,7 +152,7 @@ func (a *App) routes() error {
 		options.Contexts = contexts{a.host}
 	}
 	openai.NewHandler(options).Register(a.server.Scoped(apikey.Chat))
-	for _, route := range a.mcpHandler().Routes() {
+	for _, route := range handler.Routes() {
 		a.server.Handle(mcpScope(route.Pattern), route.Pattern, route.Handler)
 	}
 	a.offerMCP()

@@ -5,15 +5,17 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/internal/inference"
+	"github.com/toolserve/toolserve/internal/mcpapi"
 	"github.com/toolserve/toolserve/internal/server"
 	"github.com/toolserve/toolserve/internal/server/apikey"
 	"github.com/toolserve/toolserve/internal/toolloop"
 )
 
-// toolLoop puts the loop that runs tools in front of the model.
-func (a *App) toolLoop(model *inference.Model) *toolloop.Loop {
+// toolLoop puts the loop that runs tools in front of the model. What their servers ask of users goes through
+// the handler that takes the answers.
+func (a *App) toolLoop(model *inference.Model, questions *mcpapi.Handler) *toolloop.Loop {
 	opts := toolloop.Options{
-		Model: model, Caller: loopCaller, Logger: a.log,
+		Model: model, Questions: questions, Caller: loopCaller, Logger: a.log,
 		MaxTokens: a.cfg.Generation.MaxTokens,
 		MaxRounds: a.cfg.Tools.MaxRounds, AutoTools: a.cfg.Tools.AutoTools,
 		Search: toolloop.SearchMode(a.cfg.Tools.ToolSearch), ContextSize: a.model.engine.ContextSize(),

@@ -65,6 +65,21 @@ func (s *questions) add(call *outbox, actor string, ask mcphost.Elicitation) (*q
 	return q, nil
 }
 
+// Ask puts a question to the clients of an actor: it calls show with the id by which one of them can answer
+// (see [Handler.Answer]), and waits for that or for the end of ctx.
+func (h *Handler) Ask(ctx context.Context, actor string, ask mcphost.Elicitation, show func(id string) error) (mcphost.ElicitationAnswer, error) {
+	asker := &outbox{} // nothing is sent through it: it stands for the call
+	q, err := h.questions.add(asker, actor, ask)
+	if err != nil {
+		return mcphost.ElicitationAnswer{}, err
+	}
+	defer h.questions.forget(asker)
+	if err := show(q.id); err != nil {
+		return mcphost.ElicitationAnswer{}, err
+	}
+	return h.questions.wait(ctx, q)
+}
+
 // wait returns the answer, or the context's error.
 func (s *questions) wait(ctx context.Context, q *question) (mcphost.ElicitationAnswer, error) {
 	select {

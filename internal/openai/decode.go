@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -271,6 +272,12 @@ func decodeTemplate(f *fields, req *wireRequest) {
 
 func decodeStream(f *fields, req *wireRequest) {
 	req.stream = f.on("stream")
+	for _, s := range req.ToolServers {
+		if s.Asks && !req.stream {
+			f.fail(invalid(fmt.Sprintf("tools[%d].elicitation", s.Index), "unsupported_value",
+				"tools[%d].elicitation needs stream: true: what the server asks is an event of the stream, answered while it lasts", s.Index))
+		}
+	}
 	options := f.child("stream_options")
 	if options == nil {
 		return

@@ -22,7 +22,7 @@ const (
 
 // addToolServer reads an item of tools of type mcp.
 func addToolServer(spec *fields, index int, req *wireRequest) {
-	s := chat.ToolServer{Index: index, Defer: spec.on("defer_loading")}
+	s := chat.ToolServer{Index: index, Defer: spec.on("defer_loading"), Asks: spec.on("elicitation")}
 	s.Label, _ = spec.str("server_label")
 	at := spec.at("server_label")
 	switch {

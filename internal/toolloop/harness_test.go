@@ -92,6 +92,7 @@ type fakeHost struct {
 	tools   []mcphost.Tool
 	decide  map[string]policy.Decision
 	fail    map[string]error
+	elicit  func(context.Context, mcphost.Call) (mcphost.Result, error) // runs the calls, unless nil
 	mu      sync.Mutex
 	ran     []mcphost.Call
 	refused []string
@@ -121,7 +122,7 @@ func (h *fakeHost) Decide(call mcphost.Call) (policy.Decision, error) {
 	return policy.Decision{Action: policy.Allow}, nil
 }
 
-func (h *fakeHost) Execute(_ context.Context, call mcphost.Call) (mcphost.Result, error) {
+func (h *fakeHost) Execute(ctx context.Context, call mcphost.Call) (mcphost.Result, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if d := h.decide[call.Tool]; d.Action == policy.Deny || d.Action == policy.Ask && !call.Approved {
@@ -132,6 +133,9 @@ func (h *fakeHost) Execute(_ context.Context, call mcphost.Call) (mcphost.Result
 	}
 	h.ran = append(h.ran, call)
 	call.OnProgress(mcphost.Progress{Progress: 1, Total: 2, Message: "half"})
+	if h.elicit != nil {
+		return h.elicit(ctx, call)
+	}
 	text := "result of " + call.Tool + " " + string(call.Arguments)
 	raw, err := json.Marshal(map[string]any{"content": []any{map[string]any{"type": "text", "text": text}}, "isError": call.Tool == "write" && strings.Contains(text, "full")})
 	if err != nil {

@@ -22,6 +22,8 @@ type tool struct {
 	rule     chat.ApprovalRule
 	// ask is what the rule leaves open.
 	ask bool
+	// asks says that the client answers what the server asks its user.
+	asks bool
 }
 
 // maxNames bounds the names that an error lists.
@@ -80,7 +82,7 @@ func (r *run) serverTools(ctx context.Context, s *chat.ToolServer, param string,
 		if own[t.FullName] || r.tools[t.FullName] != nil {
 			return nil, invalid(param, "duplicate_name", "%s brings the tool %q, which another of the tools is called too; rename that one", param, t.FullName)
 		}
-		added := &tool{Tool: t, label: s.Label, identity: identity, host: from, rule: s.Approval, ask: !t.AutoApproved}
+		added := &tool{Tool: t, label: s.Label, identity: identity, host: from, rule: s.Approval, ask: !t.AutoApproved, asks: s.Asks}
 		o := r.offer(added)
 		o.hide = s.Defer
 		all = append(all, o)

@@ -91,6 +91,7 @@ func (r *run) Execute(ctx context.Context, call chat.ToolCall) (agent.Result, er
 	d, _ := r.decided(call.ID)
 	request.Approved = d.approve
 	request.OnProgress = func(p mcphost.Progress) { agent.Report(ctx, agent.Progress(p)) }
+	r.mayAsk(ctx, t, &request)
 	result, err := t.host.Execute(ctx, request)
 	if err != nil {
 		return agent.Result{}, err
@@ -162,6 +163,8 @@ func (r *run) event(e *agent.Event) bool {
 		return r.callRun(e.Call)
 	case agent.CallProgress:
 		return r.callProgress(e)
+	case agent.CallNote:
+		return r.yield(e.Note.(chat.Event), nil) // see ask
 	case agent.CallEnd:
 		return r.callEnd(e)
 	case agent.Finish:

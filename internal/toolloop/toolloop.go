@@ -56,6 +56,13 @@ type Caller struct {
 	NoTools bool
 }
 
+// Questioner asks the user of a request's client.
+type Questioner interface {
+	// Ask calls show with the id by which the actor's client can answer, and waits for the answer or for the
+	// end of ctx. An error of show is its own.
+	Ask(ctx context.Context, actor string, ask mcphost.Elicitation, show func(id string) error) (mcphost.ElicitationAnswer, error)
+}
+
 // Options configure a [Loop]. Model is required.
 type Options struct {
 	Model generator
@@ -64,6 +71,8 @@ type Options struct {
 	// Guest returns a host for a server that a request brings along, not yet started: see
 	// [mcphost.Host.Guest]. Nil refuses such requests.
 	Guest func(mcphost.ServerConfig) (*mcphost.Host, error)
+	// Questions puts what servers ask of a user to the clients that answer it; nil refuses that.
+	Questions Questioner
 	// Caller tells who sent the request of a context; nil is somebody without a name who may do everything.
 	Caller func(context.Context) Caller
 	// MaxRounds bounds the turns of the model in which it calls tools; 0 takes the host's setting.

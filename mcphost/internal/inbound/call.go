@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"sync"
@@ -25,6 +26,8 @@ type Caller struct {
 	Actor, Request string
 	// Elicit asks the caller's user; nil means that nobody can be asked.
 	Elicit func(context.Context, Elicitation) (ElicitationAnswer, error)
+	// NoElicit says why nobody can be asked and what to do about it; "" is what holds over HTTP.
+	NoElicit string
 	// Sample has the caller's model answer the server, in the place of ours; nil leaves it to ours. Params and
 	// result are those of sampling/createMessage.
 	Sample func(ctx context.Context, params json.RawMessage) (json.RawMessage, error)
@@ -184,7 +187,7 @@ func (h *Handlers) askedCall(ctx context.Context) (*Call, error) {
 		case c.over():
 			return nil, refusal(jsonrpc.CodeInvalidRequest, "nobody can be asked: the tool call that this belongs to has ended")
 		case c.Elicit == nil:
-			return nil, errNobody()
+			return nil, c.errNobody()
 		}
 		return c, nil
 	}
@@ -205,14 +208,14 @@ func (h *Handlers) askedCall(ctx context.Context) (*Call, error) {
 		}
 	}
 	if newest == nil {
-		return nil, errNobody()
+		return nil, any.errNobody()
 	}
 	return newest, nil
 }
 
-func errNobody() error {
-	return refusal(jsonrpc.CodeInvalidRequest,
-		"nobody can be asked: this call came without a way to reach its user (over HTTP, call with \"Accept: text/event-stream\")")
+func (c *Call) errNobody() error {
+	const usual = "this call came without a way to reach its user (over HTTP, call with \"Accept: text/event-stream\")"
+	return refusal(jsonrpc.CodeInvalidRequest, "%s", "nobody can be asked: "+cmp.Or(c.NoElicit, usual))
 }
 
 // during returns a context that ends with ctx, with the call, and after a while; the call's time stands

@@ -42,6 +42,10 @@ func Append(b []byte, it *chat.Item) []byte {
 			b = appendFunctionTool(b, &it.Tools[i])
 		}
 		b = jsontext.AppendMember(append(b, ']'), "status", string(it.Status))
+	case chat.ItemQuestion:
+		b = jsontext.AppendMember(b, "server_label", it.Server)
+		b = jsontext.AppendMember(b, "name", it.Name)
+		b = appendQuestion(b, it)
 	default:
 		b = jsontext.AppendMember(b, "server_label", it.Server)
 		b = jsontext.AppendMember(b, "name", it.Name)
@@ -51,6 +55,25 @@ func Append(b []byte, it *chat.Item) []byte {
 		}
 	}
 	return append(b, '}')
+}
+
+// appendQuestion appends what only questions have.
+func appendQuestion(b []byte, it *chat.Item) []byte {
+	q := it.Question
+	if q == nil {
+		q = &chat.Question{}
+	}
+	b = jsontext.AppendMember(b, "mode", q.Mode)
+	b = jsontext.AppendMember(b, "message", q.Message)
+	if q.Schema != nil {
+		b = jsontext.AppendRaw(append(b, `,"schema":`...), q.Schema)
+	}
+	if q.URL != "" {
+		b = jsontext.AppendMember(b, "url", q.URL)
+	}
+	b = append(b, `,"action":`...)
+	b = jsontext.AppendStringOrNull(b, q.Action)
+	return jsontext.AppendMember(b, "status", string(it.Status))
 }
 
 // appendOutcome appends what only calls have.
