@@ -51,6 +51,9 @@ func (s *scripted) run() {
 			fmt.Println("\x00\xff this is no JSON-RPC {")
 			time.Sleep(10 * time.Millisecond)
 		}
+	case "late", "refuses":
+		s.runLate()
+		return
 	case "asker":
 		runAsker(s.out)
 		return

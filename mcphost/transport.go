@@ -140,12 +140,7 @@ func (s *server) connectStdio(l *link) error {
 	l.process, l.noise = process, &wire.NoiseLog{Logger: logger}
 	// A server that neither answers nor ends would keep the library waiting for its output to close.
 	stop := context.AfterFunc(l.ctx, func() { process.Stop(s.host.ladder()) })
-	l.requests = &wire.Requests{}
-	err = s.handshake(l, &wire.Stdio{
-		Requests: l.requests, Peer: s.asks,
-		In: process.Stdin(), Out: process.Stdout(), DiscoverWait: cmp.Or(s.host.opts.DiscoverWait, 15*time.Second),
-		OnNoise: l.noise.Add, OnClose: process.CloseInput,
-	})
+	err = s.handshakeStdio(l)
 	if err == nil && stop() {
 		process.Settle()
 		return nil
@@ -172,6 +167,32 @@ func (s *server) watchHosts(c *sandbox.Confinement) {
 		s.logger.Warn("sandbox of an MCP server: a connection was refused; name the host in sandbox.net if it is meant", "host", text)
 		s.host.record(audit.Record{Kind: audit.KindServer, Server: s.name, Error: "connection refused: " + text, Note: "sandbox"})
 	}
+}
+
+// handshakeStdio opens the session with a process. One that was slow to start, as npx and uvx are when they
+// have to download first, may turn out to speak the newest revision when it was already spoken to in an older
+// one: then the handshake is made once more.
+func (s *server) handshakeStdio(l *link) error {
+	var late atomic.Bool
+	transport := wire.Stdio{
+		Peer: s.asks, In: l.process.Stdin(), Out: l.process.Stdout(), DiscoverWait: cmp.Or(s.host.opts.DiscoverWait, 15*time.Second),
+		OnNoise: l.noise.Add, OnClose: l.process.CloseInput, OnLate: func() { late.Store(true) },
+	}
+	open := func(transport wire.Stdio) error {
+		l.requests = &wire.Requests{}
+		transport.Requests = l.requests
+		return s.handshake(l, &transport)
+	}
+	err := open(transport)
+	if err == nil || !late.Load() || l.ctx.Err() != nil {
+		return err
+	}
+	s.logger.Debug("the server speaks a newer revision than it was taken for", "error", err)
+	transport.DiscoverWait, transport.OnLate = 0, nil
+	if err := l.process.Stdout().SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	return open(transport)
 }
 
 // confined notes how the server's process is confined, and says so once for each outcome.
@@ -225,7 +246,7 @@ func (s *server) explainStart(l *link, err error) error {
 	text := l.process.ExitText()
 	l.process.Stop(s.host.ladder())
 	s.keepStderr(l.process)
-	if exited {
+	if spoken := (*reach.Error)(nil); exited && !errors.As(err, &spoken) { // else it was ended for what it said
 		err = fmt.Errorf("the process ended during the handshake (%s)", text)
 	}
 	if line := l.noise.First(); line != "" {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -28,6 +29,10 @@ type Stdio struct {
 	// DiscoverWait is how long a server may be silent to server/discover before it is taken for one
 	// that only knows initialize; 0 waits without end.
 	DiscoverWait time.Duration
+	// OnLate, unless nil, is told when the server turns out to know server/discover after all, once it was taken
+	// for one that does not: its initialize is refused then. Where OnLate was told, Close leaves the server
+	// running and its streams to another handshake.
+	OnLate func()
 	// OnNoise receives each line that is not a message, cut to 200 bytes. It must not block.
 	OnNoise func(line string)
 	// Requests are those of our own; nil has none.
@@ -58,12 +63,19 @@ type stdioConn struct {
 	queue []jsonrpc.Message
 
 	discover sync.Mutex // orders the start and the end of the wait for server/discover
+
+	// gaveUp is the server/discover that was answered in the server's name; it belongs to Read.
+	gaveUp jsonrpc.ID
+	late   atomic.Bool // OnLate was told
 }
 
 func (c *stdioConn) SessionID() string { return "" }
 
 // Close ends the server, which ends a Read that waits.
 func (c *stdioConn) Close() error {
+	if c.late.Load() {
+		return c.Out.SetReadDeadline(time.Unix(1, 0))
+	}
 	c.OnClose()
 	return nil
 }
@@ -132,6 +144,9 @@ func (c *stdioConn) decode(line []byte) {
 func (c *stdioConn) wanted(msg jsonrpc.Message) bool {
 	switch msg := msg.(type) {
 	case *jsonrpc.Response:
+		if c.gaveUp.IsValid() && c.OnLate != nil && (msg.ID == c.gaveUp && msg.Error == nil || refusesEra(msg.Error)) && !c.late.Swap(true) {
+			c.OnLate()
+		}
 		if c.isDiscover(msg.ID) {
 			c.waitDiscover(0)
 		}
@@ -183,6 +198,13 @@ func (c *stdioConn) waitDiscover(d time.Duration) {
 	c.Out.SetReadDeadline(deadline)
 }
 
+// refusesEra reports whether an error is that of a server that speaks a newer revision on this connection
+// and takes no initialize any more (UnsupportedProtocolVersionError, revision 2026-07-28).
+func refusesEra(err error) bool {
+	var answer *jsonrpc.Error
+	return errors.As(err, &answer) && answer.Code == mcp.CodeUnsupportedProtocolVersion
+}
+
 // discoverUnanswered refuses a server/discover in the server's name, or returns nil when none waits.
 func (c *stdioConn) discoverUnanswered() *jsonrpc.Response {
 	id, ok := c.pending.find(methodDiscover)
@@ -190,6 +212,7 @@ func (c *stdioConn) discoverUnanswered() *jsonrpc.Response {
 		return nil
 	}
 	c.pending.take(id)
+	c.gaveUp = id
 	c.waitDiscover(0)
 	return &jsonrpc.Response{ID: id, Error: &jsonrpc.Error{
 		Code: jsonrpc.CodeMethodNotFound, Message: "the server did not answer " + methodDiscover,
