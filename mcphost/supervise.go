@@ -123,6 +123,8 @@ func (s *server) disconnected(err error) {
 	s.link = nil
 	if errors.Is(err, errIdle) {
 		s.setLocked(StateIdle, "") // a call that comes while it ends has it started again
+	} else { // what comes of it is settled when its process has ended
+		s.setLocked(StateRetrying, s.host.redactor.Hide(err.Error()))
 	}
 	s.mu.Unlock()
 	s.host.changes.add(allLists())
