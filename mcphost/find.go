@@ -129,6 +129,9 @@ func (h *Host) findResource(ctx context.Context, server, uri string, first bool)
 		if err != nil {
 			return nil, asError(err, "")
 		}
+		if first && patience == 0 && (unread(resources.Servers) || unread(templates.Servers)) {
+			continue // one of them may come before those that are known to have it
+		}
 		if first { // a server that is away does not lose its URIs to another one
 			away := h.away()
 			resources.Items, templates.Items = append(away.resources, resources.Items...), append(away.templates, templates.Items...)
@@ -156,6 +159,13 @@ func (h *Host) findResource(ctx context.Context, server, uri string, first bool)
 	}
 	return nil, withParam(errorf(BadArguments, "", "", "several servers may have the resource %s: give \"server\", one of %s",
 		screen.Quote(uri), strings.Join(owners, ", ")), "server")
+}
+
+// unread reports whether the list of a server that is there was not read yet.
+func unread(servers []ListStatus) bool {
+	return slices.ContainsFunc(servers, func(s ListStatus) bool {
+		return s.State == StateConnected && s.Supported && s.ReadAt.IsZero()
+	})
 }
 
 // away is what servers that are not connected had in their last lists.
@@ -195,6 +205,9 @@ func (h *Host) findTemplate(ctx context.Context, server, template string, first 
 		templates, err := collect(ctx, h, "", patience, (*library.Shelf).Templates, nil)
 		if err != nil {
 			return nil, asError(err, "")
+		}
+		if first && patience == 0 && unread(templates.Servers) {
+			continue
 		}
 		if owners = library.TemplateOwners(templates.Items, template); len(owners) > 0 {
 			break

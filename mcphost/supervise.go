@@ -119,6 +119,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 }
 
 func (s *server) disconnected(err error) {
+	s.shelf.Detach()
 	s.mu.Lock()
 	s.link = nil
 	if errors.Is(err, errIdle) {
@@ -128,7 +129,6 @@ func (s *server) disconnected(err error) {
 	}
 	s.mu.Unlock()
 	s.host.changes.add(allLists())
-	s.shelf.Detach()
 }
 
 // mayStart asks the launch rules, and whether what is started was approved. Over a custom transport nothing
