@@ -63,8 +63,7 @@ func Walk(data []byte, lim Limits, visit Visitor) error {
 	if len(data) > lim.Bytes {
 		return &Error{Msg: fmt.Sprintf("%d bytes are more than the limit of %d", len(data), lim.Bytes)}
 	}
-	var room [8]frame
-	p := &parser{text: string(data), depth: lim.Depth, stack: room[:0], visit: visit}
+	p := &parser{text: string(data), depth: lim.Depth, stack: make([]frame, 0, 3), visit: visit}
 	if !utf8.ValidString(p.text) {
 		return &Error{Msg: "not valid UTF-8"}
 	}
