@@ -9,6 +9,7 @@ import (
 	"github.com/toolserve/toolserve/policy/internal/address"
 	"github.com/toolserve/toolserve/policy/internal/argv"
 	"github.com/toolserve/toolserve/policy/internal/place"
+	"github.com/toolserve/toolserve/policy/internal/purpose"
 	"github.com/toolserve/toolserve/policy/internal/shape"
 	"github.com/toolserve/toolserve/policy/internal/strictjson"
 )
@@ -22,22 +23,15 @@ type argumentCheck struct {
 	path, pattern string
 	code          Code
 	reason        string
-	// dirs and rests are the absolute and the relative paths of the call, as far as there is room.
-	dirs, rests paths
+	// dirs and rests are the absolute and the relative paths of the call, at most maxDirs and maxRests.
+	dirs, rests []named
 }
 
-// paths are the first few paths of a call, with the members that hold them.
-type paths struct {
-	text, member [4]string
-	n            int
-}
+// named is a path of a call, with the member that holds it.
+type named struct{ path, member string }
 
-func (p *paths) add(text, member string) {
-	if p.n < len(p.text) {
-		p.text[p.n], p.member[p.n] = text, member
-		p.n++
-	}
-}
+// maxDirs and maxRests bound how many paths of a call are judged beneath one another.
+const maxDirs, maxRests = 4, 256
 
 // arguments judges the bytes of a call's arguments.
 func (g *Gate) arguments(c *Call) (Code, string) {
@@ -76,17 +70,17 @@ func (a *argumentCheck) visit(n strictjson.Node) bool {
 	if a.gate.rules.NoPathRules {
 		return true
 	}
-	use := unknownPurpose
+	use := purpose.Unknown
 	if !n.IsName {
 		use = a.call.Profile.purposeOf(n.Member)
 		if slices.Contains(a.gate.rules.PathArguments, n.Member) {
-			use = pathPurpose
+			use = purpose.Path
 		}
 	}
 	switch use {
-	case prosePurpose:
+	case purpose.Prose:
 		return true
-	case commandPurpose:
+	case purpose.Command:
 		return a.command(n)
 	}
 	switch {
@@ -96,9 +90,9 @@ func (a *argumentCheck) visit(n strictjson.Node) bool {
 		return a.hit(n, "gopher:// or dict://")
 	case shape.IsFileURL(n.Text):
 		return a.pathValue(n)
-	case use == remotePurpose || use != pathPurpose && strings.Contains(n.Text, "://"):
+	case use == purpose.Remote || use != purpose.Path && strings.Contains(n.Text, "://"):
 		return true
-	case use == pathPurpose || shape.LooksLikePath(shape.Bare(n.Text)):
+	case use == purpose.Path || shape.LooksLikePath(shape.Bare(n.Text)):
 		return a.pathValue(n)
 	}
 	return true
@@ -106,6 +100,11 @@ func (a *argumentCheck) visit(n strictjson.Node) bool {
 
 // pollutes refuses the members by which a server in JavaScript that merges objects has all of its objects changed.
 func (a *argumentCheck) pollutes(n strictjson.Node) bool {
+	if strings.IndexByte(n.Text, 0) >= 0 {
+		a.code = CodeBadArguments
+		a.reason = "Tool '" + argv.Quote(a.call.Tool) + "' argument '" + argv.Quote(n.Path()) + "' has a NUL in its name"
+		return true
+	}
 	if n.Text != "__proto__" && (n.Text != "prototype" || !strings.HasSuffix(n.Path(), "constructor.prototype")) {
 		return false
 	}
@@ -139,21 +138,33 @@ func (a *argumentCheck) hit(n strictjson.Node, pattern string) bool {
 // pathValue judges a path: no way up, no guarded place, inside the roots.
 func (a *argumentCheck) pathValue(n strictjson.Node) bool {
 	p := shape.Bare(n.Text)
-	switch {
-	case strings.ContainsRune(p, 0):
+	if strings.ContainsRune(p, 0) {
 		return a.hit(n, "NUL")
-	case shape.Climbs(p):
+	}
+	if file, ok := strings.CutPrefix(p, "@"); ok { // as curl reads it; else it is the name of a package or of a user
+		if pattern := shape.Secret(file); pattern != "" {
+			return a.hit(n, pattern)
+		}
+		if shape.Climbs(file) {
+			return a.hit(n, "../")
+		}
+	}
+	if shape.Climbs(p) {
 		return a.hit(n, "../")
 	}
 	return shape.EachPlace(shape.LocalPath(p), func(p string) bool {
-		pattern := a.rules.Judge(p)
-		if pattern != "" {
+		if shape.Climbs(p) {
+			return a.hit(n, "../")
+		}
+		if pattern := a.rules.Judge(p); pattern != "" {
 			return a.hit(n, pattern)
 		}
 		if filepath.IsAbs(p) {
-			a.dirs.add(p, n.Member)
-		} else if p != "" {
-			a.rests.add(p, n.Member)
+			if len(a.dirs) < maxDirs {
+				a.dirs = append(a.dirs, named{p, n.Member})
+			}
+		} else if p != "" && len(a.rests) < maxRests {
+			a.rests = append(a.rests, named{p, n.Member})
 		}
 		return true
 	})
@@ -162,11 +173,10 @@ func (a *argumentCheck) pathValue(n strictjson.Node) bool {
 // joined judges the relative paths of the call beneath the absolute ones, since a tool may take a folder and a
 // name apart.
 func (a *argumentCheck) joined() {
-	for i := range a.rests.n {
-		for k := range a.dirs.n {
-			pattern := a.rules.Beneath(a.dirs.text[k], a.rests.text[i])
-			if pattern != "" {
-				a.path, a.pattern = a.rests.member[i], pattern+" (beneath '"+a.dirs.member[k]+"')"
+	for _, rest := range a.rests {
+		for _, dir := range a.dirs {
+			if pattern := a.rules.Beneath(dir.path, rest.path); pattern != "" {
+				a.path, a.pattern = rest.member, pattern+" (beneath '"+argv.Quote(dir.member)+"')"
 				return
 			}
 		}
@@ -180,6 +190,9 @@ var unquote = strings.NewReplacer(`'`, "", `"`, "", `\`, "", "$HOME", "~", "${HO
 // shell has more of them than any rule, so a tool that runs commands belongs behind RiskBlock or a
 // sandbox.
 func (a *argumentCheck) command(n strictjson.Node) bool {
+	if strings.HasPrefix(n.Text, "{") && a.document(n) {
+		return a.pattern == "" && a.code == ""
+	}
 	text := shape.Fold(n.Text)
 	if address.IsMetadataURL(text) {
 		return a.hit(n, "metadata address")
@@ -204,6 +217,22 @@ func (a *argumentCheck) command(n strictjson.Node) bool {
 // placesOf are the rules for the paths of a server.
 func (g *Gate) placesOf(server string) place.Rules {
 	return place.Rules{Roots: g.rootsOf(server), Resolve: g.rules.ResolvePath}
+}
+
+// document judges arguments that stand in a string, as tools take them that call others. It says whether the
+// string holds any.
+func (a *argumentCheck) document(n strictjson.Node) bool {
+	lim := strictjson.Limits{Bytes: a.gate.rules.MaxArgumentBytes, Depth: a.gate.rules.MaxArgumentDepth}
+	err := strictjson.Walk([]byte(n.Text), lim, func(inner strictjson.Node) bool {
+		if inner.Depth > 1 || !inner.IsName {
+			inner.Depth++ // the names of the outermost members are those of another tool
+		}
+		return a.visit(inner)
+	})
+	if a.pattern != "" {
+		a.path = n.Path() + "." + a.path
+	}
+	return err == nil
 }
 
 // ResolveSymlinks returns an absolute path without symbolic links. Parts that do not exist stay as

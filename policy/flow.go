@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/policy/internal/argv"
+	"github.com/toolserve/toolserve/policy/internal/purpose"
 )
 
 // FlowMode says what is done about a call that may carry out what was read before.
@@ -70,7 +71,7 @@ func set(text string) map[string]bool {
 
 func hasWord(name string, words map[string]bool) bool {
 	found := false
-	eachWord(name, func(word []byte) bool {
+	purpose.EachWord(name, func(word []byte) bool {
 		found = words[string(word)]
 		return !found
 	})

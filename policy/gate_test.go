@@ -335,11 +335,13 @@ func TestRoots(t *testing.T) {
 		}
 	}
 	for args, want := range map[string]string{
-		`{"dir":"` + root + `","name":"out/x"}`:                              "argument", // a folder and a name apart
-		`{"dir":"` + root + `/sub","name":"new"}`:                            "allow",
-		`{"data":"/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMC","name":"a.jpg"}`: "allow", // a picture
-		`{"endpoint":"/repos/{owner}/issues","route":"/users/:id"}`:          "allow",
-		`{"data":"/usr/share/x"}`:                                            "argument",
+		`{"dir":"` + root + `","name":"out/x"}`:                                                  "argument", // a folder and a name apart
+		`{"dir":"` + root + `/sub","name":"new"}`:                                                "allow",
+		`{"data":"/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMC","name":"a.jpg"}`:                     "allow", // a picture
+		`{"endpoint":"/repos/{owner}/issues","route":"/users/:id"}`:                              "allow",
+		`{"data":"/usr/share/x"}`:                                                                "argument",
+		`{"task":"/review the change","label":"~about 5 of them","element":"//button[@id='x']"}`: "allow", // no paths
+		`{"task":"/usr/share/my own file"}`:                                                      "argument",
 	} {
 		if d := rooted.Decide(Call{Server: "s", Tool: "t", Arguments: json.RawMessage(args)}); outcome(d) != want {
 			t.Errorf("%s: %s, want %s (%s)", args, outcome(d), want, d.Reason)

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/toolserve/toolserve/policy/internal/argv"
+	"github.com/toolserve/toolserve/policy/internal/purpose"
 )
 
 // risk says what a person is to be asked, or why a high-risk tool is refused.
@@ -55,7 +56,7 @@ var riskyWords = map[string]bool{
 // "execution_time" hold none.
 func riskyWord(tool string) string {
 	found, before := "", ""
-	eachWord(tool, func(word []byte) bool {
+	purpose.EachWord(tool, func(word []byte) bool {
 		switch {
 		case riskyWords[string(word)]:
 			found = string(word)

@@ -34,6 +34,9 @@ func IsRawURL(value string) bool {
 	return ok && rest != "" && (strings.EqualFold(scheme, "gopher") || strings.EqualFold(scheme, "dict"))
 }
 
+// breaks are what browsers and node take out of a URL wherever it stands.
+var breaks = strings.NewReplacer("\t", "", "\r", "", "\n", "")
+
 const maxURL = 4096 // bytes of a value that are read for a host
 
 // hostOf takes the host out of what a client may read as a URL, in lower case and without disguises. Browsers
@@ -43,6 +46,7 @@ func hostOf(value string) (host string, ok bool) {
 	if len(value) > maxURL {
 		value = value[:maxURL]
 	}
+	value = breaks.Replace(value)
 	ascii := isASCII(value)
 	if ascii && (!strings.ContainsAny(value, `:/\`) || len(value) > 1 && value[0] == '/' && value[1] != '/' && value[1] != '\\' && value[1] != '%') {
 		return "", false // most values: words and absolute paths
@@ -52,7 +56,7 @@ func hostOf(value string) (host string, ok bool) {
 	}
 	value = strings.ToLower(value)
 	scheme, rest, ok := strings.Cut(value, ":")
-	for ok && (scheme == "jar" || scheme == "view-source" || scheme == "blob" || scheme == "url") {
+	for ok && (scheme == "jar" || scheme == "view-source" || scheme == "blob" || scheme == "url" || scheme == "feed") {
 		value = rest
 		scheme, rest, ok = strings.Cut(value, ":")
 	}
@@ -90,16 +94,14 @@ func looksReached(value string) bool {
 
 // authority takes the host out of what stands between the slashes of a URL.
 func authority(host string) string {
-	if i := strings.IndexAny(host, "/?#\\"); i >= 0 {
+	if i := strings.IndexAny(host, "/?#\\!"); i >= 0 {
 		host = host[:i]
 	}
 	host = host[strings.LastIndexByte(host, '@')+1:]
 	if ip6, _, ok := strings.Cut(strings.TrimPrefix(host, "["), "]"); ok && strings.HasPrefix(host, "[") {
 		return ip6
 	}
-	if i := strings.LastIndexByte(host, ':'); i >= 0 {
-		host = host[:i]
-	}
+	host, _, _ = strings.Cut(host, ":")
 	return host
 }
 
@@ -143,8 +145,8 @@ func embedsMetadata(host string) bool {
 		if n := len(parts); n >= 4 && isMetadataText(strings.Join(parts[n-4:], ".")) || n > 2 && isMetadataText(strings.Join(parts, ":")) {
 			return true
 		}
-		if len(label) == 8 {
-			if n, ok := looseNumber("0x" + label); ok && IsMetadata(ip4(n)) {
+		if hex := strings.TrimPrefix(label, "0x"); len(hex) == 8 {
+			if n, ok := looseNumber("0x" + hex); ok && IsMetadata(ip4(n)) {
 				return true
 			}
 		}

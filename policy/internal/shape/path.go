@@ -120,7 +120,22 @@ func Climbs(s string) bool {
 	if strings.ContainsRune(s, '\u2025') { // two dot leader
 		return true
 	}
-	return climbs(s) || climbs(Fold(s))
+	if climbs(s) {
+		return true
+	}
+	folded := Fold(s)
+	return folded != s && climbs(folded) || changesTo(folded, strippedBreaks) || changesTo(folded, withoutUp)
+}
+
+// What readers of URLs take out, and what filters that are applied once do.
+var (
+	strippedBreaks = strings.NewReplacer("\t", "", "\r", "", "\n", "")
+	withoutUp      = strings.NewReplacer("../", "", `..\`, "")
+)
+
+func changesTo(s string, r *strings.Replacer) bool {
+	changed := r.Replace(s)
+	return changed != s && climbs(changed)
 }
 
 func climbs(s string) bool {
@@ -158,14 +173,6 @@ var secretDirs = [...]struct{ dir, pattern string }{
 	{"dev", "/dev/"}, {"boot", "/boot/"}, {"var/run", "/var/run/"}, {"run", "/run/"},
 	{"private/var/run", "/var/run/"}, {"var/lib/docker", "/var/lib/docker/"}, {"var/spool/cron", "/var/spool/cron/"},
 	{"c:/windows", "C:/Windows/"}, {"c:/users/administrator", "C:/Users/Administrator/"},
-}
-
-// secretNames are files and folders that hold credentials wherever they are.
-var secretNames = map[string]bool{
-	".ssh": true, ".aws": true, ".gnupg": true, ".kube": true, ".docker": true, ".azure": true,
-	".netrc": true, "_netrc": true, ".pgpass": true, ".git-credentials": true, ".password-store": true,
-	".bash_history": true, ".zsh_history": true, ".vault-token": true, "id_rsa": true, "id_dsa": true,
-	"id_ecdsa": true, "id_ed25519": true, "docker.sock": true, "gcloud": false,
 }
 
 // Secret returns the pattern of the guarded place that the path p points into, or "". The path may
@@ -245,18 +252,4 @@ func sameSegment(pattern, name string) bool {
 	}
 	ok, err := path.Match(pattern, name)
 	return ok && err == nil
-}
-
-func secretName(p string) string {
-	parent := ""
-	for seg := range strings.SplitSeq(p, "/") {
-		if secretNames[seg] {
-			return seg
-		}
-		if seg == "gcloud" && parent == ".config" {
-			return ".config/gcloud"
-		}
-		parent = seg
-	}
-	return ""
 }

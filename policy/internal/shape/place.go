@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"net/netip"
 	"runtime"
 	"strings"
 	"unicode"
@@ -11,7 +12,7 @@ func LooksLikePath(s string) bool {
 	if s == "" || len(s) > 4096 || strings.ContainsAny(s, "\n\r") {
 		return false
 	}
-	if strings.HasPrefix(s, "// ") {
+	if strings.HasPrefix(s, "// ") || isSentence(s) || isXPath(s) {
 		return false
 	}
 	switch s[0] {
@@ -36,6 +37,16 @@ func LooksLikePath(s string) bool {
 		strings.Contains(s, "%") && strings.ContainsAny(Fold(s), `/\`)
 }
 
+// isSentence says whether a text of several words only begins like a path: "/review the change", "~two of them".
+func isSentence(s string) bool {
+	return (s[0] == '/' || s[0] == '~') && strings.Count(s, " ") >= 2 && !strings.ContainsAny(s[1:], `/\`)
+}
+
+// isXPath says whether a text is an expression for elements of a page: //button[@id='x'].
+func isXPath(s string) bool {
+	return s[0] == '/' && (strings.Contains(s, "[@") || strings.Contains(s, "text()") || strings.Contains(s, "contains("))
+}
+
 // isJPEG says whether a text is a picture in base64, which begins like a path.
 func isJPEG(s string) bool {
 	return strings.HasPrefix(s, "/9j/") && len(s) >= 16 && strings.IndexFunc(s, func(r rune) bool {
@@ -47,10 +58,16 @@ func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // Bare takes off what stands around a path and what a reader may take off: space, quotes, marks that are not seen.
 func Bare(s string) string {
-	if s == "" || isPathRune(rune(s[0])) && isPathRune(rune(s[len(s)-1])) {
+	if s == "" || isPathRune(rune(s[0])) && isPathRune(rune(s[len(s)-1])) && strings.IndexByte("(<[", s[0]) < 0 {
 		return s
 	}
-	return strings.TrimFunc(s, func(r rune) bool { return !isPathRune(r) && (r < 0x80 || unicode.IsSpace(r) || foldRune(r) < 0) })
+	s = strings.TrimFunc(s, func(r rune) bool { return !isPathRune(r) && (r < 0x80 || unicode.IsSpace(r) || foldRune(r) < 0) })
+	for _, pair := range [...]string{"()", "<>", "[]"} {
+		if len(s) > 2 && s[0] == pair[0] && s[len(s)-1] == pair[1] && strings.IndexByte(s[1:len(s)-1], pair[1]) < 0 {
+			return s[1 : len(s)-1]
+		}
+	}
+	return s
 }
 
 // isPathRune says whether a path may begin and end with r. NUL stays where it is.
@@ -60,7 +77,7 @@ func isPathRune(r rune) bool {
 
 // wrappers stand in front of a URL whose reader looks at the rest, and fileSchemes name files of this machine.
 var (
-	wrappers    = [...]string{"jar:", "view-source:", "url:", "blob:"}
+	wrappers    = [...]string{"jar:", "view-source:", "url:", "blob:", "feed:"}
 	fileSchemes = [...]string{"file:", "local_file:", "local-file:", "netdoc:"}
 )
 
@@ -72,6 +89,9 @@ func cutFold(s, prefix string) (string, bool) {
 }
 
 func cutFileScheme(s string) (string, bool) {
+	if strings.ContainsAny(s, "\t\r\n") && len(s) < 4096 {
+		s = strippedBreaks.Replace(s)
+	}
 	if i := strings.IndexByte(s, ':'); i < 3 || i > 11 {
 		return s, false
 	}
@@ -102,6 +122,11 @@ func LocalPath(p string) string {
 	if rest, ok := cutFileScheme(p); ok {
 		p = Fold(rest)
 		p = strings.TrimPrefix(strings.TrimPrefix(p, "//localhost"), "//")
+		if host, path, ok := strings.Cut(p, "/"); ok && host != "" {
+			if _, err := netip.ParseAddr(host); err == nil {
+				return "/" + path
+			}
+		}
 	}
 	return p
 }
@@ -128,19 +153,27 @@ func IsForeignPath(p string) bool {
 const maxPlaces = 64
 
 // EachPlace calls f with the places that a value names, until f returns false: the value itself, the
-// alternatives of its braces, {/a,/b}/c, and the absolute paths in a list, x:/a,/b. It returns what f did last.
+// alternatives of its braces, {/a,/b}/c, the absolute paths in a list, x:/a,/b, and the path behind an option,
+// --out=/a, -o/a. It returns what f did last.
 func EachPlace(p string, f func(string) bool) bool {
 	if !f(p) {
 		return false
 	}
-	if open := strings.IndexByte(p, '{'); open >= 0 && strings.Contains(p, "/") {
+	if strings.IndexByte(p, '{') >= 0 {
 		left := maxPlaces
 		if !eachAlternative(p, &left, f) {
 			return false
 		}
 	}
+	if slash := strings.IndexByte(p, '/'); slash > 0 && p[0] == '-' && p[slash-1] != '=' && !f(p[slash:]) {
+		return false
+	}
+	between := ",;:="
+	if strings.ContainsAny(p, "?&") {
+		between = ",;:" // a query
+	}
 	for i, left := 0, maxPlaces; i+1 < len(p) && left > 0; i++ {
-		if strings.IndexByte(",;:", p[i]) < 0 || p[i+1] != '/' && p[i+1] != '~' || strings.HasPrefix(p[i:], "://") {
+		if strings.IndexByte(between, p[i]) < 0 || p[i+1] != '/' && p[i+1] != '~' || strings.HasPrefix(p[i:], "://") {
 			continue
 		}
 		left--
