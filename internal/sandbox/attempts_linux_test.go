@@ -261,6 +261,8 @@ func (a attempt) call() error {
 		return err
 	case "nested":
 		return nested(a[1], a[2])
+	case "nested-hosts":
+		return nestedHosts(a[1], a[2], a[3])
 	case "nested-daemon":
 		return nestedDaemon(a[1])
 	case "temp":

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -152,19 +154,51 @@ func (n Network) String() string {
 }
 
 // gatePort is where the proxy is met inside of a process's own network, in which every port is free.
-const gatePort = 3128
+const (
+	gatePort    = 3128
+	gateAddress = "127.0.0.1:3128"
+)
 
-// proxyEnv returns the variables by which programs find the proxy: those that libraries for HTTP in most
-// languages read, and what makes Node do so. The process's own services are reached without it, unless the
-// rules lead to this machine.
-func proxyEnv(rules *egress.Rules) map[string]string {
-	const address = "http://127.0.0.1:"
+// exit is the way out of a process by a proxy. Nil is none.
+type exit struct {
+	options  egress.Options
+	listener net.Listener // nil before the process is started, where it makes it, and once it is served
+	address  string       // as the process sees it
+}
+
+// serve starts the proxy.
+func (e *exit) serve() *egress.Proxy {
+	if e == nil {
+		return nil
+	}
+	l := e.listener
+	e.listener = nil
+	return egress.Serve(l, e.options)
+}
+
+func (e *exit) close() {
+	if e != nil && e.listener != nil {
+		_ = e.listener.Close()
+	}
+}
+
+// env returns the variables by which programs find the proxy: those that libraries for HTTP in most languages
+// read, and what makes Node do so. The process's own services are reached without it, unless the rules lead to
+// this machine.
+func (e *exit) env() map[string]string {
+	if e == nil {
+		return nil
+	}
+	address := url.URL{Scheme: "http", Host: e.address}
+	if e.options.Password != "" {
+		address.User = url.UserPassword(egress.User, e.options.Password)
+	}
 	env := map[string]string{"NODE_USE_ENV_PROXY": "1"}
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
-		env[name] = address + strconv.Itoa(gatePort)
+		env[name] = address.String()
 	}
 	direct := "localhost,127.0.0.1,::1"
-	if rules.Local() {
+	if e.options.Rules.Local() {
 		direct = ""
 	}
 	env["NO_PROXY"], env["no_proxy"] = direct, direct
@@ -228,6 +262,8 @@ type Support struct {
 	Seccomp bool
 	// Namespaces are those that a process without a network can be given.
 	Namespaces []string
+	// Hosts says that a process can be held to named hosts.
+	Hosts bool
 	// Level is what a process with the usual grants would get, and Missing what it would lack.
 	Level   string
 	Missing []string
@@ -235,7 +271,8 @@ type Support struct {
 	Mend string
 }
 
-// String returns the level and what it stands on, such as "enforced (Landlock 7, seccomp, namespaces mount pid)".
+// String returns the level and what it stands on, such as "enforced (Landlock 7, seccomp, namespaces mount pid net, named
+// hosts)".
 func (s Support) String() string {
 	var parts []string
 	if s.Landlock > 0 {
@@ -246,6 +283,9 @@ func (s Support) String() string {
 	}
 	if len(s.Namespaces) > 0 {
 		parts = append(parts, "namespaces "+strings.Join(s.Namespaces, " "))
+	}
+	if s.Hosts {
+		parts = append(parts, "named hosts")
 	}
 	if parts == nil {
 		return s.Level

@@ -1,12 +1,9 @@
 package sandbox
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"slices"
-
-	"github.com/toolserve/toolserve/internal/sandbox/egress"
 )
 
 // seatbeltProgram applies a profile to itself and becomes the program that it is given.
@@ -50,9 +47,8 @@ func (p *plan) start(g *group, cmd *exec.Cmd) error {
 	return g.start(cmd)
 }
 
-func (p *plan) close()                 {}
-func (p *plan) hosts() *egress.Options { return nil }
-func (p *plan) way() net.Listener      { return nil }
+func (p *plan) close()     {}
+func (p *plan) way() *exit { return nil }
 
 func onThread(f func()) { go f() }
 

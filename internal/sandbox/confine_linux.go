@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
@@ -27,8 +28,8 @@ type plan struct {
 	filter      seccomp.Filter
 	spaces      spaces
 	report      Report
-	covered     []string     // files and directories that are covered
-	listener    net.Listener // in the network of the process that was started, or nil
+	covered     []string // files and directories that are covered
+	exit        *exit    // the way out by a proxy, or nil
 }
 
 func newPlan(c *Confinement) (*plan, error) {
@@ -36,20 +37,19 @@ func newPlan(c *Confinement) (*plan, error) {
 	missing := append([]string(nil), c.Unenforceable...)
 	n := c.Network
 	hide, covered := c.hidden()
-	var without error
+	var without, err error
 	if p.spaces, without = findSpaces(n); without != nil {
 		missing = append(missing, fmt.Sprintf("the mode, owner and dates of files, System V memory, priorities and limits of other processes, "+
 			"processes that leave their group, and the number of processes (needs namespaces: %v)", without))
-		if n.Hosts != nil {
-			n = n.withoutHosts()
-			missing = append(missing, missingHosts+" (needs namespaces)")
-		}
 		if len(covered) > 0 {
 			missing = append(missing, fmt.Sprintf("the files %s, which lie in granted folders (needs namespaces)", strings.Join(covered, ", ")))
 		}
 	} else {
 		p.covered = covered
 		missing = append(missing, p.spaces.missing()...)
+	}
+	if n, err = p.findExit(n, &missing); err != nil {
+		return nil, err
 	}
 	// In a network of its own a process may use every port.
 	hold := !n.All && !p.spaces.gate
@@ -69,12 +69,11 @@ func newPlan(c *Confinement) (*plan, error) {
 		if c.SharedMemory {
 			options.Named = []string{"/dev/shm"}
 		}
-		rules, err := landlock.New(options)
-		if err != nil {
+		if p.rules, err = landlock.New(options); err != nil {
+			p.close()
 			return nil, err
 		}
-		p.rules = rules
-		missing = append(missing, rules.Missing...)
+		missing = append(missing, p.rules.Missing...)
 	} else {
 		missing = append(missing, "access to files, and the ports of TCP connections (needs Linux 5.13 or newer, booted with lsm=landlock)")
 	}
@@ -94,16 +93,32 @@ func (p *plan) judged(missing []string) {
 	}
 }
 
-// hosts returns how the proxy works that is the way out, or nil for none.
-func (p *plan) hosts() *egress.Options {
-	if !p.spaces.gate {
-		return nil
+// findExit finds the way out to named hosts, and returns which connections the process is then held to. Without a
+// network of its own, that is the port of a proxy which listens on this machine, as far as the kernel can.
+func (p *plan) findExit(n Network, missing *[]string) (Network, error) {
+	switch {
+	case n.Hosts == nil:
+		return n, nil
+	case p.spaces.gate:
+		p.exit = &exit{address: gateAddress, options: *n.Hosts}
+		return n, nil
+	case !p.report.Seccomp || !landlock.HoldsTCP(p.report.Landlock):
+		*missing = append(*missing, missingHosts+" (needs namespaces)")
+		return n.withoutHosts(), nil
 	}
-	return p.confinement.Network.Hosts
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return n, fmt.Errorf("sandbox: listen for the proxy: %w", err)
+	}
+	// Other programs of the machine reach it too.
+	p.exit = &exit{listener: l, address: l.Addr().String(), options: *n.Hosts}
+	p.exit.options.Password = rand.Text()
+	*missing = append(*missing, "connections to every host at the port of the proxy to the named hosts, which another host may listen on (needs namespaces)")
+	return Network{Ports: []uint16{uint16(l.Addr().(*net.TCPAddr).Port)}, Unix: n.Unix}, nil
 }
 
-// way returns the listener for the proxy of the process that was started.
-func (p *plan) way() net.Listener { return p.listener }
+// way returns the way out by a proxy, or nil.
+func (p *plan) way() *exit { return p.exit }
 
 // start starts the program as the leader of a new group, confined. The goroutine must be locked to its
 // thread until the program has ended.
@@ -143,7 +158,10 @@ func (p *plan) start(g *group, cmd *exec.Cmd) error {
 		return startFailure(cmd, err)
 	}
 	g.idle = started.Idle
-	if p.listener, err = gate.receive(); err == nil {
+	if gate != nil {
+		p.exit.listener, err = gate.receive()
+	}
+	if err == nil {
 		cmd.Process, err = os.FindProcess(started.PID)
 	}
 	if err != nil {
@@ -276,6 +294,7 @@ func (p *plan) close() {
 	if p.rules != nil {
 		p.rules.Close()
 	}
+	p.exit.close()
 }
 
 // onThread runs f in a goroutine that keeps its thread.
@@ -289,8 +308,8 @@ func onThread(f func()) {
 
 func probe() Support {
 	s := Support{Landlock: landlock.ABI(), Seccomp: seccomp.Available()}
-	found, without := findSpaces(Network{})
-	s.Namespaces = found.names()
+	found, without := findSpaces(Network{Hosts: &egress.Options{}})
+	s.Namespaces, s.Hosts = found.names(), found.gate
 	switch {
 	case s.Landlock == 0:
 		s.Mend = "use Linux 5.13 or newer with Landlock: add landlock to the kernel's lsm= list"

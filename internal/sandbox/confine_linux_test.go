@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/toolserve/toolserve/internal/sandbox/egress"
 )
 
 func needKernel(t *testing.T) {
@@ -371,7 +373,9 @@ func TestRequire(t *testing.T) {
 func BenchmarkStart(b *testing.B) {
 	self, _ := os.Executable()
 	confined := &Confinement{Read: []string{self, "/bin", "/usr", "/lib", "/lib64", "/etc/ld.so.cache"}, PrivateTemp: true}
-	for name, c := range map[string]*Confinement{"free": nil, "confined": confined} {
+	hosts := *confined
+	hosts.Network.Hosts = &egress.Options{}
+	for name, c := range map[string]*Confinement{"free": nil, "confined": confined, "hosts": &hosts} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				p, err := Start(Spec{Path: "/bin/true", Confine: c}, Options{})

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -169,14 +170,71 @@ func TestRefusedHostsAreTold(t *testing.T) {
 }
 
 func TestProxyVariables(t *testing.T) {
-	local, err := egress.ParsePattern("localhost:11434")
+	own := &exit{address: gateAddress}
+	if env := own.env(); env["NO_PROXY"] != "localhost,127.0.0.1,::1" || env["https_proxy"] != "http://127.0.0.1:3128" {
+		t.Errorf("%q", env)
+	}
+	own.options = *reach(t, "localhost:11434").Hosts
+	if env := own.env(); env["NO_PROXY"] != "" {
+		t.Errorf("this machine is allowed, and not asked for by the proxy: %q", env)
+	}
+	own.options.Password = "p"
+	if env := own.env(); env["HTTP_PROXY"] != "http://toolserve:p@127.0.0.1:3128" {
+		t.Errorf("%q", env)
+	}
+}
+
+// nestedHosts starts a sandbox with some hosts where no namespaces can be made: the proxy is the only way for who
+// asks for names, and the port of it the only one.
+func nestedHosts(self, page, other string) error {
+	allow, err := egress.ParsePattern("allowed.test")
+	if err != nil {
+		return err
+	}
+	c := &Confinement{Read: []string{self, "/bin", "/usr", "/lib", "/lib64", "/etc/ld.so.cache"}, Network: Network{Hosts: &egress.Options{
+		Rules: egress.Rules{Allow: []egress.Pattern{allow}}, CheckAddr: func(string, netip.AddrPort) error { return nil },
+		Lookup: func(context.Context, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+		},
+	}}}
+	attempts, _ := json.Marshal(map[string]attempt{
+		"may reach the host": {"fetch", "http://allowed.test" + page}, "reach another": {"fetch", "http://other.test" + page},
+		"reach a port": {"tcp", other}, "send": {"udp", "127.0.0.1:53"}, "use the proxy without its password": {"ask", "CONNECT allowed.test" + page + " HTTP/1.1\r\nHost: x\r\n\r\n"},
+	})
+	p, err := Start(Spec{Path: self, Confine: c, Env: []string{modeVariable + "=attempts", attemptsVariable + "=" + string(attempts)}}, Options{})
+	if err != nil {
+		return err
+	}
+	defer p.Stop(Ladder{})
+	p.CloseInput()
+	results := map[string]string{}
+	if err := json.NewDecoder(p.Stdout()).Decode(&results); err != nil {
+		return err
+	}
+	for name, result := range results {
+		if strings.HasPrefix(name, "may ") != (result == "ok") {
+			return fmt.Errorf("%s: %s", name, result)
+		}
+	}
+	if r := p.Report(); r.Level != LevelPartial || !strings.Contains(strings.Join(r.Missing, ";"), "at the port of the proxy") || len(results) != 5 {
+		return fmt.Errorf("the report is %+v of %q", r, results)
+	}
+	c.Require = true
+	if p, err := Start(Spec{Path: "/bin/true", Confine: c}, Options{}); err == nil {
+		p.Stop(Ladder{})
+		return errors.New("it was started although hosts cannot be enforced")
+	}
+	return nil
+}
+
+// TestHostsWithoutNamespaces runs that inside of a sandbox with a network.
+func TestHostsWithoutNamespaces(t *testing.T) {
+	needKernel(t)
+	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if env := proxyEnv(&egress.Rules{}); env["NO_PROXY"] != "localhost,127.0.0.1,::1" || env["https_proxy"] != "http://127.0.0.1:3128" {
-		t.Errorf("%q", env)
-	}
-	if env := proxyEnv(&egress.Rules{Allow: []egress.Pattern{local}}); env["NO_PROXY"] != "" {
-		t.Errorf("this machine is allowed, and not asked for by the proxy: %q", env)
-	}
+	c := confinement(t)
+	c.Network = Network{All: true}
+	check(t, c, map[string]attempt{"hold a child to its hosts": {"nested-hosts", self, pages(t), listener(t, "tcp", "127.0.0.1:0").Addr().String()}}, nil)
 }

@@ -38,10 +38,15 @@ func findSpaces(n Network) (spaces, error) {
 	if err == nil {
 		return s, nil
 	}
-	// In a container that hides parts of /proc, no other may be mounted.
-	s.proc = false
-	if s.try() == nil {
-		return s, nil
+	// In a container that hides parts of /proc, no other may be mounted; a network may be forbidden alone.
+	less := s
+	less.flags, less.gate = less.flags&^unix.CLONE_NEWNET, false
+	for _, other := range []spaces{s, less} {
+		for _, other.proc = range []bool{true, false} {
+			if other != s && other.try() == nil {
+				return other, nil
+			}
+		}
 	}
 	return spaces{}, err
 }

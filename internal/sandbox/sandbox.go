@@ -107,10 +107,8 @@ func Start(spec Spec, opts Options) (*Process, error) {
 			return nil, err
 		}
 		defer plan.close()
-		if hosts := plan.hosts(); hosts != nil {
-			for name, value := range proxyEnv(&hosts.Rules) {
-				p.ready.setenv(name, value)
-			}
+		for name, value := range plan.way().env() {
+			p.ready.setenv(name, value)
 		}
 		spec.Env = p.ready.env
 	}
@@ -179,8 +177,8 @@ func (p *Process) start(spec Spec, plan *plan) error {
 		pipes.closeAll()
 		return err
 	}
-	if plan != nil && plan.hosts() != nil {
-		p.proxy = egress.Serve(plan.way(), *plan.hosts())
+	if plan != nil {
+		p.proxy = plan.way().serve()
 	}
 	p.serve(pipes)
 	return nil

@@ -5,6 +5,8 @@ package egress
 
 import (
 	"context"
+	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"io"
 	"log"
@@ -25,11 +27,16 @@ const (
 	dialTimeout, headerTimeout      = 10 * time.Second, 10 * time.Second
 )
 
+// User is the name that goes with a proxy's password.
+const User = "toolserve"
+
 // Options say how a Proxy works. The zero value allows nothing.
 type Options struct {
 	Rules Rules
 	// CheckAddr judges the address that an allowed name was resolved to; nil takes public ones alone.
 	CheckAddr func(host string, addr netip.AddrPort) error
+	// Password, unless "", must be given for [User] by every client (RFC 7617).
+	Password string
 	// OnRefused is told of each target once, with the reason. It must not block for long.
 	OnRefused func(target, reason string)
 	// Lookup resolves names; nil is the system's way.
@@ -140,6 +147,11 @@ func (p *Proxy) handle(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer p.active.Done()
+	if !p.knows(r) {
+		w.Header().Set("Proxy-Authenticate", "Basic realm=\"toolserve\"")
+		answer(w, http.StatusProxyAuthRequired, "this proxy is another program's")
+		return
+	}
 	if r.Method == http.MethodConnect {
 		p.connect(w, r)
 		return
@@ -165,6 +177,15 @@ func (p *Proxy) handle(w http.ResponseWriter, r *http.Request) {
 		r.Host = target.String()
 	}
 	p.forward.ServeHTTP(w, r)
+}
+
+// knows reports whether a request carries the password, where there is one.
+func (p *Proxy) knows(r *http.Request) bool {
+	if p.opts.Password == "" {
+		return true
+	}
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(User+":"+p.opts.Password))
+	return subtle.ConstantTimeCompare([]byte(r.Header.Get("Proxy-Authorization")), []byte(want)) == 1
 }
 
 // find returns the pattern that allows a target now, and whether it does so during the launch alone.

@@ -337,6 +337,26 @@ func TestRefusedAreBounded(t *testing.T) {
 	}
 }
 
+func TestPassword(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "page") }))
+	defer server.Close()
+	p := start(t, Options{Rules: rules(t, "example.com", ""), Password: "right"})
+	for _, c := range []struct{ header, want string }{
+		{"", "407"}, {"Proxy-Authorization: Basic dG9vbHNlcnZlOndyb25n\r\n", "407"}, {"Proxy-Authorization: Bearer right\r\n", "407"},
+		{"Authorization: Basic dG9vbHNlcnZlOnJpZ2h0\r\n", "407"}, {"Proxy-Authorization: Basic dG9vbHNlcnZlOnJpZ2h0\r\n", "200"},
+	} {
+		requests := []string{"GET http://example.com" + port(server) + "/", "CONNECT example.com" + port(server)}
+		if c.want == "200" {
+			requests = requests[:1] // a tunnel has no end
+		}
+		for _, request := range requests {
+			if status, _ := p.raw(t, request+" HTTP/1.1\r\nHost: x\r\n"+c.header+"\r\n"); !strings.HasPrefix(status, "HTTP/1.1 "+c.want+" ") {
+				t.Errorf("%q with %q: %s", request, c.header, status)
+			}
+		}
+	}
+}
+
 func TestCheckAddr(t *testing.T) {
 	for _, c := range []struct {
 		pattern, target, addr string

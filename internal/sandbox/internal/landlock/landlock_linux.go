@@ -55,6 +55,9 @@ func ABI() int {
 // ResolvesUnix reports whether the kernel can hold back connections to sockets by their path.
 func ResolvesUnix(abi int) bool { return abi >= abiResolveUnix }
 
+// HoldsTCP reports whether the kernel can hold back TCP connections by their port.
+func HoldsTCP(abi int) bool { return abi >= abiNetwork }
+
 // Options is what a thread may still do.
 type Options struct {
 	// Read are files and directories that may be read and executed, with all that is beneath. Write
