@@ -25,7 +25,7 @@ import (
 const everythingVariable = "TOOLSERVE_E2E_EVERYTHING"
 
 func runEverything() int {
-	opts := everything.Options{}
+	opts := everything.Options{Tasks: true}
 	if revision := os.Getenv(everythingVariable); revision != "all" {
 		opts.Revisions = []string{revision}
 	}

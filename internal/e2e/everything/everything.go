@@ -20,12 +20,19 @@ import (
 type Options struct {
 	// Revisions are those that are spoken; nil is all.
 	Revisions []string
+	// Tasks declares that calls may be answered with a task, as they are over the transport of [Tasks].
+	Tasks bool
 }
 
 // New returns the server.
 func New(opts Options) *mcp.Server {
+	capabilities := &mcp.ServerCapabilities{Logging: &mcp.LoggingCapabilities{}}
+	if opts.Tasks {
+		capabilities.AddExtension(tasksExtension, nil)
+	}
 	s := mcp.NewServer(&mcp.Implementation{Name: "everything", Version: "1"}, &mcp.ServerOptions{
 		SupportedProtocolVersions: opts.Revisions,
+		Capabilities:              capabilities,
 		CompletionHandler:         complete,
 		SubscribeHandler:          func(context.Context, *mcp.SubscribeRequest) error { return nil },
 		UnsubscribeHandler:        func(context.Context, *mcp.UnsubscribeRequest) error { return nil },
