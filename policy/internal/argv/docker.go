@@ -246,6 +246,9 @@ var systemImages = set(`alpine ubuntu debian busybox bash centos fedora rockylin
 	opensuse kali kalilinux/kali-rolling buildpack-deps oraclelinux photon nixos/nix ubuntu/ubuntu toybox
 	golang gcc openjdk eclipse-temurin julia r-base oven/bun denoland/deno curlimages/curl alpine/curl nicolaka/netshoot`)
 
+// entryWords are commands of uv, npm and docker that no program is called like.
+var entryWords = set(`run tool exec x`)
+
 // image judges the image at args[i] and the command behind it.
 func (c *checker) image(args []string, i int) {
 	if c.Refused() {
@@ -274,8 +277,8 @@ func (c *checker) image(args []string, i int) {
 	case i+1 >= len(args):
 	case system:
 		c.enables(args, i+1, "any command in an image of an operating system or a runtime")
-	case runtimeOf(short) != "" && strings.HasPrefix(args[i+1], "-"):
-		c.run(short, args, i+1)
+	case runtimeOf(path.Base(short)) != "" && (strings.HasPrefix(args[i+1], "-") || entryWords[args[i+1]]): // it is the image's entry point
+		c.run(path.Base(short), args, i+1)
 	default:
 		c.program(args, i+1)
 	}

@@ -16,6 +16,7 @@ const (
 var scriptName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:._-]*$`)
 
 var nodeGrammar = &grammar{
+	plain: true,
 	bools: set(`--no-warnings --enable-source-maps --trace-warnings --trace-deprecation --no-deprecation --throw-deprecation
 		--trace-uncaught --experimental-strip-types --experimental-transform-types --experimental-sqlite --experimental-fetch
 		--experimental-json-modules --experimental-websocket --experimental-vm-modules --no-experimental-fetch

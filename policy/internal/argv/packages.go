@@ -8,6 +8,7 @@ import (
 
 var (
 	npmPattern  = regexp.MustCompile(`^((?:@[A-Za-z0-9~_][A-Za-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~-]*)(?:@([A-Za-z0-9^~<>=*. |-][A-Za-z0-9._+~<>=*^ -]*))?$`)
+	archive     = regexp.MustCompile(`(?i)\.(tgz|tar|tar\.gz)$`)
 	semver      = regexp.MustCompile(`^v?=?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
 	pypiPattern = regexp.MustCompile(`^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[A-Za-z0-9._, -]*\])?\s*(.*)$`)
 	pypiVersion = regexp.MustCompile(`^(@[A-Za-z0-9.+!_-]+|(\s*(===?|~=|!=|<=?|>=?)\s*[A-Za-z0-9.*+!_-]+\s*,?)+)$`)
@@ -17,9 +18,7 @@ var (
 // npmSpec judges the package text (a part of args[i]) and adds the package to the report.
 func (c *checker) npmSpec(args []string, i int, text string) (Ref, bool) {
 	m := npmPattern.FindStringSubmatch(text)
-	lower := strings.ToLower(text)
-	if m == nil || strings.HasSuffix(lower, ".tgz") || strings.HasSuffix(lower, ".tar") || strings.HasSuffix(lower, ".tar.gz") ||
-		strings.HasPrefix(text, ".") || strings.HasPrefix(text, "~") {
+	if m == nil || archive.MatchString(text) || archive.MatchString(m[1]) || strings.HasPrefix(text, ".") || strings.HasPrefix(text, "~") {
 		c.refuse(Package, "Argument %d '%s' is not a package of the npm registry for '%s'. "+
 			"URLs, git repositories, archives, aliases and paths are not allowed; write name@version.", i, Quote(args[i]), c.command)
 		return Ref{}, false

@@ -2,6 +2,7 @@ package argv
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -73,7 +74,7 @@ var moduleRunners = set(`
 sitecustomize usercustomize pip pipx uv uvx IPython ipykernel jupyter jupyter_client notebook jupyterlab pytest py nox tox
 invoke fabric coverage debugpy pudb ipdb pdbpp ptpython bpython xonsh poetry pdm hatch hatchling virtualenv setuptools
 easy_install pkg_resources wheel build twine ansible conda mamba black ruff gunicorn scrapy celery locust pex shiv
-django pyinstrument memray austin kedro dask_worker bottle waitress hypercorn uvicorn daphne granian
+django pyinstrument memray austin kedro twisted sphinx manim mypy pylint mkdocs alembic huey rq dramatiq luigi prefect airflow dask_worker bottle waitress hypercorn uvicorn daphne granian
 py_spy viztracer line_profiler memory_profiler kernprof nodeenv honcho supervisor mcpo flask plumbum sh pexpect test __main__ __hello__ site`)
 
 // stdlib are the top-level modules of Python's standard library, 3.9 to 3.14.
@@ -108,6 +109,7 @@ var uvRefused = reasons(
 )
 
 var uvxGrammar = &grammar{
+	plain: true,
 	bools: set(uvBools),
 	values: set(`--from --with -w --with-editable --python -p --python-preference --color --link-mode --prerelease --resolution
 		--exclude-newer --directory --refresh-package --reinstall-package --upgrade-package -P`),
@@ -182,20 +184,31 @@ func (c *checker) tool(args []string, i int, pkg, program string) {
 	}
 }
 
-// served judges the file that "mcp run FILE" and "fastmcp run FILE" load: one ending in .py, and an object in it
-// behind a ':'.
+// served judges what "mcp run FILE" and "fastmcp run FILE" load: a file ending in .py, and an object in it behind a ':'.
+// The other commands of theirs start an inspector or change the settings of other programs.
 func (c *checker) served(args []string, i int) {
-	if i+1 >= len(args) || args[i+1] != "run" {
+	if i+1 >= len(args) {
 		return
 	}
-	for n := i + 2; n < len(args) && !c.Refused(); n++ {
-		file, _, _ := strings.Cut(args[n], ".py:")
-		if file != args[n] || strings.HasSuffix(strings.ToLower(args[n]), ".py") {
-			words := append([]string(nil), args...)
-			words[n] = strings.TrimSuffix(file, ".py") + ".py"
-			c.script(words, n)
-			return
+	switch args[i+1] {
+	case "dev", "install", "inspect", "project":
+		c.enables(args, i+1, "the running of any command")
+	case "run":
+		for n := i + 2; n < len(args) && !c.Refused(); n++ {
+			c.servedFile(args, n)
 		}
+	}
+}
+
+func (c *checker) servedFile(args []string, n int) {
+	file, _, _ := strings.Cut(args[n], ".py:")
+	switch lower := strings.ToLower(args[n]); {
+	case file != args[n] || strings.HasSuffix(lower, ".py"):
+		words := slices.Clone(args)
+		words[n] = strings.TrimSuffix(file, ".py") + ".py"
+		c.script(words, n)
+	case lower == "-" || strings.HasPrefix(lower, "/dev/") || strings.HasPrefix(lower, "/proc/"):
+		c.enables(args, n, "a program from standard input")
 	}
 }
 
@@ -278,6 +291,7 @@ func (c *checker) dir(args []string, o option) {
 }
 
 var uvGrammar = &grammar{
+	plain: true,
 	bools: set(uvBools + ` --module -m --script -s`),
 	values: set(`--directory --project --with -w --with-editable --python -p --python-preference --color --extra --group
 		--only-group --no-group --package --link-mode --prerelease --resolution --exclude-newer
@@ -343,6 +357,7 @@ func (c *checker) uvRun(args []string, i int, module *bool) {
 }
 
 var pipxGrammar = &grammar{
+	plain:   true,
 	bools:   set(`-q --quiet -v --verbose --no-cache`),
 	values:  set(`--spec --python --with`),
 	refused: reasons(registry+": --pip-args --index-url -i --system-site-packages --suffix --editable -e --preinstall", "a local program: --path"),

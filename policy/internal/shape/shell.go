@@ -75,7 +75,7 @@ func urlList(s string) bool {
 }
 
 // freeFlag is an option whose value is a secret, a header or text, by the last word of its name.
-var freeFlag = regexp.MustCompile(`(?i)^--?([a-z0-9]+[-_])*(password|passwd|pass|pwd|token|secret|apikey|key|credential|credentials|headers?|cookies?|prompt|instructions?|description|query|sql|pattern|regexp?|filter|message|text)$`)
+var freeFlag = regexp.MustCompile(`(?i)^--?([a-z0-9]+[-_])*(password|passwd|pass|pwd|token|secret|apikey|key|credential|credentials|headers?|cookies?|prompt|instructions?|description|query|sql|pattern|regexp?|filter|message|text|exclude|include|ignore|match|glob|expr|expression|where)$`)
 
 // FreeFlag reports whether an argument is an option whose value may hold any sign: a password, a header, a query.
 func FreeFlag(arg string) bool { return freeFlag.MatchString(arg) }
