@@ -49,7 +49,7 @@ func (s *server) relay(l *link, in *Relay, tasks bool) (*relayed, *Error) {
 		return nil, errorf(BadArguments, s.name, "", "the inputResponses and the requestState are larger than %d bytes", maxRelayed)
 	}
 	r := &relayed{server: s, methods: map[string]bool{}}
-	r.allow(in.Capabilities, tasks)
+	r.allow(in.Capabilities, tasks && l.hasTasks())
 	if in.Responses != nil {
 		r.more = append(append(r.more, `,"inputResponses":`...), in.Responses...)
 	}

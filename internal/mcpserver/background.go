@@ -10,6 +10,7 @@ import (
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/listing"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/results"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/streams"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/tasks"
 	"github.com/toolserve/toolserve/internal/sse"
 )
@@ -265,11 +266,11 @@ func (x *exchange) tasksOf(ids []string) map[string]*tasks.Task {
 }
 
 // watchTasks has a stream told of tasks.
-func watchTasks(known map[string]*tasks.Task, one *stream, id json.RawMessage) (stop func()) {
+func watchTasks(known map[string]*tasks.Task, one *streams.Stream, id json.RawMessage) (stop func()) {
 	var stops []func()
 	for _, t := range known {
 		end := t.Watch(func(now json.RawMessage) {
-			one.say(rpc.Request(nil, "notifications/tasks", results.AddMeta(now, incoming.MetaSubscription, id)))
+			one.Say(rpc.Request(nil, "notifications/tasks", results.AddMeta(now, incoming.MetaSubscription, id)))
 		})
 		if end != nil {
 			stops = append(stops, end)

@@ -134,7 +134,6 @@ func (x *exchange) answer(ctx context.Context, m *rpc.Message) {
 			x.h.fail(x.w, http.StatusTooManyRequests, m.ID, err)
 			return
 		}
-		defer x.session.done(m.ID)
 	}
 	if again, o := x.resume(j); o != nil {
 		j.cancel()
@@ -153,11 +152,14 @@ func (x *exchange) answer(ctx context.Context, m *rpc.Message) {
 func (x *exchange) follow(ctx context.Context, m *rpc.Message, j *job) {
 	out := sse.NewWriter(x.w)
 	defer out.Stop()
+	if x.session != nil {
+		out.Open(j)
+	}
 	out.KeepAlive(x.h.opts.Quiet)
 	for {
 		select {
 		case message := <-j.out:
-			_ = out.Event("message", results.OneLine(message)) // a client that left ends ctx
+			j.say(out, message)
 		case first := <-j.asks:
 			if result := x.leave(j, first); result != nil {
 				x.finish(out, m, j, outcome{result: result})
@@ -173,8 +175,12 @@ func (x *exchange) follow(ctx context.Context, m *rpc.Message, j *job) {
 			x.finish(out, m, j, o)
 			return
 		case <-ctx.Done():
+			if out.Stop(); x.left(m, j) {
+				return
+			}
 			j.cancel()
 			<-j.done
+			x.finished(m)
 			return
 		}
 	}
@@ -182,26 +188,31 @@ func (x *exchange) follow(ctx context.Context, m *rpc.Message, j *job) {
 
 // finish sends what is left to say, and the answer.
 func (x *exchange) finish(out *sse.Writer, m *rpc.Message, j *job, o outcome) {
-	for {
-		select {
-		case message := <-j.out:
-			_ = out.Event("message", results.OneLine(message)) // as above
-			continue
-		default:
-		}
+	for len(j.out) > 0 {
+		j.say(out, <-j.out)
+	}
+	if x.session == nil || out.Cancel() {
 		x.send(out, m, o)
 		return
+	}
+	x.finished(m)
+	j.say(out, x.encode(m, o))
+	j.stream().End()
+}
+
+// finished notes that a request has ended, before the client can know, who may use the id again.
+func (x *exchange) finished(m *rpc.Message) {
+	if x.session != nil {
+		x.session.done(m.ID)
 	}
 }
 
 // send sends the answer: as an event where the stream has begun, else as JSON.
 func (x *exchange) send(out *sse.Writer, m *rpc.Message, o outcome) {
-	if x.session != nil {
-		x.session.done(m.ID) // before the client can know, who may use the id again
-	}
+	x.finished(m)
 	body := x.encode(m, o)
 	if out != nil && !out.Cancel() {
-		_ = out.Event("message", results.OneLine(body)) // as above
+		_ = out.Event("message", results.OneLine(body)) // a client that left needs none
 		return
 	}
 	x.h.write(x.w, x.status(o.err), body)

@@ -11,7 +11,9 @@ import (
 	"strings"
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/replay"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/streams"
 	"github.com/toolserve/toolserve/policy"
 )
 
@@ -33,7 +35,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if !accepts(r, "application/json") || !accepts(r, "text/event-stream") {
+	if !incoming.Accepts(r, "application/json") || !incoming.Accepts(r, "text/event-stream") {
 		h.fail(w, http.StatusNotAcceptable, nil, rpc.Errorf(rpc.CodeInvalidRequest,
 			"the answer may be JSON or a stream of events; send the header \"Accept: application/json, text/event-stream\""))
 		return
@@ -79,25 +81,6 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) (view, bool) {
 		return view{}, false
 	}
 	return v, true
-}
-
-// accepts reports whether the client takes a type. Without the header it takes all.
-func accepts(r *http.Request, media string) bool {
-	values := r.Header.Values("Accept")
-	if len(values) == 0 {
-		return true
-	}
-	kind, _, _ := strings.Cut(media, "/")
-	for _, value := range values {
-		for part := range strings.SplitSeq(value, ",") {
-			part, _, _ = strings.Cut(part, ";")
-			switch strings.ToLower(strings.TrimSpace(part)) {
-			case media, kind + "/*", "*/*":
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // fail answers with an error that concerns the request as HTTP knows it.
@@ -194,13 +177,13 @@ func (x *exchange) batch(ctx context.Context, messages []rpc.Message) {
 	x.h.write(x.w, http.StatusOK, rpc.Encode(answers))
 }
 
-// get opens the stream of a session.
+// get opens the stream of a session, or goes on with one whose connection broke.
 func (h *Handler) get(w http.ResponseWriter, r *http.Request) {
 	v, ok := h.enter(w, r)
 	if !ok {
 		return
 	}
-	if !accepts(r, "text/event-stream") {
+	if !incoming.Accepts(r, "text/event-stream") {
 		h.fail(w, http.StatusNotAcceptable, nil, rpc.Errorf(rpc.CodeInvalidRequest, "a GET opens a stream of events; send the header \"Accept: text/event-stream\""))
 		return
 	}
@@ -209,15 +192,27 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
-	one := newStream(s.actor, func(change) bool { return true }, nil)
-	one.live.Store(true)
-	if !h.streams.add(one) {
+	last := r.Header.Get(headerLastEvent)
+	resumed, from := s.events.Find(last)
+	own := last == "" || replay.IsOwn(last)
+	if !own && resumed == nil {
+		h.fail(w, http.StatusBadRequest, nil, rpc.Errorf(rpc.CodeInvalidRequest, "the stream of the event %.80q is not kept any more", last))
+		return
+	}
+	one := streams.To(s.actor, s.tell)
+	if !own {
+		one = streams.New(s.actor, nil, nil) // counts, and is told nothing
+	}
+	if !h.streams.Add(one) {
 		h.fail(w, http.StatusTooManyRequests, nil, rpc.Errorf(rpc.CodeUnavailable, "too many streams are open; close some"))
 		return
 	}
-	defer h.streams.remove(one)
-	defer s.attach(one)()
-	h.serve(r.Context(), w, one)
+	defer h.streams.Remove(one)
+	if !own {
+		h.resume(r.Context(), w, resumed, from, nil)
+		return
+	}
+	h.serveOwn(r.Context(), w, s, one, last)
 }
 
 // delete ends a session.

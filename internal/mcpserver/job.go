@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/replay"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/tasks"
 )
@@ -40,6 +41,9 @@ type job struct {
 	promised chan string
 	task     atomic.Pointer[tasks.Task]
 	failed   bool
+	// kept is the stream of a session's call, for a client that comes back, from its beginning on.
+	kept  atomic.Pointer[replay.Stream]
+	begin sync.Once
 }
 
 // question is something that a client is asked.

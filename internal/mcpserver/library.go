@@ -30,50 +30,26 @@ type Reader interface {
 // listResources answers resources/list.
 func (h *Handler) listResources(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
 	all, err := h.opts.Library.Resources(ctx, x.view.server)
-	all.Items = unique(all.Items, func(r *mcphost.Resource) string { return r.URI })
-	return listed("resources", all, err, params, shape.Resource)
+	all.Items = listing.Unique(all.Items, func(r *mcphost.Resource) string { return r.URI })
+	return listing.Of("resources", all, err, params, shape.Resource)
 }
 
 // listTemplates answers resources/templates/list.
 func (h *Handler) listTemplates(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
 	all, err := h.opts.Library.ResourceTemplates(ctx, x.view.server)
-	all.Items = unique(all.Items, func(t *mcphost.ResourceTemplate) string { return t.URITemplate })
-	return listed("resourceTemplates", all, err, params, shape.Template)
+	all.Items = listing.Unique(all.Items, func(t *mcphost.ResourceTemplate) string { return t.URITemplate })
+	return listing.Of("resourceTemplates", all, err, params, shape.Template)
 }
 
 // listPrompts answers prompts/list.
 func (h *Handler) listPrompts(ctx context.Context, x *exchange, params json.RawMessage) (json.RawMessage, *rpc.Error) {
-	listing, err := h.opts.Library.Prompts(ctx, x.view.server)
-	return listed("prompts", listing, err, params, func(p *mcphost.Prompt) json.RawMessage {
+	all, err := h.opts.Library.Prompts(ctx, x.view.server)
+	return listing.Of("prompts", all, err, params, func(p *mcphost.Prompt) json.RawMessage {
 		if x.view.server != "" {
 			return shape.Prompt(p, p.Name)
 		}
 		return shape.Prompt(p, p.FullName)
 	})
-}
-
-// unique returns items without those whose address an item before them has, which belongs to that one's server.
-func unique[T any](items []T, address func(T) string) []T {
-	seen := map[string]bool{}
-	var kept []T
-	for _, item := range items {
-		if uri := address(item); !seen[uri] {
-			seen[uri] = true
-			kept = append(kept, item)
-		}
-	}
-	return kept
-}
-
-func listed[T any](key string, all mcphost.Listing[T], err error, params json.RawMessage, raw func(T) json.RawMessage) (json.RawMessage, *rpc.Error) {
-	if err != nil {
-		return nil, rpc.Errorf(rpc.CodeInternal, "%v", err)
-	}
-	items := make([]json.RawMessage, len(all.Items))
-	for i, item := range all.Items {
-		items[i] = raw(item)
-	}
-	return listing.Page(key, items, params)
 }
 
 func (x *exchange) caller() mcphost.Caller {

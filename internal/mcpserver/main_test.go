@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -189,6 +190,7 @@ type events struct {
 	t    *testing.T
 	resp *http.Response
 	in   *bufio.Scanner
+	id   string // the last event's
 }
 
 func newEvents(t *testing.T, resp *http.Response) *events {
@@ -200,14 +202,17 @@ func newEvents(t *testing.T, resp *http.Response) *events {
 	}
 	in := bufio.NewScanner(resp.Body)
 	in.Buffer(nil, 1<<20)
-	return &events{t, resp, in}
+	return &events{t: t, resp: resp, in: in}
 }
 
-// next is the data of the next event, "" at the end.
+// next is the data of the next event that has some, "" at the end.
 func (e *events) next() string {
 	for e.in.Scan() {
-		if data, ok := bytes.CutPrefix(e.in.Bytes(), []byte("data: ")); ok {
+		if data, ok := bytes.CutPrefix(e.in.Bytes(), []byte("data: ")); ok && len(data) > 0 {
 			return string(data)
+		}
+		if id, ok := bytes.CutPrefix(e.in.Bytes(), []byte("id: ")); ok {
+			e.id = string(id)
 		}
 	}
 	return ""
@@ -235,4 +240,24 @@ func soon(t *testing.T, what string, ok func() bool) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("%s did not come", what)
+}
+
+// started are the calls so far.
+func (f *fakeHost) started() []mcphost.Call {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.calls)
+}
+
+// try sends a POST that may fail.
+func try(ctx context.Context, url, body string, header ...string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	return http.DefaultClient.Do(req)
 }

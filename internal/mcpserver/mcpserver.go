@@ -17,7 +17,9 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/listing"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/replay"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/streams"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/tasks"
 	"github.com/toolserve/toolserve/mcphost"
 	"github.com/toolserve/toolserve/policy"
@@ -75,6 +77,9 @@ type Options struct {
 	Idle time.Duration
 	// AskTimeout is how long the client has to answer what a tool asks its user; 0 means 5 minutes.
 	AskTimeout time.Duration
+	// ResumeWait is how long what a session's client missed is kept, and how long a call goes on, after a
+	// connection broke; 0 means 30 s.
+	ResumeWait time.Duration
 	// Quiet is how long an answer may be silent before it becomes a stream that says now and then that it
 	// is alive; 0 means 10 s.
 	Quiet time.Duration
@@ -100,6 +105,9 @@ func (o Options) withDefaults() Options {
 	if o.AskTimeout <= 0 {
 		o.AskTimeout = 5 * time.Minute
 	}
+	if o.ResumeWait <= 0 {
+		o.ResumeWait = 30 * time.Second
+	}
 	if o.Quiet <= 0 {
 		o.Quiet = 10 * time.Second
 	}
@@ -123,7 +131,8 @@ type Handler struct {
 	opts     Options
 	lists    *listing.Lists
 	sessions sessions
-	streams  streams
+	streams  *streams.Set
+	budget   *replay.Budget
 	parked   parked
 	tasks    *tasks.Store
 	process  string // a name of this process, random
@@ -144,7 +153,7 @@ func New(opts Options) *Handler {
 	h.process, h.identity = rand.Text(), `"io.modelcontextprotocol/serverInfo":`+string(rpc.Encode(h.info()))
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.sessions = sessions{perKey: h.opts.MaxSessions, idle: h.opts.Idle, now: h.opts.Now}
-	h.streams.perKey = h.opts.MaxSessions
+	h.streams, h.budget = streams.NewSet(h.opts.MaxSessions), replay.NewBudget(maxKept)
 	h.parked = parked{perKey: maxParked, now: h.opts.Now}
 	h.tasks = tasks.New(tasks.Options{Now: h.opts.Now})
 	h.unwatch = func() {}
@@ -230,8 +239,8 @@ func (h *Handler) watch() {
 		case <-settle.C:
 		}
 		now := h.opts.Catalogue.Versions()
-		for _, n := range changesOf(known, now) {
-			h.streams.tell(n)
+		for _, c := range streams.Changes(known, now) {
+			h.streams.Changed(c)
 		}
 		known = now
 	}

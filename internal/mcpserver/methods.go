@@ -8,6 +8,7 @@ import (
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/listing"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/replay"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/results"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/shape"
@@ -60,12 +61,16 @@ func (x *exchange) initialize(m *rpc.Message) {
 	if wanted != revisionStateless && slices.Contains(revisions(), wanted) {
 		revision = wanted
 	}
-	s := &session{actor: x.actor, view: x.view, revision: revision, client: incoming.ReadClient(capabilities), logLevel: "info"}
+	s := &session{actor: x.actor, view: x.view, revision: revision, client: incoming.ReadClient(capabilities), logLevel: "info",
+		events: replay.New(x.h.opts.ResumeWait, x.h.budget)}
 	if err := x.h.sessions.open(s); err != nil {
 		x.h.fail(x.w, http.StatusTooManyRequests, m.ID, rpc.Errorf(rpc.CodeUnavailable, "%v", err))
 		return
 	}
-	s.onEnd = func() { x.h.tasks.EndSession(s.id) }
+	s.onEnd = func() {
+		x.h.tasks.EndSession(s.id)
+		s.events.End()
+	}
 	x.session = s
 	x.w.Header().Set(headerSession, s.id)
 	x.send(nil, m, outcome{result: rpc.Encode(x.introduce(map[string]any{"protocolVersion": revision, "serverInfo": x.h.info()}))})

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/replay"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/mcphost"
 )
 
 const (
@@ -36,12 +38,15 @@ type session struct {
 	// asked holds what the client was asked and has not answered. Whoever waits receives; one answer is sent.
 	asked   map[string]chan answer
 	lastAsk int
-	stream  *stream // the open GET, or nil
+	seen    mcphost.Versions // when the last one ended
 	// resources holds, for each resource that the client is told of, what ends that. over is set at the end.
 	resources map[string]func()
 	over      bool
 	// onEnd, unless nil, is called at the end. It must not block.
 	onEnd func()
+
+	// events are those of its streams, for a client that comes back.
+	events *replay.Log
 
 	used time.Time // guarded by sessions.mu
 	busy int       // requests and streams that are open; guarded by sessions.mu
@@ -163,10 +168,6 @@ func (s *sessions) drop(one *session) {
 	for _, cancel := range one.running {
 		cancel()
 	}
-	if one.stream != nil {
-		close(one.stream.replaced)
-		one.stream = nil
-	}
 }
 
 // sweep forgets the sessions that were idle for too long.
@@ -242,21 +243,17 @@ func (s *session) answered(m *rpc.Message) {
 	ch <- answer{err: e}
 }
 
-// attach makes a stream the session's own. The one before ends: its client has lost it, or will not miss it.
-func (s *session) attach(one *stream) (detach func()) {
+// saw notes what the client was told of the lists, and sawUpTo returns it.
+func (s *session) saw(v mcphost.Versions) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stream != nil {
-		close(s.stream.replaced)
-	}
-	s.stream = one
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.stream == one {
-			s.stream = nil
-		}
-	}
+	s.seen = v
+}
+
+func (s *session) sawUpTo() mcphost.Versions {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen
 }
 
 // level is the least severe level that the client wants to be told of logs.

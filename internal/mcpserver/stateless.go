@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/headers"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/streams"
 )
 
 // stateless answers a message of revision 2026-07-28, which has no sessions: each request says in "_meta"
@@ -47,7 +49,12 @@ func (x *exchange) checkStateless(header http.Header, m *rpc.Message) *rpc.Error
 	case meta.Capabilities == nil:
 		return rpc.Errorf(rpc.CodeInvalidParams, "_meta has no object %q", incoming.MetaCapabilities)
 	}
-	return x.checkNames(header, m)
+	name, arguments, err := headers.CheckMethod(header, m)
+	if err != nil || m.Method != "tools/call" {
+		return err
+	}
+	t, _ := x.h.lists.Find(x.view.server, name) // where there is none, the call says it better
+	return headers.Check(header, t.Headers, arguments)
 }
 
 // listen answers subscriptions/listen: a stream of the changes that the client asks for.
@@ -62,19 +69,19 @@ func (x *exchange) listen(ctx context.Context, m *rpc.Message) {
 		x.send(nil, m, outcome{err: needsTasks()})
 		return
 	}
-	agreed, kinds := map[string]any{}, map[change]bool{}
+	agreed, kinds := map[string]any{}, map[streams.Change]bool{}
 	for _, c := range x.h.kinds() {
-		if filter.Changes[c.filter()] {
-			agreed[c.filter()], kinds[c] = true, true
+		if filter.Changes[c.Filter()] {
+			agreed[c.Filter()], kinds[c] = true, true
 		}
 	}
 	tag := rpc.Encode(map[string]json.RawMessage{incoming.MetaSubscription: m.ID})
-	one := newStream(x.actor, func(c change) bool { return kinds[c] }, tag)
-	if !x.h.streams.add(one) {
+	one := streams.New(x.actor, func(c streams.Change) bool { return kinds[c] }, tag)
+	if !x.h.streams.Add(one) {
 		x.h.fail(x.w, http.StatusTooManyRequests, m.ID, rpc.Errorf(rpc.CodeUnavailable, "too many streams are open; close some"))
 		return
 	}
-	defer x.h.streams.remove(one)
+	defer x.h.streams.Remove(one)
 	watched, stop := x.listenTo(ctx, filter.URIs, one)
 	defer stop()
 	if len(watched) > 0 {
@@ -84,25 +91,25 @@ func (x *exchange) listen(ctx context.Context, m *rpc.Message) {
 	if len(known) > 0 {
 		agreed["taskIds"] = slices.Sorted(maps.Keys(known))
 	}
-	one.put(rpc.Request(nil, "notifications/subscriptions/acknowledged", rpc.Encode(map[string]any{"notifications": agreed, "_meta": tag})))
-	one.live.Store(true)
+	one.Put(rpc.Request(nil, "notifications/subscriptions/acknowledged", rpc.Encode(map[string]any{"notifications": agreed, "_meta": tag})))
+	one.Begin()
 	defer watchTasks(known, one, m.ID)()
 	if len(agreed) == 0 { // nothing will ever come
-		one.put(rpc.Result(m.ID, x.decorate(m.Method, json.RawMessage("{}"))))
-		close(one.replaced)
+		one.Put(rpc.Result(m.ID, x.decorate(m.Method, json.RawMessage("{}"))))
+		one.End()
 	}
 	x.h.serve(ctx, x.w, one)
 }
 
 // listenTo has a stream told of resources, and returns those that it can be told of.
-func (x *exchange) listenTo(ctx context.Context, uris []string, one *stream) (watched []string, stop func()) {
+func (x *exchange) listenTo(ctx context.Context, uris []string, one *streams.Stream) (watched []string, stop func()) {
 	var stops []func()
 	for _, uri := range uris {
 		if !x.h.reads() {
 			break
 		}
 		end, err := x.h.watchResource(ctx, x, uri, func(changed string) {
-			one.say(rpc.Request(nil, resourceUpdated, rpc.Encode(map[string]any{"uri": changed, "_meta": one.tag})))
+			one.Say(rpc.Request(nil, resourceUpdated, rpc.Encode(map[string]any{"uri": changed, "_meta": one.Tag()})))
 		})
 		if err == nil {
 			watched, stops = append(watched, uri), append(stops, end)
@@ -116,11 +123,11 @@ func (x *exchange) listenTo(ctx context.Context, uris []string, one *stream) (wa
 }
 
 // kinds are the lists that there are, and so those that may change.
-func (h *Handler) kinds() []change {
+func (h *Handler) kinds() []streams.Change {
 	if !h.reads() {
-		return []change{toolsChanged}
+		return []streams.Change{streams.Tools}
 	}
-	return []change{toolsChanged, promptsChanged, resourcesChanged}
+	return []streams.Change{streams.Tools, streams.Prompts, streams.Resources}
 }
 
 // cacheable reports whether results of a method say how long they are good.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/incoming"
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/results"
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 	"github.com/toolserve/toolserve/mcphost"
 )
@@ -91,11 +92,5 @@ func (s *session) unwatch(uri string) {
 	}
 }
 
-// tell sends a message on the session's stream; without one it is lost.
-func (s *session) tell(message []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stream != nil {
-		s.stream.put(message)
-	}
-}
+// tell sends a message on the session's stream. It is lost where there is none and was none a moment ago.
+func (s *session) tell(message []byte) { s.events.Tell(results.OneLine(message)) }

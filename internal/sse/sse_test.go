@@ -278,3 +278,27 @@ func TestResumption(t *testing.T) {
 		}
 	}
 }
+
+type opening string
+
+func (o opening) Opening() (string, time.Duration) { return string(o), 1500 * time.Millisecond }
+
+func TestNumberedEvents(t *testing.T) {
+	for open, want := range map[Opener]string{
+		nil:                  "",
+		opening(""):          "",
+		opening("7_0\nevil"): "id: 7_0\nretry: 1500\ndata: \n\n",
+	} {
+		rec := httptest.NewRecorder()
+		w := NewWriter(rec)
+		if open != nil {
+			w.Open(open)
+		}
+		if err := errors.Join(w.Numbered("7_1\nevil", "message", []byte("a\nb")), w.Event("", []byte("c"))); err != nil {
+			t.Fatal(err)
+		}
+		if got := rec.Body.String(); got != want+"id: 7_1\nevent: message\ndata: a\ndata: b\n\ndata: c\n\n" {
+			t.Errorf("%v: wrote %q", open, got)
+		}
+	}
+}

@@ -5,6 +5,7 @@ package sse
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type Writer struct {
 	buf      []byte
 	started  bool
 	err      error         // the first failure; every later write returns it
+	opener   Opener        // nil: nothing comes first
 	interval time.Duration // 0: no keep-alive
 	timer    *time.Timer
 }
@@ -32,11 +34,39 @@ func NewWriter(w http.ResponseWriter) *Writer {
 	return &Writer{w: w, rc: http.NewResponseController(w)}
 }
 
+// Opener says what a stream begins with.
+type Opener interface {
+	// Opening returns the id of an event without data, by which a client can come back to a stream that sent
+	// nothing else, and how long it is to wait before; "" is no such event. It is called once, when the
+	// stream begins, and must not use the Writer.
+	Opening() (id string, retry time.Duration)
+}
+
+// Open has the stream begin as o says. It is called before anything is sent.
+func (w *Writer) Open(o Opener) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.opener = o
+}
+
+// Numbered sends one event with an id, as Event does.
+func (w *Writer) Numbered(id, name string, data []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buf = append(append(append(w.buf[:0], "id: "...), oneLine(id)...), '\n')
+	return w.event(name, data)
+}
+
 // Event sends one event. An empty name leaves the event line out; each line of data becomes a data line.
 func (w *Writer) Event(name string, data []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.buf = w.buf[:0]
+	return w.event(name, data)
+}
+
+// event appends an event to what is in buf and sends both. The lock is held.
+func (w *Writer) event(name string, data []byte) error {
 	if name != "" {
 		w.buf = append(w.buf, "event: "...)
 		w.buf = append(w.buf, oneLine(name)...)
@@ -123,6 +153,9 @@ func (w *Writer) send() error {
 		h.Set("Cache-Control", "no-cache")
 		h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 		w.w.WriteHeader(http.StatusOK)
+		if err := w.open(); err != nil {
+			return err
+		}
 	}
 	if w.timer != nil {
 		w.timer.Reset(w.interval)
@@ -176,4 +209,17 @@ func oneLine(text string) string {
 		}
 	}
 	return text
+}
+
+// open writes what the stream begins with. The lock is held.
+func (w *Writer) open() error {
+	if w.opener == nil {
+		return nil
+	}
+	id, retry := w.opener.Opening()
+	if id == "" {
+		return nil
+	}
+	_, w.err = fmt.Fprintf(w.w, "id: %s\nretry: %d\ndata: \n\n", oneLine(id), retry.Milliseconds())
+	return w.err
 }

@@ -1,5 +1,5 @@
-// Package headers holds the headers of revision 2026-07-28 that repeat arguments of a tool (Mcp-Param-*)
-// against the arguments.
+// Package headers holds the headers of revision 2026-07-28 that repeat what a request says against the request:
+// its method, what it names, and arguments of a tool (Mcp-Param-*).
 package headers
 
 import (
@@ -13,6 +13,35 @@ import (
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 )
+
+// CheckMethod holds the headers Mcp-Method and Mcp-Name against a request, and returns what it names and its
+// arguments, as far as it has such.
+func CheckMethod(header http.Header, m *rpc.Message) (name string, arguments json.RawMessage, e *rpc.Error) {
+	if got := header.Get("Mcp-Method"); got != m.Method {
+		return "", nil, rpc.Errorf(rpc.CodeHeaderMismatch, "the header Mcp-Method is %.80q and the method %.80q; they must be the same", got, m.Method)
+	}
+	key := map[string]string{"tools/call": "name", "prompts/get": "name", "resources/read": "uri",
+		"tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId"}[m.Method]
+	if key == "" {
+		return "", nil, nil
+	}
+	err := rpc.Fields(m.Params, func(k string, value json.RawMessage) error {
+		switch k {
+		case key:
+			return json.Unmarshal(value, &name)
+		case "arguments":
+			arguments = value
+		}
+		return nil
+	})
+	if err != nil || name == "" {
+		return "", nil, rpc.Errorf(rpc.CodeInvalidParams, "the params need %q, a string", key)
+	}
+	if got, ok := Decode(header.Get("Mcp-Name")); !ok || got != name {
+		return "", nil, rpc.Errorf(rpc.CodeHeaderMismatch, "the header Mcp-Name is %.80q and %q is %.80q; they must be the same", got, key, name)
+	}
+	return name, arguments, nil
+}
 
 // Argument is an argument that clients repeat in a header: one whose schema has "x-mcp-header".
 type Argument struct {

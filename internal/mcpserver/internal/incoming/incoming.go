@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
@@ -201,4 +202,23 @@ func AsTask(params json.RawMessage) (ttl float64, ok bool) {
 		})
 	})
 	return ttl, ok
+}
+
+// Accepts reports whether the client takes a type. Without the header it takes all.
+func Accepts(r *http.Request, media string) bool {
+	values := r.Header.Values("Accept")
+	if len(values) == 0 {
+		return true
+	}
+	kind, _, _ := strings.Cut(media, "/")
+	for _, value := range values {
+		for part := range strings.SplitSeq(value, ",") {
+			part, _, _ = strings.Cut(part, ";")
+			switch strings.ToLower(strings.TrimSpace(part)) {
+			case media, kind + "/*", "*/*":
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -88,6 +88,31 @@ func (l *Lists) Find(server, name string) (Tool, bool) {
 	return tools[i], true
 }
 
+// Unique returns items without those whose address an item before them has, which belongs to that one's server.
+func Unique[T any](items []T, address func(T) string) []T {
+	seen := map[string]bool{}
+	var kept []T
+	for _, item := range items {
+		if uri := address(item); !seen[uri] {
+			seen[uri] = true
+			kept = append(kept, item)
+		}
+	}
+	return kept
+}
+
+// Of is one page of a list of the host's, as [Page] writes it; err says that there is none.
+func Of[T any](key string, all mcphost.Listing[T], err error, params json.RawMessage, raw func(T) json.RawMessage) (json.RawMessage, *rpc.Error) {
+	if err != nil {
+		return nil, rpc.Errorf(rpc.CodeInternal, "%v", err)
+	}
+	items := make([]json.RawMessage, len(all.Items))
+	for i, item := range all.Items {
+		items[i] = raw(item)
+	}
+	return Page(key, items, params)
+}
+
 // Page is one page of a list, as the result of a list method: {key: [items], "nextCursor"?}.
 func Page(key string, items []json.RawMessage, params json.RawMessage) (json.RawMessage, *rpc.Error) {
 	from, err := cursor(params, len(items))
