@@ -101,7 +101,9 @@ func (c *MCPReadCmd) Run(ctx context.Context, streams IO) error {
 		return err
 	}
 	defer server.Close()
-	contents, err := server.MCPRead(ctx, name, uri)
+	watch, done := watcher(ctx, streams, false)
+	contents, err := server.MCPRead(ctx, name, uri, watch)
+	done()
 	if err != nil {
 		return readError(err, c.JSON, streams)
 	}
@@ -252,7 +254,9 @@ func (c *MCPPromptCmd) Run(ctx context.Context, streams IO) error {
 	if c.Complete != "" {
 		return c.complete(ctx, server, call, streams)
 	}
-	got, err := server.MCPPrompt(ctx, call)
+	watch, done := watcher(ctx, streams, false)
+	got, err := server.MCPPrompt(ctx, call, watch)
+	done()
 	if err != nil {
 		return readError(err, c.JSON, streams)
 	}

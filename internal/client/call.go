@@ -60,18 +60,27 @@ type Watcher struct {
 
 // MCPWatch executes a tool as [Client.MCPCall] does, and lets the Watcher see what happens meanwhile.
 func (c *Client) MCPWatch(ctx context.Context, call Call, w Watcher) (*CallResult, error) {
+	result := &CallResult{}
+	raw, err := c.watched(ctx, "/v1/mcp/execute", call, w, result)
+	if raw == nil && err != nil {
+		return nil, err
+	}
+	result.Raw = raw
+	return result, err
+}
+
+// watched posts a body and returns the answer as it came, decoded into result. The Watcher sees what happens
+// meanwhile, where the server tells.
+func (c *Client) watched(ctx context.Context, path string, body any, w Watcher, result any) (json.RawMessage, error) {
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
-	const path = "/v1/mcp/execute"
-	resp, err := c.sendAccepting(ctx, http.MethodPost, path, nil, call, "text/event-stream, application/json")
+	resp, err := c.sendAccepting(ctx, http.MethodPost, path, nil, body, "text/event-stream, application/json")
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/event-stream" {
-		result := &CallResult{}
-		result.Raw, err = c.decode(resp, http.MethodPost+" "+path, result)
-		return result, err
+		return c.decode(resp, http.MethodPost+" "+path, result)
 	}
 	events := sse.NewReaderSize(resp.Body, maxBody)
 	for {
@@ -79,9 +88,12 @@ func (c *Client) MCPWatch(ctx context.Context, call Call, w Watcher) (*CallResul
 		if err != nil {
 			return nil, c.brokenOff(ctx, err)
 		}
-		result, err := c.watch(ctx, event, w)
-		if result != nil || err != nil {
-			return result, err
+		if event.Name == "result" {
+			raw := append(json.RawMessage(nil), event.Data...)
+			return raw, json.Unmarshal(raw, result)
+		}
+		if err := c.watch(ctx, event, w); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -97,8 +109,8 @@ func (c *Client) brokenOff(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ErrBroken, err)
 }
 
-// watch takes one event. The last one is a result or an error.
-func (c *Client) watch(ctx context.Context, event sse.Event, w Watcher) (*CallResult, error) {
+// watch takes one event before the result. An error is the last one.
+func (c *Client) watch(ctx context.Context, event sse.Event, w Watcher) error {
 	data := event.Data
 	switch event.Name {
 	case "progress":
@@ -114,12 +126,9 @@ func (c *Client) watch(ctx context.Context, event sse.Event, w Watcher) (*CallRe
 	case "elicitation":
 		var q Question
 		if err := json.Unmarshal(data, &q); err != nil {
-			return nil, fmt.Errorf("the server's question cannot be read: %w", err)
+			return fmt.Errorf("the server's question cannot be read: %w", err)
 		}
-		return nil, c.ask(ctx, q, w)
-	case "result":
-		result := &CallResult{Raw: append(json.RawMessage(nil), data...)}
-		return result, json.Unmarshal(data, result)
+		return c.ask(ctx, q, w)
 	case "error":
 		var body struct {
 			Error      errorBody `json:"error"`
@@ -127,14 +136,14 @@ func (c *Client) watch(ctx context.Context, event sse.Event, w Watcher) (*CallRe
 			RetryAfter int       `json:"retry_after"`
 		}
 		if err := json.Unmarshal(data, &body); err != nil {
-			return nil, fmt.Errorf("the server's error cannot be read: %w", err)
+			return fmt.Errorf("the server's error cannot be read: %w", err)
 		}
 		failed := body.Error.error(body.Status)
 		failed.RetryAfter = time.Duration(body.RetryAfter) * time.Second
 		failed.Body = append(json.RawMessage(nil), data...)
-		return nil, failed
+		return failed
 	}
-	return nil, nil
+	return nil
 }
 
 // ask has the question answered. One that is no longer open when the answer comes is no failure: the call

@@ -77,14 +77,15 @@ type ResourceContents struct {
 	Raw json.RawMessage `json:"-"`
 }
 
-// MCPRead reads a resource. Server may be empty where only one server has the URI.
-func (c *Client) MCPRead(ctx context.Context, server, uri string) (*ResourceContents, error) {
+// MCPRead reads a resource, and lets the Watcher answer what the MCP server asks meanwhile. Server may be empty
+// where only one server has the URI.
+func (c *Client) MCPRead(ctx context.Context, server, uri string, w Watcher) (*ResourceContents, error) {
 	body := map[string]string{"uri": uri}
 	if server != "" {
 		body["server"] = server
 	}
 	var contents ResourceContents
-	raw, err := c.call(ctx, http.MethodPost, "/v1/mcp/resources/read", nil, body, &contents)
+	raw, err := c.watched(ctx, "/v1/mcp/resources/read", body, w, &contents)
 	contents.Raw = raw
 	return &contents, err
 }
@@ -141,10 +142,10 @@ type PromptMessages struct {
 	Raw json.RawMessage `json:"-"`
 }
 
-// MCPPrompt gets the messages of a prompt.
-func (c *Client) MCPPrompt(ctx context.Context, call PromptCall) (*PromptMessages, error) {
+// MCPPrompt gets the messages of a prompt, and lets the Watcher answer what the MCP server asks meanwhile.
+func (c *Client) MCPPrompt(ctx context.Context, call PromptCall, w Watcher) (*PromptMessages, error) {
 	var messages PromptMessages
-	raw, err := c.call(ctx, http.MethodPost, "/v1/mcp/prompts/get", nil, call, &messages)
+	raw, err := c.watched(ctx, "/v1/mcp/prompts/get", call, w, &messages)
 	messages.Raw = raw
 	return &messages, err
 }

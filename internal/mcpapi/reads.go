@@ -59,15 +59,13 @@ func (h *Handler) ReadResource(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.caller(r, "resources", &req.Caller)
-	result, err := h.opts.Reads.ReadResource(r.Context(), req)
-	if err != nil {
-		h.writeError(w, err)
-		return
-	}
-	h.write(w, http.StatusOK, resourceBody{
-		Server: result.Server, URI: result.URI, Contents: append([]mcphost.ResourceContent{}, result.Contents...),
-		Truncated: result.Truncated, TTL: result.TTL.Milliseconds(), Scope: result.Scope, Cached: result.Cached, Warnings: result.Warnings,
-		DurationMS: milliseconds(result.Duration),
+	h.read(w, r, &req.Caller, func() (any, error) {
+		result, err := h.opts.Reads.ReadResource(r.Context(), req)
+		return resourceBody{
+			Server: result.Server, URI: result.URI, Contents: append([]mcphost.ResourceContent{}, result.Contents...),
+			Truncated: result.Truncated, TTL: result.TTL.Milliseconds(), Scope: result.Scope, Cached: result.Cached, Warnings: result.Warnings,
+			DurationMS: milliseconds(result.Duration),
+		}, err
 	})
 }
 
@@ -135,19 +133,17 @@ func (h *Handler) GetPrompt(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.caller(r, "prompts", &req.Caller)
-	result, err := h.opts.Reads.GetPrompt(r.Context(), req)
-	if err != nil {
-		h.writeError(w, err)
-		return
-	}
-	body := promptBody{
-		Name: result.FullName, Server: result.Server, Prompt: result.Name, Description: result.Description,
-		Messages: []promptMessage{}, Truncated: result.Truncated, Warnings: result.Warnings, DurationMS: milliseconds(result.Duration),
-	}
-	for _, m := range result.Messages {
-		body.Messages = append(body.Messages, promptMessage{m.Role, m.Content.Raw})
-	}
-	h.write(w, http.StatusOK, body)
+	h.read(w, r, &req.Caller, func() (any, error) {
+		result, err := h.opts.Reads.GetPrompt(r.Context(), req)
+		body := promptBody{
+			Name: result.FullName, Server: result.Server, Prompt: result.Name, Description: result.Description,
+			Messages: []promptMessage{}, Truncated: result.Truncated, Warnings: result.Warnings, DurationMS: milliseconds(result.Duration),
+		}
+		for _, m := range result.Messages {
+			body.Messages = append(body.Messages, promptMessage{m.Role, m.Content.Raw})
+		}
+		return body, err
+	})
 }
 
 // completionBody is the answer of POST /v1/mcp/complete.

@@ -31,6 +31,41 @@ func wantsEvents(r *http.Request) bool {
 // result, which is the body of the plain answer, or one error, the body of a plain error with its status.
 // When the client leaves, the call is given up.
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request, call mcphost.Call) {
+	h.tell(w, func(box *outbox) (any, error) {
+		call.OnProgress = func(p mcphost.Progress) {
+			p.Message = p.Message[:min(len(p.Message), maxProgressText)]
+			box.tell("progress", progressEvent(p))
+		}
+		call.OnLog = func(m mcphost.LogMessage) { box.tell("log", m) }
+		call.Elicit = h.elicit(box, call.Actor)
+		result, err := h.opts.Host.Execute(r.Context(), call)
+		if err != nil {
+			return nil, err
+		}
+		return answerOf(result), nil
+	})
+}
+
+// read answers a request for something that is no tool: as a whole, or with a stream of events where the
+// client asks for that, in which servers can ask its user.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, caller *mcphost.Caller, do func() (any, error)) {
+	if wantsEvents(r) {
+		h.tell(w, func(box *outbox) (any, error) {
+			caller.Elicit = h.elicit(box, caller.Actor)
+			return do()
+		})
+		return
+	}
+	body, err := do()
+	if err != nil {
+		h.writeError(w, err)
+		return
+	}
+	h.write(w, http.StatusOK, body)
+}
+
+// tell sends the events of a request, and at the end its result or error.
+func (h *Handler) tell(w http.ResponseWriter, do func(box *outbox) (any, error)) {
 	events := sse.NewWriter(w)
 	defer events.Stop()
 	// The headers go out at once: a client then knows that its call runs.
@@ -39,13 +74,20 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, call mcphost.Ca
 	}
 	events.KeepAlive(keepAlive)
 	box := newOutbox(events)
-	call.OnProgress = func(p mcphost.Progress) {
-		p.Message = p.Message[:min(len(p.Message), maxProgressText)]
-		box.tell("progress", progressEvent(p))
+	result, err := do(box)
+	box.close()
+	h.questions.forget(box)
+	if err != nil {
+		h.sendError(events, err)
+		return
 	}
-	call.OnLog = func(m mcphost.LogMessage) { box.tell("log", m) }
-	call.Elicit = func(ctx context.Context, ask mcphost.Elicitation) (mcphost.ElicitationAnswer, error) {
-		q, err := h.questions.add(box, call.Actor, ask)
+	h.send(events, "result", result)
+}
+
+// elicit returns what puts a server's question into a stream of the actor's and waits for the answer.
+func (h *Handler) elicit(box *outbox, actor string) func(context.Context, mcphost.Elicitation) (mcphost.ElicitationAnswer, error) {
+	return func(ctx context.Context, ask mcphost.Elicitation) (mcphost.ElicitationAnswer, error) {
+		q, err := h.questions.add(box, actor, ask)
 		if err != nil {
 			return mcphost.ElicitationAnswer{}, err
 		}
@@ -54,14 +96,6 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, call mcphost.Ca
 		}
 		return h.questions.wait(ctx, q)
 	}
-	result, err := h.opts.Host.Execute(r.Context(), call)
-	box.close()
-	h.questions.forget(box)
-	if err != nil {
-		h.sendError(events, err)
-		return
-	}
-	h.send(events, "result", answerOf(result))
 }
 
 // progressEvent is the data of the event progress. A total of 0 is one that nobody knows.

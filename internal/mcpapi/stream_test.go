@@ -147,6 +147,74 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// askingReads asks the caller's user before it answers.
+type askingReads struct {
+	fakeLibrary
+	ask mcphost.Elicitation
+}
+
+func (r *askingReads) ReadResource(ctx context.Context, req mcphost.ResourceRead) (mcphost.ResourceResult, error) {
+	if req.Elicit == nil {
+		return mcphost.ResourceResult{}, &mcphost.Error{Kind: mcphost.NeedsInput, Message: "nobody can be asked"}
+	}
+	got, err := req.Elicit(ctx, r.ask)
+	return mcphost.ResourceResult{Server: got.Action, URI: req.URI}, err
+}
+
+func (r *askingReads) GetPrompt(ctx context.Context, req mcphost.PromptGet) (mcphost.PromptResult, error) {
+	got, err := req.Elicit(ctx, r.ask)
+	if err == nil {
+		err = &mcphost.Error{Kind: mcphost.ServerFailed, Message: "it was told " + got.Action}
+	}
+	return mcphost.PromptResult{}, err
+}
+
+// TestReadsThatAsk wants a server to be able to ask during a read that streams, and the end to be that of the
+// plain answer.
+func TestReadsThatAsk(t *testing.T) {
+	reads := &askingReads{ask: askName(t)}
+	mux := http.NewServeMux()
+	for _, route := range NewHandler(Options{Lists: reads, Reads: reads, Actor: func(r *http.Request) string { return r.Header.Get("X-Key") }}).Routes() {
+		mux.Handle(route.Pattern, route.Handler)
+	}
+	s := httptest.NewServer(mux)
+	defer s.Close()
+	for _, tt := range []struct{ method, path, body, want string }{
+		{"POST", "/v1/mcp/resources/read", `{"uri":"a://b"}`, `result {"server":"decline","uri":"a://b","contents":[]`},
+		{"GET", "/v1/mcp/resources/read?uri=a://b", "", `result {"server":"decline","uri":"a://b","contents":[]`},
+		{"POST", "/v1/mcp/prompts/get", `{"name":"p"}`, `error {"error":{"message":"it was told decline"`},
+	} {
+		req, _ := http.NewRequest(tt.method, s.URL+tt.path, strings.NewReader(tt.body))
+		req.Header.Set("Accept", "text/event-stream")
+		req.Header.Set("X-Key", "ann")
+		resp, err := s.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := sse.NewReader(resp.Body)
+		name, data, _ := strings.Cut(next(t, events), " ")
+		var q questionEvent
+		if err := json.Unmarshal([]byte(data), &q); err != nil || name != "elicitation" || q.Message != "Who?" {
+			t.Fatalf("%s %s: %s %s", tt.method, tt.path, name, data)
+		}
+		if status, body := answer(t, s, "ann", q.ID, `{"action":"decline"}`); status != 200 {
+			t.Errorf("%d %s", status, body)
+		}
+		if got := next(t, events); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s %s: %s", tt.method, tt.path, got)
+		}
+		resp.Body.Close()
+	}
+	resp, err := http.Get(s.URL + "/v1/mcp/resources/read?uri=a://b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 409 || !strings.Contains(string(body), "nobody can be asked") {
+		t.Errorf("a plain read: %s %s", resp.Status, body)
+	}
+}
+
 // TestStreamAnsweredTwice keeps the first answer while the call goes on.
 func TestStreamAnsweredTwice(t *testing.T) {
 	goOn := make(chan struct{})
