@@ -70,6 +70,30 @@ func (s *Screener) characters(where, text string) {
 	}
 }
 
+// The longest gaps that honest text has: blanks within a line, lines without text.
+const maxBlanks, maxEmptyLines = 64, 24
+
+// gaps finds text that is pushed out of sight.
+func (s *Screener) gaps(where, text string) {
+	blanks, lines := 0, 0
+	for _, r := range text {
+		switch {
+		case r == '\n':
+			lines++
+			blanks = 0
+		case r == '\r':
+		case unicode.IsSpace(r):
+			blanks++
+		default:
+			if blanks > maxBlanks || lines > maxEmptyLines {
+				s.add(CodeHidden, where, "holds text behind a gap that pushes it out of sight")
+				return
+			}
+			blanks, lines = 0, 0
+		}
+	}
+}
+
 // maxMarks is how many marks a letter may have: more than any language puts on one.
 const maxMarks = 8
 
@@ -83,7 +107,7 @@ func isPlainASCII(text string) bool {
 }
 
 func isRightToLeft(r rune) bool {
-	return unicode.In(r, unicode.Arabic, unicode.Hebrew, unicode.Syriac, unicode.Thaana, unicode.Nko)
+	return !isHidden(r) && unicode.In(r, unicode.Arabic, unicode.Hebrew, unicode.Syriac, unicode.Thaana, unicode.Nko)
 }
 
 // honestMark reports whether an invisible mark does at its place what it is for: joining emoji and

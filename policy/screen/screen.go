@@ -105,6 +105,7 @@ func (s *Screener) Name(where, name string) {
 func (s *Screener) Text(where, text string) {
 	s.characters(where, text)
 	s.scripts(where, text)
+	s.gaps(where, text)
 	s.phrases(where, text)
 }
 
@@ -160,9 +161,10 @@ func flatten(text string) string {
 	var b strings.Builder
 	b.Grow(len(text))
 	space, letter := false, false
+	text = withoutMarks(text)
 	for i, r := range text {
 		switch {
-		case r == ' ' || r == '\t' || r == '\n' || r == '\r' || r == 0xa0:
+		case unicode.IsSpace(r):
 			space, letter = true, false
 			continue
 		case isHidden(r):
