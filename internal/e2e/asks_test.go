@@ -46,13 +46,14 @@ var everyTool = []struct{ tool, arguments, want, mark string }{
 }
 
 // TestEveryTool runs all tools of server-everything through the server, over standard streams and over
-// Streamable HTTP. Some are offered only to a client that declares what they need.
+// Streamable HTTP. Some are offered only to a client that declares what they need. The level of what it logs is
+// drawn at random.
 func TestEveryTool(t *testing.T) {
 	needs(t, "TOOLSERVE_TEST_NPX")
 	port := freePort(t)
 	startEverything(t, port)
 	root := t.TempDir()
-	stdio := fmt.Sprintf(`"command":"npx","args":["-y",%q]`, everythingPackage)
+	stdio := fmt.Sprintf(`"command":"npx","args":["-y",%q],"log_level":"debug"`, everythingPackage)
 	s := serve(t, 0, "--mcp-config", config(t, fmt.Sprintf(`{"default_timeout":60,"security":{"max_calls_per_minute":0},"mcpServers":{
 		"bare":{%s,"roots":false,"elicitation":false},
 		"stdio":{%s,"roots":[%q],"sampling":{"enabled":true,"max_tokens":16}},
