@@ -149,7 +149,7 @@ func (a *App) routes() error {
 		Logger:      a.log,
 	}
 	if a.host != nil { // not a typed nil in an interface
-		options.Contexts = contexts{a.host}
+		options.Contexts = contexts{a.host, generator.Reads}
 	}
 	openai.NewHandler(options).Register(a.server.Scoped(apikey.Chat))
 	for _, route := range handler.Routes() {

@@ -13,9 +13,12 @@ import (
 	"github.com/toolserve/toolserve/mcphost"
 )
 
-// contexts fetches the prompts and resources that requests name. The served model reads text only: images
-// and audio become descriptions.
-type contexts struct{ host *mcphost.Host }
+// contexts fetches the prompts and resources that requests name. Images and audio that the model does not read
+// become descriptions.
+type contexts struct {
+	host  *mcphost.Host
+	reads func(chat.PartType) bool
+}
 
 // Prompt returns the messages of a prompt.
 func (c contexts) Prompt(ctx context.Context, ref insert.Prompt) ([]chat.Message, error) {
@@ -30,7 +33,7 @@ func (c contexts) Prompt(ctx context.Context, ref insert.Prompt) ([]chat.Message
 	var messages []chat.Message
 	for _, m := range got.Messages {
 		content := mcphost.Result{Content: []mcphost.Content{m.Content}}
-		messages = append(messages, chat.Message{Role: chat.Role(m.Role), Content: content.Parts(false, false)})
+		messages = append(messages, chat.Message{Role: chat.Role(m.Role), Content: content.Parts(c.reads(chat.PartImage), c.reads(chat.PartAudio))})
 	}
 	return messages, nil
 }
@@ -45,7 +48,7 @@ func (c contexts) Resource(ctx context.Context, ref insert.Resource) ([]chat.Par
 	if err != nil {
 		return nil, contextError(err)
 	}
-	return got.Parts(false, false), nil
+	return got.Parts(c.reads(chat.PartImage), c.reads(chat.PartAudio)), nil
 }
 
 // contextCaller is for whom a request's context is fetched. Its key has to open the MCP servers too.

@@ -15,7 +15,7 @@ import (
 // the handler that takes the answers.
 func (a *App) toolLoop(model *inference.Model, questions *mcpapi.Handler) *toolloop.Loop {
 	opts := toolloop.Options{
-		Model: model, Questions: questions, Caller: loopCaller, Logger: a.log,
+		Model: model, Reads: model.Reads, Questions: questions, Caller: loopCaller, Logger: a.log,
 		MaxTokens: a.cfg.Generation.MaxTokens,
 		MaxRounds: a.cfg.Tools.MaxRounds, AutoTools: a.cfg.Tools.AutoTools,
 		Search: toolloop.SearchMode(a.cfg.Tools.ToolSearch), ContextSize: a.model.engine.ContextSize(),

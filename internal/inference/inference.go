@@ -78,6 +78,10 @@ func New(opts Options) (*Model, error) {
 	return &Model{opts: opts, hermes: hermes, log: opts.Logger}, nil
 }
 
+// Reads reports whether messages may have parts of a kind. The engine decodes the tokens of a text and nothing
+// else, also where the chat template has places for more.
+func (*Model) Reads(kind chat.PartType) bool { return kind == chat.PartText }
+
 // Generate answers a request. The last event is a Finish, unless an error came before it: a [*chat.Error],
 // or ctx's error. Leaving the range, or ending ctx, ends the generation.
 //

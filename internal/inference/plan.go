@@ -63,7 +63,7 @@ func (m *Model) plan(req *chat.Request) (*plan, error) {
 
 // settle checks a request and decides what it leaves open.
 func (m *Model) settle(r *chat.Request) error {
-	if err := textOnly(r.Messages); err != nil {
+	if err := m.readable(r.Messages); err != nil {
 		return err
 	}
 	if off := false; r.ResponseFormat.JSON && r.EnableThinking == nil {
@@ -110,11 +110,11 @@ func (m *Model) tokenise(r *chat.Request, rendered prompt.Prompt) ([]int32, erro
 	return ids, nil
 }
 
-// textOnly refuses what no model here can read yet.
-func textOnly(messages []chat.Message) error {
+// readable refuses parts that the model does not read.
+func (m *Model) readable(messages []chat.Message) error {
 	for i, message := range messages {
 		for j, part := range message.Content {
-			if part.Type != chat.PartText {
+			if !m.Reads(part.Type) {
 				return invalid(fmt.Sprintf("messages[%d].content[%d]", i, j), "unsupported_content",
 					"messages[%d].content[%d] is of type %s; the served model reads text only: send the part's content as text, or leave it out", i, j, part.Type)
 			}

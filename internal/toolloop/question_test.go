@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/toolserve/toolserve/chat"
 	"github.com/toolserve/toolserve/mcphost"
 	"github.com/toolserve/toolserve/mcphost/content"
 )
@@ -42,6 +43,26 @@ func asking(ctx context.Context, call mcphost.Call) (mcphost.Result, error) {
 		return mcphost.Result{}, err
 	}
 	return content.Read(raw, content.DefaultLimit)
+}
+
+// TestImagesReachAModelThatReadsThem wants a picture of a tool to be a part of its result, or its description.
+func TestImagesReachAModelThatReadsThem(t *testing.T) {
+	for _, sees := range []bool{false, true} {
+		r := newRig(t, turn{calls: []string{`web__get {"path":"a"}`}}, turn{text: "done"})
+		r.host.elicit = func(context.Context, mcphost.Call) (mcphost.Result, error) {
+			return content.Read(json.RawMessage(`{"content":[{"type":"image","data":"iVBORw==","mimeType":"image/png"}]}`), content.DefaultLimit)
+		}
+		if sees {
+			r.opts.Reads = func(kind chat.PartType) bool { return kind != chat.PartAudio }
+		}
+		r.ask(`"tools":[{"type":"mcp","server_label":"web"}]`, user("look"))
+		messages := r.model.asked[1].Messages
+		got := messages[len(messages)-1].Content
+		if sees && (len(got) != 1 || got[0].Type != chat.PartImage || got[0].URL != "data:image/png;base64,iVBORw==") ||
+			!sees && (len(got) != 1 || got[0].Type != chat.PartText || !strings.Contains(got[0].Text, "image/png")) {
+			t.Errorf("a model that sees %v reads %+v", sees, got)
+		}
+	}
 }
 
 const asksTools = `"tools":[{"type":"mcp","server_label":"files","require_approval":"never","elicitation":true}],"stream":true`

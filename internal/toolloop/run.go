@@ -96,7 +96,9 @@ func (r *run) Execute(ctx context.Context, call chat.ToolCall) (agent.Result, er
 	if err != nil {
 		return agent.Result{}, err
 	}
-	return agent.Result{Content: joinTexts(result.Parts(false, false)), IsError: result.IsError}, nil
+	reads := r.loop.opts.Reads
+	parts := result.Parts(reads(chat.PartImage), reads(chat.PartAudio))
+	return agent.Result{Content: joinTexts(parts), IsError: result.IsError}, nil
 }
 
 // joinTexts makes one part of texts that follow each other, a line break between them: a prompt has none

@@ -71,6 +71,9 @@ type Options struct {
 	// Guest returns a host for a server that a request brings along, not yet started: see
 	// [mcphost.Host.Guest]. Nil refuses such requests.
 	Guest func(mcphost.ServerConfig) (*mcphost.Host, error)
+	// Reads reports whether the model reads parts of a kind; nil is text alone. What it does not read of a
+	// tool's result is described to it.
+	Reads func(chat.PartType) bool
 	// Questions puts what servers ask of a user to the clients that answer it; nil refuses that.
 	Questions Questioner
 	// Caller tells who sent the request of a context; nil is somebody without a name who may do everything.
@@ -116,6 +119,9 @@ func New(opts Options) *Loop {
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Reads == nil {
+		opts.Reads = func(kind chat.PartType) bool { return kind == chat.PartText }
 	}
 	if opts.Caller == nil {
 		opts.Caller = func(context.Context) Caller { return Caller{} }
