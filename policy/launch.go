@@ -195,6 +195,8 @@ func (c *launchCheck) command() {
 	if strings.HasPrefix(argv.Base(cmd), "mcp-server-") {
 		if known := argv.LookAlike(argv.Base(cmd)); known != "" {
 			c.warn("'%s' looks like '%s' and is another program", shown, known)
+		} else if !argv.IsKnown(argv.Base(cmd)) {
+			c.warn("'%s' is none of the well-known servers: its name alone vouches for nothing", shown)
 		}
 	}
 }

@@ -87,7 +87,8 @@ func (c *launchCheck) machine(report argv.Report) {
 	if c.refused() {
 		return
 	}
-	for _, script := range slices.Concat(report.Scripts, report.Dirs) {
+	for _, given := range slices.Concat(report.Scripts, report.Dirs) {
+		script := given
 		if !filepath.IsAbs(script) && c.spec.Cwd != "" {
 			script = filepath.Join(c.spec.Cwd, script)
 		}
@@ -97,6 +98,9 @@ func (c *launchCheck) machine(report argv.Report) {
 			continue
 		}
 		c.owned(CodeArgument, "The server's code", script)
+		if slices.Contains(report.Dirs, given) { // nor may anybody add a file
+			c.openFolder(CodeArgument, "The server's code", filepath.Join(script, "*"), true)
+		}
 	}
 	c.workingDirectory(report)
 }

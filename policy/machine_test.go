@@ -54,7 +54,7 @@ func TestMachine(t *testing.T) {
 		"/usr/bin/python3": {Mode: 0o755}, "/srv/app/server.py": {Mode: 0o644}, "/srv/app": {Mode: fs.ModeDir | 0o755},
 		"/tmp": {Mode: fs.ModeDir | fs.ModeSticky | 0o777}, "/tmp/own.py": {Mode: 0o644}, "/tmp/other.py": {Mode: 0o644, Foreign: true},
 		"/open/npx": {Mode: 0o755}, "/open": {Mode: fs.ModeDir | 0o777}, "/usr/bin/node": {Mode: 0o777}, "/srv/link": {Mode: 0o644, Path: "/open/npx"}, "/srv": {Mode: fs.ModeDir | 0o755},
-		"/tmp/others": {Mode: fs.ModeDir | 0o755, Foreign: true}, "/tmp/others/own": {Mode: fs.ModeDir | 0o755}, "/tmp/others/own/x.py": {Mode: 0o644},
+		"/tmp/own": {Mode: fs.ModeDir | 0o755}, "/tmp/others": {Mode: fs.ModeDir | 0o755, Foreign: true}, "/tmp/others/own": {Mode: fs.ModeDir | 0o755}, "/tmp/others/own/x.py": {Mode: 0o644},
 		"/open/a": {Mode: fs.ModeDir | 0o755}, "/open/a/x.py": {Mode: 0o644}, "/home/u/bin/npx": {Mode: 0o755}, "/home/u/bin": {Mode: fs.ModeDir | 0o775},
 	}
 	commands := map[string]string{"npx": "/usr/bin/npx", "python3": "/usr/bin/python3", "node": "/usr/bin/node"}
@@ -101,6 +101,8 @@ func TestMachine(t *testing.T) {
 		{"no folder in /tmp yet", fakeMachine{path: commands}, ServerSpec{Command: "python3", Args: []string{"/tmp/a/b/none.py"}}, CodeArgument, "is not there yet"},
 		{"a folder of others above", fakeMachine{path: commands}, ServerSpec{Command: "python3", Args: []string{"/tmp/others/own/x.py"}}, CodeArgument, ""},
 		{"an open folder above", fakeMachine{path: commands}, ServerSpec{Command: "python3", Args: []string{"/open/a/x.py"}}, CodeArgument, ""},
+		{"a project that anybody may add to", fakeMachine{path: map[string]string{"uv": "/usr/bin/npx"}}, ServerSpec{Command: "uv", Args: []string{"--directory", "/tmp", "run", "x"}}, CodeArgument, ""},
+		{"own project in /tmp", fakeMachine{path: map[string]string{"uv": "/usr/bin/npx"}}, ServerSpec{Command: "uv", Args: []string{"--directory", "/tmp/own", "run", "x"}}, "", ""},
 		{"another project", fakeMachine{path: commands, texts: map[string]string{"/w/package.json": `{"name":"mine"}`}},
 			ServerSpec{Command: "npx", Args: npx, Cwd: "/w"}, "", ""},
 		{"sitecustomize", fakeMachine{path: commands, texts: map[string]string{"/w/sitecustomize.py": ""}},

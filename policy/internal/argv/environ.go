@@ -16,11 +16,12 @@ var nodeEnv = &grammar{plain: true, bools: nodeGrammar.bools, joined: nodeGramma
 var (
 	versionValue  = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)*([-+.][0-9A-Za-z]+)*$`)
 	windowsFolder = regexp.MustCompile(`(?i)^[a-z]:\\+windows(\\+system32\\+cmd\.exe)?\\*$`)
+	ownProxy      = regexp.MustCompile(`^(https?|socks[45][ah]?)://(127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|localhost|\[::1\])(:[0-9]{1,5})?/?$`)
 	runtimeDir    = regexp.MustCompile(`^/run/user/[0-9]+$`)
 )
 
 // harmlessEnv says whether a variable that can change what code is loaded does not do so with this value: memory limits
-// in NODE_OPTIONS, a version of Python, the public registry.
+// in NODE_OPTIONS, a version of Python, the public registry, a proxy or Docker of this machine.
 func harmlessEnv(name, value string) bool {
 	up := strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 	switch up {
@@ -43,6 +44,13 @@ func harmlessEnv(name, value string) bool {
 		return windowsFolder.MatchString(value)
 	case "XDG_RUNTIME_DIR":
 		return runtimeDir.MatchString(value)
+	case "DOCKER_HOST":
+		socket, ok := strings.CutPrefix(value, "unix://")
+		return ok && strings.HasPrefix(socket, "/") && !InTemp(path.Clean(socket))
+	case "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY":
+		return ownProxy.MatchString(value)
+	case "JAVA_HOME": // a program, see EnvValue
+		return strings.HasPrefix(value, "/") && !InTemp(path.Clean(value))
 	}
 	return strings.HasSuffix(up, "_VERSION") && !strings.HasPrefix(up, "NPM_CONFIG_") && versionValue.MatchString(value)
 }

@@ -60,6 +60,9 @@ func (c *checker) trusted(name string) bool {
 	return isKnown(name) || slices.Contains(c.opts.AllowedPackages, name)
 }
 
+// IsKnown says whether a package or program is a well-known server, or a library that servers are joined with.
+func IsKnown(name string) bool { return isKnown(name) }
+
 func isKnown(name string) bool { return known[strings.ToLower(name)] }
 
 // known are the servers of the guide and of the official repositories, the SDKs that servers are

@@ -3,7 +3,7 @@ package argv
 import "strings"
 
 // nodeRunners are npm packages with the command line of node.
-var nodeRunners = set(`node tsx ts-node vite-node esno jiti ts-node-esm @babel/node @swc-node/register babel-node sucrase-node ts-node-dev node-dev tsimp swc-node`)
+var nodeRunners = set(`node tsx ts-node vite-node esno jiti ts-node-esm @babel/node @swc-node/register babel-node sucrase-node ts-node-dev node-dev tsimp swc-node esbuild-runner esr`)
 
 // commandRunners are packages whose arguments are commands.
 var commandRunners = set(`
@@ -11,7 +11,7 @@ npm yarn pnpm bun deno cross-env cross-env-shell concurrently dotenv dotenv-cli 
 zx shx shelljs pm2 forever execa-cli onchange chokidar-cli entr lerna nx turbo @modelcontextprotocol/inspector
 npm-check-updates create-react-app yo degit node-gyp electron coffee coffeescript coffee-script
 bunx pnpx nlx nr ni @antfu/ni @pnpm/exe dotenvx @dotenvx/dotenvx run-s run-p ttab foreman lint-staged patch-package wsrun tsc-watch watch husky
-@npmcli/run-script supervisor jest vitest mocha ava tap c8 nyc gulp gulp-cli grunt grunt-cli webpack webpack-cli rollup vite
+@npmcli/run-script run-script-os supervisor jest vitest mocha ava tap c8 nyc gulp gulp-cli grunt grunt-cli webpack webpack-cli rollup vite
 mcpo honcho supervisor nox tox invoke fabric pytest ipython jupyter ipykernel ptpython bpython debugpy xonsh
 locust watchfiles watchdog watchmedo pre-commit cookiecutter copier snakemake scons doit pyperf scalene memray py-spy viztracer coverage
 pex shiv nodeenv pyinstaller papermill fire uvicorn gunicorn hypercorn flask marimo streamlit zc.buildout buildout robotframework python-dotenv
