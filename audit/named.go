@@ -23,7 +23,7 @@ func namedAt(s, word string, i, w int) (start, end int) {
 	if start, end = flagged(s, word, w); end > start {
 		return start, end
 	}
-	return netrc(s, word, i, w)
+	return told(s, word, i, w)
 }
 
 // scheme finds the credentials behind "Bearer" or "Basic".
@@ -44,7 +44,7 @@ func scheme(s, word string, w int) (start, end int) {
 		digit = digit || s[e] < 'A' || s[e] == '_'
 		e++
 	}
-	if e-v < 6 || !digit && e-v < 16 && !isUserPass(s[v:e]) {
+	if e-v < 6 || isPlaceholder(s[v:e]) || !digit && e-v < 16 && !isUserPass(s[v:e]) {
 		return 0, 0 // prose: "bearer of news"
 	}
 	return v, e
@@ -84,15 +84,17 @@ func flagged(s, word string, w int) (start, end int) {
 
 // crypted returns the end of a hashed password as crypt(3) writes it, $6$salt$hash, or i.
 func crypted(s string, i int) int {
+	if name, _, ok := strings.Cut(s[i+1:min(len(s), i+16)], "$"); !ok || !cryptSchemes[name] {
+		return i
+	}
 	e, dollars := i, 0
-	for e < len(s) && (isToken(s[e]) || strings.IndexByte("$./+=,", s[e]) >= 0) {
+	for e < min(len(s), i+512) && (isToken(s[e]) || strings.IndexByte("$./+=,", s[e]) >= 0) {
 		if s[e] == '$' {
 			dollars++
 		}
 		e++
 	}
-	scheme, rest, _ := strings.Cut(s[i+1:max(e, i+1)], "$")
-	if dollars < 3 || len(rest) < 16 || !cryptSchemes[scheme] {
+	if dollars < 3 || e-i < 20 {
 		return i
 	}
 	return e
@@ -132,24 +134,65 @@ func header(s, word string, w int) (start, end int) {
 	return v, e
 }
 
-// lineEnd returns the end of the line that i is in.
+// maxValue bounds how far one value is followed, in bytes.
+const maxValue = 4096
+
+// lineEnd returns the end of the line that i is in, or of as much of it as is looked at.
 func lineEnd(s string, i int) int {
+	s = s[:min(len(s), i+maxValue)]
 	if n := strings.IndexAny(s[i:], "\r\n"); n >= 0 {
 		return i + n
 	}
 	return len(s)
 }
 
-// element finds the text of an XML element with the name of a secret.
+// element finds the text of an XML element with the name of a secret, <password>x</password>, and the value of one
+// that is named in an attribute, <add key="Password" value="x"/>.
 func element(s, word string, i, w int) (start, end int) {
-	if i == 0 || s[i-1] != '<' || w >= len(s) || s[w] != '>' || !SecretName(word) {
+	if w >= len(s) || i == 0 {
 		return 0, 0
 	}
-	n := strings.IndexByte(s[w+1:], '<')
-	if n <= 0 || n > 512 || strings.TrimSpace(s[w+1:w+1+n]) == "" {
+	if word == "value" && s[w] == '=' {
+		return valueOf(s, i, w)
+	}
+	before := i - 1
+	for before > 0 && (s[before] == ':' || isToken(s[before])) && i-before < 32 { // a namespace
+		before--
+	}
+	if s[before] != '<' || s[w] != '>' && s[w] != ' ' || !SecretName(word) {
 		return 0, 0
 	}
-	return w + 1, w + 1 + n
+	open := strings.IndexByte(s[w:lineEnd(s, w)], '>')
+	if open < 0 {
+		return 0, 0
+	}
+	v := w + open + 1
+	n := strings.IndexByte(s[v:min(len(s), v+512)], '<')
+	if n <= 0 || strings.TrimSpace(s[v:v+n]) == "" {
+		return 0, 0
+	}
+	return v, v + n
+}
+
+// valueOf finds the value in quotes behind "value=", where an attribute in front of it has the name of a secret.
+func valueOf(s string, i, w int) (start, end int) {
+	tag := s[max(0, i-200):i]
+	tag = tag[strings.LastIndexByte(tag, '<')+1:]
+	named := false
+	for _, attribute := range [...]string{`name="`, `key="`} {
+		if _, rest, ok := strings.Cut(tag, attribute); ok {
+			name, _, _ := strings.Cut(rest, `"`)
+			named = named || SecretName(name)
+		}
+	}
+	if !named || w+1 >= len(s) || s[w+1] != '"' {
+		return 0, 0
+	}
+	n := strings.IndexByte(s[w+2:lineEnd(s, w)], '"')
+	if n <= 0 {
+		return 0, 0
+	}
+	return w + 2, w + 2 + n
 }
 
 // isPlaceholder says whether a value is a word for the secret and not the secret: $TOKEN, ${TOKEN}, <token>, ****.
@@ -159,7 +202,10 @@ func isPlaceholder(v string) bool {
 		return true
 	}
 	switch strings.ToLower(v) {
-	case "true", "false", "null", "none", "nil", "undefined", "$":
+	case "your", "true", "false", "null", "none", "nil", "undefined", "$":
+		return true
+	}
+	if len(v) > 5 && strings.EqualFold(v[:4], "your") && (v[4] == '_' || v[4] == '-') {
 		return true
 	}
 	return v != "" && (strings.Trim(v, "*") == "" || len(v) > 2 && strings.Trim(v, "x") == "" || v[0] == '<')
@@ -174,21 +220,15 @@ func assigned(s, word string, w int) (start, end int) {
 		v++
 		quoted = true
 	}
-	spaced := false
-	if !quoted {
-		for v < len(s) && s[v] == ' ' {
-			v++
-			spaced = true
-		}
-		spaced = spaced && v < len(s) && s[v] == '='
+	if n := operator(s, v, quoted); n > v && SecretName(word) {
+		return spacedValue(s, n)
 	}
-	if v >= len(s) || s[v] != '=' && (s[v] != ':' || v > w && !quoted) || !SecretName(word) {
+	if strings.HasPrefix(s[v:], "%3D") && SecretName(word) {
+		v += 2 // as a query in a query has it
+	} else if v >= len(s) || s[v] != '=' && s[v] != ':' || !SecretName(word) {
 		return 0, 0
 	}
-	if spaced {
-		return spacedValue(s, v+1)
-	}
-	sure := s[v] == '=' || quoted
+	sure := s[v] != ':' || quoted
 	v++
 	for v < len(s) && (s[v] == ' ' || s[v] == '"' || s[v] == '\'' || s[v] == '\\' || s[v] == '=') {
 		if s[v] == '=' && s[v-1] == '=' {
@@ -199,14 +239,36 @@ func assigned(s, word string, w int) (start, end int) {
 	}
 	e := v
 	digit := false
-	for e < len(s) && strings.IndexByte(" \t\r\n\"'&;,<>()[]{}\\|`", s[e]) < 0 {
+	for e < min(len(s), v+maxValue) && strings.IndexByte(" \t\r\n\"'&;,<>()[]{}\\|`", s[e]) < 0 {
 		digit = digit || s[e] >= '0' && s[e] <= '9'
 		e++
 	}
-	if authSchemes[strings.ToLower(s[v:e])] || isPlaceholder(s[v:min(e+1, len(s))]) || isPlaceholder(s[v:e]) || !sure && (e-v < 6 || !digit) {
+	if isFolder(word, s[v:e]) || authSchemes[strings.ToLower(s[v:e])] || isPlaceholder(s[v:min(e+1, len(s))]) || isPlaceholder(s[v:e]) || !sure && (e-v < 6 || !digit) {
 		return 0, 0
 	}
 	return v, e
+}
+
+// operator returns the end of what assigns a value in code and settings, with space around it, or v: =, :=, =>, ->.
+func operator(s string, v int, quoted bool) int {
+	at := v
+	for at < len(s) && s[at] == ' ' && at-v < 64 {
+		at++
+	}
+	for _, op := range [...]string{"=>", ":=", "->"} {
+		if strings.HasPrefix(s[at:], op) {
+			return at + len(op)
+		}
+	}
+	if at > v && !quoted && at < len(s) && s[at] == '=' {
+		return at + 1
+	}
+	return v
+}
+
+// isFolder says whether a value is that of PWD, the working directory of a shell.
+func isFolder(name, value string) bool {
+	return (name == "PWD" || name == "OLDPWD") && (strings.HasPrefix(value, "/") || strings.HasPrefix(value, "~"))
 }
 
 // spacedValue finds the value behind "name = ", of a settings file or a line of code: in quotes, or to the end of
@@ -223,8 +285,8 @@ func spacedValue(s string, v int) (start, end int) {
 	}
 	if quote := s[min(v, len(s)-1)]; quote == '"' || quote == '\'' || quote == '`' {
 		v++
-		e := v
-		for e < lineEnd(s, v) && s[e] != quote && s[e] != '\\' {
+		e, line := v, lineEnd(s, v)
+		for e < line && s[e] != quote && s[e] != '\\' {
 			e++
 		}
 		if e-v < minSecret || isPlaceholder(s[v:e]) {
@@ -232,26 +294,36 @@ func spacedValue(s string, v int) (start, end int) {
 		}
 		return v, e
 	}
-	e := v
+	e, line := v, lineEnd(s, v)
 	digit := false
-	for e < len(s) && s[e] > ' ' && strings.IndexByte("()[]{};,|&<>\"'`\\", s[e]) < 0 {
+	for e < line && s[e] > ' ' && strings.IndexByte("()[]{};,|&<>\"'`\\", s[e]) < 0 {
 		digit = digit || s[e] >= '0' && s[e] <= '9'
 		e++
 	}
-	if e < lineEnd(s, v) && strings.Trim(s[e:lineEnd(s, v)], " \t;") != "" || !digit || e-v < 6 || isPlaceholder(s[v:e]) {
+	if strings.Trim(s[e:line], " \t;") != "" || !digit || e-v < 6 || isPlaceholder(s[v:e]) {
 		return 0, 0
 	}
 	return v, e
 }
 
-// netrc finds the password of a line of .netrc: "machine h login u password p".
-func netrc(s, word string, i, w int) (start, end int) {
-	if word != "password" || w >= len(s) || s[w] != ' ' || !strings.Contains(s[max(0, i-200):i], "login ") {
+// told finds the value that a word in front of it announces, without a sign between: "machine h login u password p"
+// of .netrc, IDENTIFIED BY 'p' and PASSWORD 'p' of SQL, "aws configure set aws_secret_access_key p".
+func told(s, word string, i, w int) (start, end int) {
+	if w+1 >= len(s) || s[w] != ' ' {
 		return 0, 0
 	}
-	e := w + 1
-	for e < len(s) && s[e] > ' ' {
-		e++
+	before := s[max(0, i-200):i]
+	if quote := s[w+1]; quote == '\'' && (strings.EqualFold(word, "password") || strings.EqualFold(word, "by") && strings.HasSuffix(strings.ToLower(before), "identified ")) {
+		n := strings.IndexByte(s[w+2:lineEnd(s, w+2)], quote)
+		return w + 2, w + 2 + max(n, 0)
 	}
-	return w + 1, e
+	if word == "password" && strings.Contains(before, "login ") || strings.HasSuffix(before, "configure set ") && SecretName(word) ||
+		word == "-p" && strings.HasSuffix(before, "sshpass ") {
+		e := w + 1
+		for e < len(s) && s[e] > ' ' {
+			e++
+		}
+		return w + 1, e
+	}
+	return 0, 0
 }

@@ -6,19 +6,19 @@ import "strings"
 var secretWords = set(`password passwd passphrase passcode pwd token secret secrets key credential credentials cred creds
 	auth authorization authentication cookie cookies apikey apitoken bearer jwt oauth signature sig otp totp pin ssn cvv
 	authtoken accesstoken refreshtoken idtoken clientsecret secretkey privatekey accesskey sshkey authkey masterkey
-	encryptionkey signingkey sessionid sessiontoken csrftoken xsrf csrf dsn passwords pass passwort mnemonic`)
+	encryptionkey signingkey sessionid sessiontoken csrftoken xsrf csrf dsn passwords pass passwort mnemonic pgpass`)
 
 // secretEnds make a secret of a word that ends in them, and secretPairs of two words in a row.
 var (
 	secretEnds  = []string{"password", "passwd", "passphrase", "apikey", "secretkey", "accesskey", "privatekey", "accesstoken", "authtoken"}
-	secretPairs = set(`connectionstring seedphrase recoveryphrase recoverycode recoverycodes backupcode backupcodes sessionid`)
+	secretPairs = set(`connectionstring seedphrase recoveryphrase recoverycode recoverycodes backupcode backupcodes verificationcode sessionid passphrase`)
 )
 
 // aboutAfter, at the end of a name, say that it is one of something about a secret and not the secret:
 // secret_name, password_policy, token_endpoint.
 var aboutAfter = set(`name names type types kind policy algorithm alg scope scopes endpoint endpoints url uri path file
 	method methods mode count counts length format version strength status state enabled required supported expiry expires at
-	rotation provider providers`)
+	rotation provider providers sock socket error errors arn consent`)
 
 // harmlessBefore and harmlessAfter take the secret out of the word "key", "token" or "auth" next to
 // them: a primary key, a token count.
@@ -48,7 +48,7 @@ func SecretName(name string) bool {
 			}
 			continue
 		}
-		if !ambiguous[string(w)] {
+		if i+1 < n && secretPairs[string(w)+string(wordAt(words, ends[:], i+1))] || !ambiguous[string(w)] {
 			return true
 		}
 		if i > 0 && harmlessBefore[string(wordAt(words, ends[:], i-1))] {

@@ -73,8 +73,12 @@ func digestEnd(s string, i int) int {
 		if s[i] != d.text[0] || len(s)-i <= len(d.text) || s[i:i+len(d.text)] != d.text {
 			continue
 		}
-		e := i + len(d.text)
-		for e < len(s) && (isToken(s[e]) || s[e] == '/' || s[e] == '+' || s[e] == '=') {
+		e, most := i+len(d.text), d.size+1
+		if d.size == 0 {
+			most = 1024
+		}
+		end := min(len(s), e+most)
+		for e < end && (isToken(s[e]) || s[e] == '/' || s[e] == '+' || s[e] == '=') {
 			e++
 		}
 		if d.size == 0 || e-i-len(d.text) == d.size {

@@ -58,6 +58,21 @@ func TestText(t *testing.T) {
 		"root:$6$abcdefgh$0123456789abcdefABCDEF./:19000:0":               "root:[REDACTED]:19000:0",
 		"ssh://git@github.com/o/r":                                        "ssh://git@github.com/o/r",
 		"https://abcdef0123456789abcdef@github.com/o/r":                   "https://[REDACTED]@github.com/o/r",
+		"password => 'nested77'":                                          "password => '[REDACTED]'",
+		`'password' => "nested77",`:                                       `'password' => "[REDACTED]",`,
+		`password := "nested77"`:                                          `password := "[REDACTED]"`,
+		`password := os.Getenv("DB_PASSWORD")`:                            `password := os.Getenv("DB_PASSWORD")`,
+		`<add key="Password" value="nested77"/>`:                          `<add key="[REDACTED]" value="[REDACTED]"/>`,
+		`<input name="city" value="nested77">`:                            `<input name="city" value="nested77">`,
+		`<s:Password type="x">nested77</s:Password>`:                      `<s:Password type="x">[REDACTED]</s:Password>`,
+		"CREATE USER x IDENTIFIED BY 'nested77'":                          "CREATE USER x IDENTIFIED BY '[REDACTED]'",
+		"ALTER USER x WITH PASSWORD 'nested77'":                           "ALTER USER x WITH PASSWORD '[REDACTED]'",
+		"sshpass -p nested77 ssh -p 22 h":                                 "sshpass -p [REDACTED] ssh -p 22 h",
+		"aws configure set aws_secret_access_key nested77":                "aws configure set aws_secret_access_key [REDACTED]",
+		"https://h/?u=%3Fa%3D1&access_token%3Dnested77":                   "https://h/?u=%3Fa%3D1&access_token%3D[REDACTED]",
+		"PWD=/home/u/project SSH_AUTH_SOCK=/run/a":                        "PWD=/home/u/project SSH_AUTH_SOCK=/run/a",
+		"Authorization: Bearer YOUR_TOKEN":                                "Authorization: Bearer YOUR_TOKEN",
+		"KeyError: 'user2'":                                               "KeyError: 'user2'",
 		// Tokens of issuers.
 		"sbp_1386f8ebdb3583e57d272386b34e998ce0f8df56":   "[REDACTED]",
 		"SK8cbe798edef4fd46bb741a7a8068bc16":             "[REDACTED]",
@@ -114,6 +129,18 @@ func TestText(t *testing.T) {
 		}
 		if got := red.Text(want); got != want {
 			t.Errorf("Text is not stable: %q became %q", want, got)
+		}
+	}
+}
+
+// TestLongTexts holds that the time to redact a text grows as the text does: of texts of 256 KiB that are made
+// to be looked at again and again, each is read within the time that a test has.
+func TestLongTexts(t *testing.T) {
+	red := NewRedactor(RedactorOptions{Secrets: []string{"hunter2"}})
+	for _, part := range []string{"$", "$6$", "password = '", "authorization: basic ", "<password ", "sha512-/", "value=\"", "://", "token%3D", "-----BEGIN ", "eyJ.", "password => ", "password:", "key=:", "{\"a\":", "\\u0041", "a@", "AAAAB3NzaC1+"} {
+		text := strings.Repeat(part, 1<<18/len(part))
+		if got := red.Hide(text); got == "" {
+			t.Errorf("%q: nothing is left", part)
 		}
 	}
 }
