@@ -51,6 +51,11 @@ func TestOpenAINode(t *testing.T) {
 // nodeScript puts a script of testdata beside the packages that it imports, where Node looks for them.
 func nodeScript(t *testing.T, name string) string {
 	t.Helper()
+	return scriptBeside(t, name, os.Getenv("TOOLSERVE_TEST_NODE_MODULES"))
+}
+
+func scriptBeside(t *testing.T, name, modules string) string {
+	t.Helper()
 	dir := t.TempDir()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
@@ -60,7 +65,7 @@ func nodeScript(t *testing.T, name string) string {
 	if err := os.WriteFile(path, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(os.Getenv("TOOLSERVE_TEST_NODE_MODULES"), filepath.Join(dir, "node_modules")); err != nil {
+	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
 	return path

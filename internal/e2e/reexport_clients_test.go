@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -171,6 +173,20 @@ func TestReexportPython(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", mode, err)
 		}
+	}
+}
+
+// TestReexportTypeScript drives /mcp with the TypeScript SDK, which the conformance suite brings along: a call
+// whose connection breaks, and tasks.
+func TestReexportTypeScript(t *testing.T) {
+	needs(t, "TOOLSERVE_TEST_CONFORMANCE")
+	modules := os.Getenv("TOOLSERVE_TEST_CONFORMANCE")
+	script := scriptBeside(t, "mcp_client.mjs", modules)
+	url := reexport(t, func(string) map[string]any { return both(t) })
+	output, err := exec.CommandContext(t.Context(), filepath.Join(modules, ".bin/node"), script, url).CombinedOutput()
+	t.Logf("%s", output)
+	if err != nil {
+		t.Error(err)
 	}
 }
 
