@@ -127,7 +127,7 @@ func TestATaskAsks(t *testing.T) {
 func TestTasksAreListenedTo(t *testing.T) {
 	host, goOn, _ := longHost()
 	url := serveFake(t, host, Options{})
-	body, header := modern("tools/call", `{"name":"x"}`, takesTasks)
+	body, header := modern("tools/call", `{"name":"long"}`, takesTasks)
 	id := taskOf(t, do(t, "POST", url, body, header...))
 	filter := `{"notifications":{"taskIds":["` + id + `","other"]}}`
 	body, header = modern("subscriptions/listen", filter, `{}`)

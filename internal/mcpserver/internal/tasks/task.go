@@ -61,7 +61,13 @@ func (t *Task) Say(text string) {
 			text = text[:len(text)-1]
 		}
 	}
-	t.change(func() { t.text = screen.Visible(text) })
+	text = screen.Visible(text)
+	t.store.mu.Lock()
+	known := t.text == text
+	t.store.mu.Unlock()
+	if !known {
+		t.change(func() { t.text = text })
+	}
 }
 
 // Ask has the client answer a question with the next tasks/update, and returns what takes it back. reply is
