@@ -240,8 +240,13 @@ func (x *exchange) taskResult(ctx context.Context, m *rpc.Message) {
 		}
 		break
 	}
-	for len(t.Messages) > 0 {
-		_ = out.Event("message", results.OneLine(<-t.Messages)) // as above
+	for more := true; more; {
+		select { // who asks for the same result at the same time may take the last one
+		case message := <-t.Messages:
+			_ = out.Event("message", results.OneLine(message)) // as above
+		default:
+			more = false
+		}
 	}
 	end := t.Outcome()
 	switch {

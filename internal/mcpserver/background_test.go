@@ -3,6 +3,8 @@ package mcpserver
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -226,5 +228,41 @@ func TestTasksEndWithTheServer(t *testing.T) {
 	case <-ended:
 	default:
 		t.Error("Close leaves a call behind")
+	}
+}
+
+// The last messages of a task reach one of those who ask for its result at the same time, and the result all.
+func TestSeveralAskForOneResult(t *testing.T) {
+	const asking, notes = 8, 60
+	goOn := make(chan struct{})
+	host := &fakeHost{tools: []mcphost.Tool{tool("fs", "x")}, run: func(_ context.Context, call mcphost.Call) (mcphost.Result, error) {
+		<-goOn
+		for n := range notes {
+			call.OnProgress(mcphost.Progress{Progress: float64(n + 1)})
+		}
+		return text("at last"), nil
+	}}
+	url := serveFake(t, host, Options{})
+	id := begin(t, url, `{}`)
+	task := taskOf(t, do(t, "POST", url, inSession("tools/call", `{"name":"x","task":{},"_meta":{"progressToken":"p"}}`), "Mcp-Session-Id", id))
+	close(goOn)
+	results := make(chan string)
+	for n := range asking {
+		go func() {
+			body := fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tasks/result","params":{"taskId":%q}}`, 100+n, task)
+			resp, err := try(t.Context(), url, body, "Mcp-Session-Id", id)
+			if err != nil {
+				results <- err.Error()
+				return
+			}
+			defer resp.Body.Close()
+			all, _ := io.ReadAll(resp.Body) // what is missing shows
+			results <- string(all)
+		}()
+	}
+	for range asking {
+		if got := <-results; !strings.Contains(got, "at last") {
+			t.Errorf("the result is %s", got)
+		}
 	}
 }

@@ -140,9 +140,10 @@ type parked struct {
 	perKey int
 	now    func() time.Time
 
-	mu   sync.Mutex // guards the rest
-	jobs map[string]*parkedJob
-	keys map[string]int
+	mu    sync.Mutex // guards the rest
+	jobs  map[string]*parkedJob
+	keys  map[string]int
+	ended bool // takes no more
 }
 
 type parkedJob struct {
@@ -174,7 +175,7 @@ func (p *parked) add(j *job, asked map[string]*question, patience time.Duration)
 		p.jobs, p.keys = map[string]*parkedJob{}, map[string]int{}
 	}
 	actor := j.x.actor
-	if p.keys[actor] >= p.perKey || len(p.jobs) >= allKeys*p.perKey {
+	if p.ended || p.keys[actor] >= p.perKey || len(p.jobs) >= allKeys*p.perKey {
 		return ""
 	}
 	id := rand.Text()
@@ -205,7 +206,7 @@ func (p *parked) take(id string, fits func(*job) bool) *parkedJob {
 	return one
 }
 
-// end cancels all that waits.
+// end cancels all that waits; nothing may wait any more.
 func (p *parked) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -213,7 +214,7 @@ func (p *parked) end() {
 		one.timer.Stop()
 		one.job.cancel()
 	}
-	p.jobs, p.keys = nil, nil
+	p.jobs, p.keys, p.ended = nil, nil, true
 }
 
 // statePrefix begins the request states of this process. Others are the upstream server's, which made them.

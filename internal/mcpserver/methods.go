@@ -63,13 +63,13 @@ func (x *exchange) initialize(m *rpc.Message) {
 	}
 	s := &session{actor: x.actor, view: x.view, revision: revision, client: incoming.ReadClient(capabilities), logLevel: "info",
 		events: replay.New(x.h.opts.ResumeWait, x.h.budget)}
-	if err := x.h.sessions.open(s); err != nil {
-		x.h.fail(x.w, http.StatusTooManyRequests, m.ID, rpc.Errorf(rpc.CodeUnavailable, "%v", err))
-		return
-	}
 	s.onEnd = func() {
 		x.h.tasks.EndSession(s.id)
 		s.events.End()
+	}
+	if err := x.h.sessions.open(s); err != nil {
+		x.h.fail(x.w, http.StatusTooManyRequests, m.ID, rpc.Errorf(rpc.CodeUnavailable, "%v", err))
+		return
 	}
 	x.session = s
 	x.w.Header().Set(headerSession, s.id)

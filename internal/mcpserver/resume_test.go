@@ -150,3 +150,24 @@ func TestTheOwnStreamGoesOn(t *testing.T) {
 		t.Errorf("told %s", got)
 	}
 }
+
+func TestAStreamThatIsGoneBackToIsToldOfNoLists(t *testing.T) {
+	host, step, _ := steps()
+	host.tools = []mcphost.Tool{tool("fs", "x")}
+	url := serveFake(t, host, Options{})
+	id := begin(t, url, `{}`)
+	ctx, leave := context.WithCancel(t.Context())
+	go func() { step <- struct{}{} }()
+	newEvents(t, open(t, ctx, "POST", url, callOf("x"), "Mcp-Session-Id", id)).next()
+	leave()
+	back := newEvents(t, open(t, t.Context(), "GET", url, "", "Mcp-Session-Id", id, "Last-Event-ID", "1_1"))
+	own := newEvents(t, open(t, t.Context(), "GET", url, "", "Mcp-Session-Id", id))
+	host.change(tool("fs", "new"))
+	if got := own.next(); !strings.Contains(got, "notifications/tools/list_changed") {
+		t.Errorf("the session's own stream is told %s", got)
+	}
+	close(step)
+	if got := back.next(); !strings.Contains(got, "all steps") {
+		t.Errorf("the stream of the call is told %s", got)
+	}
+}

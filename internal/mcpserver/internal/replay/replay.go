@@ -101,6 +101,7 @@ func (l *Log) Own() (s *Stream, newest int) {
 	if s = l.streams[0]; s == nil {
 		s = l.add(&Stream{abandon: func() {}, count: l.own})
 		s.readers = 0
+		s.timer.Reset(l.wait)
 	}
 	return s, s.count
 }

@@ -77,8 +77,8 @@ type Stream struct {
 // maxQueue is how many messages wait for a client. What comes on top is lost, as it would be without a stream.
 const maxQueue = 64
 
-// New returns a stream of a key, which is told of the changes that wants takes. tag is "_meta" of each
-// notification, or nil.
+// New returns a stream of a key, which is told of the changes that wants takes; nil takes none. tag is "_meta"
+// of each notification, or nil.
 func New(actor string, wants func(Change) bool, tag json.RawMessage) *Stream {
 	return &Stream{actor: actor, wants: wants, tag: tag, queue: make(chan []byte, maxQueue), over: make(chan struct{})}
 }
@@ -126,7 +126,7 @@ func (s *Stream) Put(message []byte) {
 
 // Changed says that a list changed.
 func (s *Stream) Changed(c Change) {
-	if !s.wants(c) {
+	if s.wants == nil || !s.wants(c) {
 		return
 	}
 	var params json.RawMessage
