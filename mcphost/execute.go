@@ -1,6 +1,7 @@
 package mcphost
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/toolserve/toolserve/audit"
+	"github.com/toolserve/toolserve/mcphost/content"
 	"github.com/toolserve/toolserve/mcphost/internal/catalog"
 	"github.com/toolserve/toolserve/policy"
 )
@@ -54,6 +56,14 @@ type Call struct {
 	OnLog func(LogMessage)
 }
 
+// What a call answers is mapped by the package content; its types have their names here too.
+type (
+	// Result is what a tool answered: see [content.Result].
+	Result = content.Result
+	// Content is one item of a result: see [content.Item].
+	Content = content.Item
+)
+
 // Execute runs a call: it finds the tool, checks the arguments, asks the policy, calls the server and
 // records what happened, whatever it was. A tool's own failure is a Result with IsError. An error is
 // an [*Error]. When ctx ends, the server is told to stop.
@@ -86,6 +96,20 @@ func (h *Host) Execute(ctx context.Context, call Call) (Result, error) {
 	record.Result = catalog.Cut(result.Text(), auditText)
 	h.record(record)
 	return result, nil
+}
+
+// Refuse records that a person was asked about a call and refused it. The call is not run.
+func (h *Host) Refuse(call Call, reason string) {
+	record := audit.Record{
+		Kind: audit.KindCall, Server: call.Server, Tool: call.Tool, Arguments: call.Arguments,
+		Origin: call.Origin, Actor: call.Actor, Request: call.Request,
+		Decision: string(policy.Deny), Code: "refused", Reason: cmp.Or(reason, "refused by the user"),
+		Error: "the call was refused by the user",
+	}
+	if t, e := h.resolve(call.Server, call.Tool); e == nil {
+		record.Server, record.Tool = t.Server, t.Name
+	}
+	h.record(record)
 }
 
 // execute does the work of Execute and notes in the record what it learns on the way.
