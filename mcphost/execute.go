@@ -114,7 +114,7 @@ func (h *Host) Refuse(call Call, reason string) {
 
 // execute does the work of Execute and notes in the record what it learns on the way.
 func (h *Host) execute(ctx context.Context, call Call, record *audit.Record) (Result, *Error) {
-	t, e := h.resolve(call.Server, call.Tool)
+	t, e := h.resolveNow(ctx, call.Server, call.Tool)
 	if e != nil {
 		record.Server, record.Tool = e.Server, e.Tool
 		if e.Kind == NeedsApproval {
@@ -193,6 +193,22 @@ func (h *Host) Decide(call Call) (policy.Decision, error) {
 		Server: t.Server, Tool: t.Name, Arguments: arguments, Profile: t.Profile, Approved: call.Approved,
 		Run: call.Request, Conversation: call.Conversation, Actor: call.Actor,
 	}), nil
+}
+
+// newsWait is how long a call waits for a list of tools that changed. What a server does not list by then
+// nobody has seen, and the tool runs as it was approved.
+const newsWait = 5 * time.Second
+
+// resolveNow is resolve by the newest list: where the server said that its tools changed, it is read first.
+func (h *Host) resolveNow(ctx context.Context, server, name string) (*catalog.Tool, *Error) {
+	t, e := h.resolve(server, name)
+	if e == nil {
+		server = t.Server
+	}
+	if s := h.server(server); s != nil && s.news.Wait(ctx, newsWait) {
+		return h.resolve(server, name)
+	}
+	return t, e
 }
 
 // resolve finds the tool that a call names, or says why it is not there: a server that is not

@@ -193,6 +193,8 @@ func (s *scripted) call(id json.RawMessage, name string, arguments json.RawMessa
 		}
 		time.Sleep(time.Hour)
 	case "hang":
+	case "grown":
+		text("grown")
 	case "large":
 		text("%s", strings.Repeat("é", 200_000))
 	case "huge":

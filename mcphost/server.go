@@ -53,6 +53,8 @@ type server struct {
 	// changed holds a token when the server said that its tools changed. The protocol library sends,
 	// run receives; it is never closed.
 	changed chan struct{}
+	// news holds back calls until the list that the server said has changed is read.
+	news catalog.News
 	// broken holds a token when a call found the connection dead. Calls send, run receives.
 	broken chan struct{}
 	// turns bounds the calls under way.

@@ -91,6 +91,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 		return 0, err
 	}
 	listCtx, cancel := context.WithTimeout(l.ctx, s.connectTimeout())
+	read := s.news.Begin()
 	c, err := catalog.Read(listCtx, s.name, l.session)
 	cancel()
 	if err != nil {
@@ -105,6 +106,7 @@ func (s *server) once(ctx context.Context) (up time.Duration, err error) {
 	if err == nil {
 		err = s.reviewer.Review(s.trusted(), c, l.instructions())
 	}
+	read()
 	if err != nil {
 		s.teardown(l, err)
 		return 0, err
@@ -211,6 +213,7 @@ func (s *server) watch(ctx context.Context, l *link) error {
 func (s *server) refresh(l *link) {
 	ctx, cancel := context.WithTimeout(l.ctx, s.connectTimeout())
 	defer cancel()
+	defer s.news.Begin()()
 	c, err := catalog.Read(ctx, s.name, l.session)
 	if err != nil {
 		s.logger.Warn("cannot list the tools again", "error", err)
@@ -241,6 +244,7 @@ func (s *server) explainEnd(l *link, err error) error {
 // teardown ends a connection and everything that belongs to it.
 func (s *server) teardown(l *link, reason error) {
 	l.cancel(reason)
+	defer s.news.Begin()() // the next connection reads it anyway
 	if l.process != nil {
 		l.process.Stop(s.host.ladder())
 		s.keepStderr(l.process)

@@ -77,7 +77,7 @@ func (s *server) connect(ctx context.Context, custom mcp.Transport) (*link, erro
 	switch {
 	case custom != nil:
 		l.requests = &wire.Requests{}
-		err = s.handshake(l, wire.Tap{Transport: custom, Requests: l.requests, Peer: s.asks})
+		err = s.handshake(l, wire.Tap{Transport: custom, Requests: l.requests, Peer: s.asks, OnNotice: s.heard})
 	case s.cfg().Transport == TransportStdio:
 		err = s.connectStdio(l)
 	default:
@@ -176,7 +176,7 @@ func (s *server) handshakeStdio(l *link) error {
 	var late atomic.Bool
 	transport := wire.Stdio{
 		Peer: s.asks, In: l.process.Stdin(), Out: l.process.Stdout(), DiscoverWait: cmp.Or(s.host.opts.DiscoverWait, 15*time.Second),
-		OnNoise: l.noise.Add, OnClose: l.process.CloseInput, OnLate: func() { late.Store(true) },
+		OnNotice: s.heard, OnNoise: l.noise.Add, OnClose: l.process.CloseInput, OnLate: func() { late.Store(true) },
 	}
 	open := func(transport wire.Stdio) error {
 		l.requests = &wire.Requests{}
@@ -298,7 +298,7 @@ func (s *server) connectRemote(l *link) error {
 	// On the older transport all comes on one stream, and the answers go elsewhere: its tap answers.
 	older := wire.NewHTTPClient(cfg.URL, cfg.Headers, rules, nil)
 	l.sign(older)
-	sse := wire.Tap{Requests: &wire.Requests{}, Peer: s.asks, Transport: &mcp.SSEClientTransport{
+	sse := wire.Tap{Requests: &wire.Requests{}, Peer: s.asks, OnNotice: s.heard, Transport: &mcp.SSEClientTransport{
 		Endpoint: endpoint, HTTPClient: older, MaxEventSize: wire.MaxLine,
 	}}
 	if cfg.Transport == TransportSSE {
@@ -335,10 +335,19 @@ func (s *server) connectStreamable(l *link, client *http.Client, endpoint string
 	return nil
 }
 
+const toolsChanged = "notifications/tools/list_changed"
+
+// heard notes a notification that the protocol library will pass on, as soon as it is read.
+func (s *server) heard(method string) {
+	if method == toolsChanged {
+		s.news.Say()
+	}
+}
+
 // noticed takes a notification that came on the response of a call.
 func (s *server) noticed(method string) {
-	switch method {
-	case "notifications/tools/list_changed":
+	switch s.heard(method); method {
+	case toolsChanged:
 		notify(s.changed)
 	case "notifications/prompts/list_changed":
 		s.shelf.PromptsChanged()

@@ -567,3 +567,27 @@ func TestPendingIsBounded(t *testing.T) {
 		t.Errorf("%d changed tools are offered", len(h.Tools()))
 	}
 }
+
+// TestCallRightBehindAChange has a server say that its tools changed and answer a call in one breath: whoever
+// reads the answer and calls at once gets no tool that nobody approved, and one that is new.
+func TestCallRightBehindAChange(t *testing.T) {
+	for mode, want := range map[string]struct {
+		tool string
+		kind Kind
+	}{"turncoat": {"echo", NeedsApproval}, "growing": {"grown", ""}} {
+		t.Run(mode, func(t *testing.T) {
+			cfg := scriptedConfig(t, map[string]string{"s": mode})
+			cfg.Security.LockFile = lockPath(t)
+			h := start(t, cfg, Options{})
+			if _, err := h.Execute(t.Context(), call("grow", "{}")); err != nil {
+				t.Fatal(err)
+			}
+			_, err := h.Execute(t.Context(), call(want.tool, `{"text":"x"}`))
+			if want.kind != "" {
+				wantKind(t, err, want.kind, "changed since it was approved")
+			} else if err != nil {
+				t.Errorf("the new tool: %v", err)
+			}
+		})
+	}
+}

@@ -159,9 +159,14 @@ func cancelledID(params json.RawMessage) (jsonrpc.ID, error) {
 const maxNotices = 5000
 
 // flood holds back what a server may send without being asked.
-type flood struct{ limit *rate.Limiter }
+type flood struct {
+	limit    *rate.Limiter
+	onNotice func(method string) // or nil
+}
 
-func newFlood() flood { return flood{rate.NewLimiter(maxNotices, maxNotices)} }
+func newFlood(onNotice func(method string)) flood {
+	return flood{rate.NewLimiter(maxNotices, maxNotices), onNotice}
+}
 
 // passes reports whether a notification is for the library, and waits while there are too many. Those that
 // the library does nothing with do not reach it.
@@ -170,6 +175,9 @@ func (f flood) passes(ctx context.Context, req *jsonrpc.Request) bool {
 	case "notifications/tools/list_changed", "notifications/prompts/list_changed", "notifications/resources/list_changed",
 		"notifications/resources/updated", "notifications/elicitation/complete", "notifications/subscriptions/acknowledged",
 		methodCancelled:
+		if f.onNotice != nil {
+			f.onNotice(req.Method)
+		}
 		return f.limit.Wait(ctx) == nil
 	}
 	return false

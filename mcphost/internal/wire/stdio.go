@@ -41,11 +41,14 @@ type Stdio struct {
 	OnClose func()
 	// Peer answers what the server asks; nil leaves that to the protocol library.
 	Peer Peer
+	// OnNotice, unless nil, is told of the notifications that go to the library, before anything that the
+	// server wrote after them is passed on. It must not block.
+	OnNotice func(method string)
 }
 
 // Connect returns the connection; it never fails. What the server asks is answered until ctx ends.
 func (s *Stdio) Connect(ctx context.Context) (mcp.Connection, error) {
-	c := &stdioConn{Stdio: s, ctx: ctx, asks: answering{peer: s.Peer}, lines: lineReader{r: s.Out, max: MaxLine}, out: outbox.New(s.In), flood: newFlood()}
+	c := &stdioConn{Stdio: s, ctx: ctx, asks: answering{peer: s.Peer}, lines: lineReader{r: s.Out, max: MaxLine}, out: outbox.New(s.In), flood: newFlood(s.OnNotice)}
 	s.Requests.bind(c)
 	return c, nil
 }

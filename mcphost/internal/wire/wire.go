@@ -125,6 +125,8 @@ type Tap struct {
 	Requests *Requests
 	// Peer answers what the server asks; nil leaves that to the protocol library.
 	Peer Peer
+	// OnNotice is as that of [Stdio].
+	OnNotice func(method string)
 }
 
 // Connect connects the transport below.
@@ -133,7 +135,7 @@ func (t Tap) Connect(ctx context.Context) (mcp.Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &tapConn{Connection: conn, requests: t.Requests, asks: answering{peer: t.Peer}, flood: newFlood()}
+	c := &tapConn{Connection: conn, requests: t.Requests, asks: answering{peer: t.Peer}, flood: newFlood(t.OnNotice)}
 	c.ctx, c.stop = context.WithCancel(ctx)
 	t.Requests.bind(c)
 	return c, nil
