@@ -37,15 +37,10 @@ func IsRawURL(value string) bool {
 // breaks are what browsers and node take out of a URL wherever it stands.
 var breaks = strings.NewReplacer("\t", "", "\r", "", "\n", "")
 
-const maxURL = 4096 // bytes of a value that are read for a host
-
 // hostOf takes the host out of what a client may read as a URL, in lower case and without disguises. Browsers
 // and node read http:/host, http:host, http:\\host and //host as they read http://host.
 func hostOf(value string) (host string, ok bool) {
 	value = strings.TrimSpace(value)
-	if len(value) > maxURL {
-		value = value[:maxURL]
-	}
 	value = breaks.Replace(value)
 	ascii := isASCII(value)
 	if ascii && (!strings.ContainsAny(value, `:/\`) || len(value) > 1 && value[0] == '/' && value[1] != '/' && value[1] != '\\' && value[1] != '%') {

@@ -11,18 +11,29 @@ import (
 	"github.com/toolserve/toolserve/policy/internal/shape"
 )
 
-// Rules say where paths may lead.
+// Rules say where the paths of one call may lead.
 type Rules struct {
 	// Roots, unless empty, hold every path: absolute directories.
 	Roots []string
 	// Resolve returns an absolute path without symbolic links, as far as it exists; nil judges the text alone.
 	Resolve func(path string) (string, error)
+
+	resolved int // paths so far
 }
 
-const outside = "a path outside the allowed roots"
+// maxResolved bounds the paths of a call that are looked up in the file system.
+const maxResolved = 10_000
+
+const (
+	outside = "a path outside the allowed roots"
+	tooMany = "more paths than can be judged"
+)
 
 // Judge returns what refuses a path, or "".
 func (r *Rules) Judge(p string) string {
+	if r.resolved >= maxResolved {
+		return tooMany
+	}
 	if len(r.Roots) > 0 {
 		return r.inRoots(p)
 	}
@@ -44,6 +55,7 @@ func (r *Rules) resolve(p string) (string, bool) {
 	if r.Resolve == nil || !filepath.IsAbs(p) {
 		return p, true
 	}
+	r.resolved++
 	resolved, err := r.Resolve(p)
 	return resolved, err == nil
 }
@@ -65,18 +77,25 @@ func (r *Rules) inRoots(p string) string {
 	// It is meant below the server's own working directory, which is a root if it is known at all: no link there
 	// may lead out.
 	for _, root := range r.Roots {
-		if r.Beneath(root, p) == outside {
+		switch pattern := r.Beneath(root, p); pattern {
+		case outside:
 			return outside + " (through a symbolic link)"
+		case tooMany:
+			return tooMany
 		}
 	}
 	return ""
 }
 
 func (r *Rules) absoluteInRoots(p string) string {
-	p, ok := r.resolve(filepath.Clean(p))
+	resolved, ok := r.resolve(filepath.Clean(p))
 	if !ok {
 		return "a path that cannot be resolved"
 	}
+	return r.resolvedInRoots(resolved)
+}
+
+func (r *Rules) resolvedInRoots(p string) string {
 	for _, root := range r.Roots {
 		rel, err := filepath.Rel(root, p)
 		if err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
@@ -89,12 +108,16 @@ func (r *Rules) absoluteInRoots(p string) string {
 // Beneath returns what refuses the relative path rest beneath dir, or "". What cannot be there is not refused:
 // the two may have nothing to do with each other.
 func (r *Rules) Beneath(dir, rest string) string {
-	p := filepath.Join(dir, rest)
-	if _, ok := r.resolve(p); !ok {
-		return ""
+	if r.resolved >= maxResolved {
+		return tooMany
 	}
-	if len(r.Roots) > 0 {
-		return r.absoluteInRoots(p)
+	p := filepath.Join(dir, rest)
+	resolved, ok := r.resolve(p)
+	switch {
+	case !ok:
+		return ""
+	case len(r.Roots) > 0:
+		return r.resolvedInRoots(resolved)
 	}
 	return r.Judge(p)
 }

@@ -89,7 +89,7 @@ func cutFold(s, prefix string) (string, bool) {
 }
 
 func cutFileScheme(s string) (string, bool) {
-	if strings.ContainsAny(s, "\t\r\n") && len(s) < 4096 {
+	if strings.ContainsAny(s, "\t\r\n") {
 		s = strippedBreaks.Replace(s)
 	}
 	if i := strings.IndexByte(s, ':'); i < 3 || i > 11 {
