@@ -78,7 +78,7 @@ func secretAt(s string, i int) (start, end int) {
 		return i, e
 	}
 	if len(word) >= 24 {
-		if e := tokenEnd(s, i); random(s[i:e]) {
+		if e := tokenEnd(s[:min(len(s), i+maxRandom+1)], i); random(s[i:e]) {
 			return i, e
 		}
 	}
@@ -163,10 +163,13 @@ func pemBlock(s string, i int) (start, end int) {
 	return i, len(s)
 }
 
+// maxRandom bounds a text that may be drawn by lot, in bytes.
+const maxRandom = 512
+
 // random says whether a text looks drawn by lot: letters of both cases and digits, well mixed, with
 // a high entropy. Words, camelCase names, UUIDs and hexadecimal digests do not.
 func random(s string) bool {
-	if len(s) < 24 || len(s) > 512 {
+	if len(s) < 24 || len(s) > maxRandom {
 		return false
 	}
 	var count [128]int
