@@ -265,6 +265,10 @@ func TestRegistries(t *testing.T) {
 			t.Errorf("%s with settings: %q, want %q", command, got, want)
 		}
 	}
+	m.file("work/.npmrc", "registry=http://169.254.169.254/\n")
+	if got := launch(Server{Command: "npx", Dir: m.home + "/work"}); got != "npm.test:8443 scope.test:443" {
+		t.Errorf("npx in a folder that the server may write to: %q", got)
+	}
 	if got := launch(Server{Command: "uvx", Environ: []string{"UV_DEFAULT_INDEX=main=https://env.test/simple"}}); !strings.HasPrefix(got, "env.test:443") {
 		t.Errorf("uvx with a variable: %q", got)
 	}

@@ -73,11 +73,8 @@ func (b *builder) addresses(texts []string, fallback ...string) []string {
 
 func (b *builder) npmSettings() []string {
 	texts := []string{b.lines("NPM_CONFIG_REGISTRY", "npm_config_registry")}
-	files := []string{filepath.Join(b.home, ".npmrc"), "/etc/npmrc"}
-	if b.server.Dir != "" {
-		files = append(files, filepath.Join(b.server.Dir, ".npmrc"))
-	}
-	return append(texts, contents(files...)...)
+	// That of the working directory is not read: the server could write there where it may go the next time.
+	return append(texts, contents(filepath.Join(b.home, ".npmrc"), "/etc/npmrc")...)
 }
 
 func (b *builder) uvSettings() []string {
