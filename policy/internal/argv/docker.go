@@ -212,7 +212,7 @@ func (c *checker) mount(args []string, i int, source string) {
 		c.refuse(Argument, "Argument %d '%s' mounts a part of the host into the container for '%s', which is not allowed. "+
 			"Mount the one folder that the server needs, by its absolute path, or a named volume.", i, Quote(args[i]), c.command)
 	default:
-		c.warn("the container can read and write '%s'", Quote(source))
+		c.warn("the container gets the folder or file '%s'", Quote(source))
 	}
 }
 
@@ -244,6 +244,7 @@ var imagePattern = regexp.MustCompile(`^([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?[
 // systemImages run the command they are given; no server lives in one.
 var systemImages = set(`alpine ubuntu debian busybox bash centos fedora rockylinux almalinux amazonlinux archlinux docker
 	opensuse kali kalilinux/kali-rolling buildpack-deps oraclelinux photon nixos/nix ubuntu/ubuntu toybox
+	mcr.microsoft.com/powershell mcr.microsoft.com/dotnet/sdk mcr.microsoft.com/azure-cli
 	golang gcc openjdk eclipse-temurin julia r-base oven/bun denoland/deno curlimages/curl alpine/curl nicolaka/netshoot`)
 
 // entryWords are commands of uv, npm and docker that no program is called like.

@@ -40,7 +40,7 @@ func InArgument(s string) string {
 	if strings.HasPrefix(s, "{") && json.Valid([]byte(s)) {
 		return InValue(s)
 	}
-	if ConnectionString(s) || userAgent.MatchString(s) || urlList(s) {
+	if ConnectionString(s) || userAgent.MatchString(s[len(assignPattern.FindString(s)):]) || urlList(s) {
 		return ""
 	}
 	for _, p := range [...]string{"&&", "||", ";", "|"} {
