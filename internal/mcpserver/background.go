@@ -90,6 +90,9 @@ func (x *exchange) startTask(ctx context.Context, m *rpc.Message, run task, ttl 
 		x.send(nil, m, outcome{err: rpc.Errorf(rpc.CodeUnavailable, "%v", err)})
 		return
 	}
+	if x.session.ended() { // meanwhile, and its tasks with it
+		x.h.tasks.EndSession(x.session.id)
+	}
 	j.task.Store(t)
 	release := x.h.sessions.hold(x.session)
 	x.h.running.Go(func() { j.run(run) })

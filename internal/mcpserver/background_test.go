@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/toolserve/toolserve/internal/mcpserver/internal/rpc"
 	"github.com/toolserve/toolserve/mcphost"
 )
 
@@ -265,4 +267,23 @@ func TestSeveralAskForOneResult(t *testing.T) {
 			t.Errorf("the result is %s", got)
 		}
 	}
+}
+
+func TestNoTaskOutlivesItsSession(t *testing.T) {
+	host, _, ended := longHost()
+	h := New(Options{Tools: host, Catalogue: host})
+	defer h.Close()
+	w := request(h.mux(), "POST", `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}`, nil)
+	s, release := h.sessions.take(w.Header().Get("Mcp-Session-Id"), "", view{})
+	if s == nil {
+		t.Fatalf("no session: %s", w.Body)
+	}
+	defer release()
+	h.sessions.end(s) // while a call is on its way
+	x := &exchange{h: h, w: httptest.NewRecorder(), session: s}
+	x.startTask(t.Context(), &rpc.Message{ID: json.RawMessage("1"), Method: "tools/call", Params: json.RawMessage(`{"name":"long"}`)}, h.callTool, 0)
+	if left := h.tasks.List(x.owner()); len(left) > 0 {
+		t.Fatalf("%d tasks are left", len(left))
+	}
+	<-ended
 }

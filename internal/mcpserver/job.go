@@ -138,7 +138,6 @@ const (
 // server does not ask, it answers that it needs input, and the client calls again with that.
 type parked struct {
 	perKey int
-	now    func() time.Time
 
 	mu    sync.Mutex // guards the rest
 	jobs  map[string]*parkedJob

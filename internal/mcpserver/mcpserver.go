@@ -154,7 +154,7 @@ func New(opts Options) *Handler {
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.sessions = sessions{perKey: h.opts.MaxSessions, idle: h.opts.Idle, now: h.opts.Now}
 	h.streams, h.budget = streams.NewSet(h.opts.MaxSessions), replay.NewBudget(maxKept)
-	h.parked = parked{perKey: maxParked, now: h.opts.Now}
+	h.parked = parked{perKey: maxParked}
 	h.tasks = tasks.New(tasks.Options{Now: h.opts.Now})
 	h.unwatch = func() {}
 	if h.off() {

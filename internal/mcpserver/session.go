@@ -155,12 +155,12 @@ func (s *sessions) drop(one *session) {
 	if s.keys[one.actor]--; s.keys[one.actor] <= 0 {
 		delete(s.keys, one.actor)
 	}
-	if one.onEnd != nil {
-		one.onEnd()
-	}
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	one.over = true
+	if one.onEnd != nil {
+		one.onEnd()
+	}
 	for _, stop := range one.resources {
 		go stop() // it may ask the server, and the lock is held
 	}
@@ -193,6 +193,13 @@ func (s *session) begin(id json.RawMessage, cancel context.CancelFunc) *rpc.Erro
 	}
 	s.running[string(id)] = cancel
 	return nil
+}
+
+// ended reports whether the session is over.
+func (s *session) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
 }
 
 func (s *session) done(id json.RawMessage) {
