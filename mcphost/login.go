@@ -223,8 +223,8 @@ func (s *server) authorize(l *link, rules *policy.LaunchRules) error {
 	return nil
 }
 
-// sign puts the credentials, and what notes how requests go, under a client: below its tap, so that the answers that the tap posts by itself
-// have them too.
+// sign puts the credentials, and what notes how requests go, under a client: below its tap, so that the answers
+// that the tap posts by itself have them too.
 func (l *link) sign(client *http.Client) {
 	tap := client.Transport.(wire.TapHTTP)
 	tap.Base = l.attempt.Transport(tap.Base)

@@ -2,9 +2,7 @@
 
 package sandbox
 
-import (
-	"os/exec"
-)
+import "os/exec"
 
 // plan confines nothing: this system has no means that this package knows.
 type plan struct{ report Report }

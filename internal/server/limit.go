@@ -30,8 +30,8 @@ func newLimiter(perMinute int) *limiter {
 	return &limiter{perMinute: perMinute, clients: map[string]*list.Element{}, recent: list.New()}
 }
 
-// take counts a request of a client, which is asked for only where there is a limit, and whose own limit goes before the limiter's where it is not 0. It
-// returns the limit, and how long to wait where it is reached.
+// take counts a request of a client, which is asked for only where there is a limit, and whose own limit goes
+// before the limiter's where it is not 0. It returns the limit, and how long to wait where it is reached.
 func (l *limiter) take(client func() string, own int) (perMinute int, wait time.Duration) {
 	perMinute = l.perMinute
 	if own > 0 {

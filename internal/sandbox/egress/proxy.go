@@ -33,7 +33,8 @@ const User = "toolserve"
 // Options say how a Proxy works. The zero value allows nothing.
 type Options struct {
 	Rules Rules
-	// CheckAddr judges the address that an allowed name was resolved to; nil takes public ones alone.
+	// CheckAddr judges the address that an allowed name was resolved to; nil refuses those of this machine, of
+	// its link and of private networks.
 	CheckAddr func(host string, addr netip.AddrPort) error
 	// Password, unless "", must be given for [User] by every client (RFC 7617).
 	Password string

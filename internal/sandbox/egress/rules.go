@@ -53,7 +53,7 @@ func (r *Rules) find(t Target, launching bool) (p Pattern, launch bool, err erro
 }
 
 // checkAddr judges the address that a target was resolved to. An address that a pattern names is meant; what a
-// name leads to is for check to say, and nil takes public addresses alone.
+// name leads to is for check to say, see [Options].
 func checkAddr(p Pattern, t Target, addr netip.AddrPort, check func(string, netip.AddrPort) error) error {
 	ip := addr.Addr().Unmap()
 	switch {

@@ -57,13 +57,11 @@ func (c *checker) add(ref Ref) Ref {
 
 // trusted says whether a package may be added to another one's environment.
 func (c *checker) trusted(name string) bool {
-	return isKnown(name) || slices.Contains(c.opts.AllowedPackages, name)
+	return IsKnown(name) || slices.Contains(c.opts.AllowedPackages, name)
 }
 
 // IsKnown says whether a package or program is a well-known server, or a library that servers are joined with.
-func IsKnown(name string) bool { return isKnown(name) }
-
-func isKnown(name string) bool { return known[strings.ToLower(name)] }
+func IsKnown(name string) bool { return known[strings.ToLower(name)] }
 
 // known are the servers of the guide and of the official repositories, the SDKs that servers are
 // written with, and libraries that servers are commonly joined with.
@@ -116,12 +114,12 @@ func lookAlike(name string) string {
 
 // npmTwin returns the known package of npm that has a name's letters in another case, or its name in another scope.
 func npmTwin(name string) string {
-	if isKnown(name) && name != strings.ToLower(name) {
+	if IsKnown(name) && name != strings.ToLower(name) {
 		return strings.ToLower(name)
 	}
 	best, base := "", name[strings.LastIndexByte(name, '/')+1:]
 	for k := range known {
-		if !isKnown(name) && len(base) >= 8 && strings.HasSuffix(k, "/"+base) && (best == "" || k < best) {
+		if !IsKnown(name) && len(base) >= 8 && strings.HasSuffix(k, "/"+base) && (best == "" || k < best) {
 			best = k
 		}
 	}
