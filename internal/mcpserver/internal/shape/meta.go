@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ func Meta(raw json.RawMessage) json.RawMessage {
 		return nil
 	}
 	kept, err := keep(raw, func(key string, _ json.RawMessage) bool { return !hopByHop(key) })
-	if err != nil || len(kept) == len("{}") {
+	if err != nil || len(bytes.TrimSpace(kept[1:len(kept)-1])) == 0 {
 		return nil
 	}
 	return kept

@@ -86,3 +86,14 @@ func TestHints(t *testing.T) {
 		t.Error("no annotations became some")
 	}
 }
+
+func TestMetaOfNothing(t *testing.T) {
+	for _, raw := range []string{"", "null", "[]", "{}", "{ }", "{\n}", `{"progressToken":1}`, `{ "io.toolserve/x" : 1 }`} {
+		if got := Meta(json.RawMessage(raw)); got != nil {
+			t.Errorf("%q: %s", raw, got)
+		}
+	}
+	if got := string(Meta(json.RawMessage(`{ "a" : 1 }`))); got != `{ "a" : 1 }` {
+		t.Errorf("kept %s", got)
+	}
+}
