@@ -161,7 +161,7 @@ func (s *server) watchHosts(c *sandbox.Confinement) {
 	}
 	c.Network.Hosts.OnRefused = func(target, reason string) {
 		s.mu.Lock()
-		s.refused = append(s.refused, target)
+		s.refused = append(s.refused, s.host.redactor.Hide(target)) // a host may be named after a secret
 		s.mu.Unlock()
 		text := s.host.redactor.Hide(target + ": " + reason)
 		s.logger.Warn("sandbox of an MCP server: a connection was refused; name the host in sandbox.net if it is meant", "host", text)
