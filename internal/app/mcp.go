@@ -39,7 +39,7 @@ func (a *App) startHost(ctx context.Context) error {
 		return fmt.Errorf("--mcp-config %s: %w", tools.MCPConfig, err)
 	}
 	a.onClose(a.host.Close)
-	if err := a.host.Start(ctx); err != nil {
+	if err := a.host.Start(context.WithoutCancel(ctx)); err != nil { // Close ends it, after the calls of running requests
 		return err
 	}
 	if tools.Watch {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -37,6 +38,20 @@ func runMCPServer() int {
 			case <-time.After(time.Hour):
 			}
 			return nil, nil, ctx.Err()
+		})
+	type file struct {
+		Path string `json:"path"`
+	}
+	mcp.AddTool(server, &mcp.Tool{Name: "wait", Description: "Makes the file PATH.begun and waits for the file PATH."},
+		func(ctx context.Context, _ *mcp.CallToolRequest, in file) (*mcp.CallToolResult, any, error) {
+			err := os.WriteFile(in.Path+".begun", nil, 0o600)
+			for err == nil && ctx.Err() == nil {
+				if _, missing := os.Stat(in.Path); missing == nil {
+					return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: "it is there"}}}, nil, nil
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			return nil, nil, errors.Join(err, ctx.Err())
 		})
 	if err := server.Run(context.Background(), &mcp.StdioTransport{}); err != nil {
 		return 1
