@@ -135,7 +135,8 @@ func (c idleConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// bounded is a listener with at most so many connections at a time; others wait to be accepted.
+// bounded is a listener with at most so many connections at a time; others wait to be accepted. It is not
+// netutil.LimitListener, whose connections have no CloseWrite, which a tunnel needs to pass on one side's end.
 type bounded struct {
 	net.Listener
 	slots chan struct{}
