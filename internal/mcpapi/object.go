@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/toolserve/toolserve/internal/rawjson"
@@ -17,20 +16,12 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	if r.ContentLength > h.opts.MaxBody { // there is no need to wait for it
 		return nil, &http.MaxBytesError{Limit: h.opts.MaxBody}
 	}
-	from := http.MaxBytesReader(w, r.Body, h.opts.MaxBody)
-	body := make([]byte, 0, min(max(r.ContentLength, 0), trusted)+1) // the end shows where there is room for more
-	for {
-		n, err := from.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		switch {
-		case err == io.EOF:
-			return body, nil
-		case err != nil:
-			return nil, err
-		case len(body) == cap(body):
-			body = slices.Grow(body, bytes.MinRead)
-		}
+	// ReadFrom wants that much room to see the end, and then grows nothing.
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), trusted)+bytes.MinRead))
+	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.opts.MaxBody)); err != nil {
+		return nil, err
 	}
+	return body.Bytes(), nil
 }
 
 // readObject reads the members of one JSON object, each key once. The values share the body's memory.

@@ -25,7 +25,7 @@ type questions struct {
 // question is one elicitation.
 type question struct {
 	id    string
-	call  *outbox // whose events it is among
+	call  *outbox // whose events it is among; nil for one that [Handler.Ask] shows elsewhere
 	actor string  // whose key the call came with: only the same key may answer
 	ask   mcphost.Elicitation
 	// answer takes the answer; it is sent to by the request that brings it, once.
@@ -68,12 +68,11 @@ func (s *questions) add(call *outbox, actor string, ask mcphost.Elicitation) (*q
 // Ask puts a question to the clients of an actor: it calls show with the id by which one of them can answer
 // (see [Handler.Answer]), and waits for that or for the end of ctx.
 func (h *Handler) Ask(ctx context.Context, actor string, ask mcphost.Elicitation, show func(id string) error) (mcphost.ElicitationAnswer, error) {
-	asker := &outbox{} // nothing is sent through it: it stands for the call
-	q, err := h.questions.add(asker, actor, ask)
+	q, err := h.questions.add(nil, actor, ask)
 	if err != nil {
 		return mcphost.ElicitationAnswer{}, err
 	}
-	defer h.questions.forget(asker)
+	defer h.questions.drop(q)
 	if err := show(q.id); err != nil {
 		return mcphost.ElicitationAnswer{}, err
 	}
@@ -102,6 +101,13 @@ func (s *questions) forget(call *outbox) {
 			delete(s.byID, id)
 		}
 	}
+}
+
+// drop drops one question.
+func (s *questions) drop(q *question) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byID, q.id)
 }
 
 // take hands an answer to the question that it is for. It changes nothing unless it returns nil.
